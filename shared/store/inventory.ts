@@ -1,0 +1,40 @@
+import { deleteRow, fromRowKey, listRows, type Tables, toRowKey } from './tables.ts';
+
+/**
+ * One thing that a jump server owns. It is recorded before it is asked for, so that whatever a crash leaves behind is known and
+ * can be removed; its output is filled in when it is ready.
+ */
+export interface InventoryItem {
+  key: string;
+  type: string;
+  /** ARM id; empty for what is no ARM resource. */
+  id: string;
+  dependsOn: string[];
+  output: Record<string, string>;
+}
+
+interface InventoryRow {
+  type: string;
+  id: string;
+  dependsOn: string;
+  output: string;
+}
+
+export async function putInventory(tables: Tables, jumpServer: string, item: InventoryItem): Promise<void> {
+  const { key, type, id, dependsOn, output } = item;
+  const row: InventoryRow = { type, id, dependsOn: JSON.stringify(dependsOn), output: JSON.stringify(output) };
+  await tables.inventory.upsertEntity({ partitionKey: jumpServer, rowKey: toRowKey(key), ...row }, 'Replace');
+}
+
+export async function listInventory(tables: Tables, jumpServer: string): Promise<InventoryItem[]> {
+  return (await listRows<InventoryRow>(tables.inventory, jumpServer)).map((row) => ({
+    key: fromRowKey(row.rowKey ?? ''),
+    type: row.type,
+    id: row.id,
+    dependsOn: JSON.parse(row.dependsOn) as string[],
+    output: JSON.parse(row.output) as Record<string, string>,
+  }));
+}
+
+export const deleteInventory = (tables: Tables, jumpServer: string, key: string): Promise<void> =>
+  deleteRow(tables.inventory, jumpServer, toRowKey(key));
