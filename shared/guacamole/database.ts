@@ -1,0 +1,49 @@
+import { Kysely, MysqlDialect } from 'kysely';
+import { createPool } from 'mysql2';
+import type { GuacamoleDatabase } from './schema/tables.ts';
+
+/** Where a MySQL server is and who we are there. `database` may be missing for an administrator's connection. */
+export interface DatabaseLogin {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database?: string;
+  /** Connections kept at most; 10 unless told. */
+  connectionLimit?: number;
+}
+
+/**
+ * Every session speaks UTC and strict SQL, and reads what is committed: writers here lock rows by name (`lockTree`), so gap
+ * locks would only add deadlocks. `NO_BACKSLASH_ESCAPES` must stay off: mysql2 escapes values with backslashes.
+ */
+const SESSION = [
+  "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 20",
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+];
+
+/**
+ * Opens a pool. Connections are made when first used, always over TLS 1.2 or newer with the server's certificate and name
+ * verified against the authorities that Node trusts. The caller ends it with `destroy()`. `datetime` comes back as text.
+ */
+export function openDatabase(login: DatabaseLogin): Kysely<GuacamoleDatabase> {
+  const pool = createPool({
+    host: login.host,
+    port: login.port,
+    user: login.user,
+    password: login.password,
+    database: login.database,
+    ssl: { minVersion: 'TLSv1.2', rejectUnauthorized: true, verifyIdentity: true },
+    charset: 'utf8mb4_general_ci',
+    timezone: 'Z',
+    dateStrings: true,
+    connectTimeout: 10_000,
+    connectionLimit: login.connectionLimit ?? 10,
+    idleTimeout: 60_000,
+    enableKeepAlive: true,
+  });
+  pool.on('connection', (connection) => {
+    for (const statement of SESSION) connection.query(statement);
+  });
+  return new Kysely<GuacamoleDatabase>({ dialect: new MysqlDialect({ pool }) });
+}

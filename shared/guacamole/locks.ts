@@ -1,0 +1,11 @@
+import type { Transaction } from 'kysely';
+import type { GuacamoleDatabase } from './schema/tables.ts';
+
+/**
+ * Queues up everybody who changes which connections and groups exist, what they are called and where they are. At the root
+ * `parent_id` is NULL, which a unique key does not cover, and a cycle is no matter for keys at all: both are checked under
+ * this lock. Held until the transaction ends; take it first, so that two writers never wait for each other crosswise.
+ */
+export async function lockTree(tx: Transaction<GuacamoleDatabase>): Promise<void> {
+  await tx.selectFrom('molcajete_lock').select('name').where('name', '=', 'tree').forUpdate().executeTakeFirstOrThrow();
+}
