@@ -15,6 +15,8 @@ export interface Vaults {
   close(): Promise<void>;
 }
 
+type OpenVault = Listener & { uri: string };
+
 export interface VaultOptions {
   /** How long a deletion, a recovery or a purge of a secret is under way, in milliseconds. Default 100. */
   settleMs?: number;
@@ -29,10 +31,10 @@ export async function createVaults(
   options: VaultOptions = {},
 ): Promise<Vaults> {
   const store = openVaultStore(context.dir);
-  const open = new Map<string, Listener & { uri: string }>();
+  const open = new Map<string, Promise<OpenVault>>();
   const key = (resource: ArmResource) => resource.id.toLowerCase();
 
-  const start = async (vault: VaultRow): Promise<Listener & { uri: string }> => {
+  const start = async (vault: VaultRow): Promise<OpenVault> => {
     const host = addressOf(context.range, vault.number);
     const { certPem, keyPem } = await context.certificates.issue([host]);
     const server = createServer({ cert: certPem, key: keyPem });
@@ -45,7 +47,7 @@ export async function createVaults(
   const stop = async (resource: ArmResource): Promise<void> => {
     const listener = open.get(key(resource));
     open.delete(key(resource));
-    await listener?.close();
+    await (await listener)?.close();
   };
 
   const vaults: DataPlane = {
@@ -54,9 +56,10 @@ export async function createVaults(
       if (!vault) {
         throw new AzureFailure('VaultAlreadyExists', `The vault name '${resource.name}' is already in use.`, 409);
       }
-      const listener = open.get(key(resource)) ?? (await start(vault));
-      open.set(key(resource), listener);
-      return { vaultUri: listener.uri };
+      const opening = open.get(key(resource)) ?? start(vault);
+      open.set(key(resource), opening);
+      opening.catch(() => open.delete(key(resource)));
+      return { vaultUri: (await opening).uri };
     },
     async remove(resource) {
       await stop(resource);
@@ -72,7 +75,7 @@ export async function createVaults(
   return {
     dataPlanes: { 'microsoft.keyvault/vaults': vaults },
     async close() {
-      await Promise.all([...open.values()].map((listener) => listener.close()));
+      await Promise.all([...open.values()].map(async (listener) => (await listener).close()));
       open.clear();
       store.close();
     },
