@@ -27,7 +27,8 @@ const unauthenticated = (message: string): ApiError => new ApiError(401, 'Unauth
 
 const reasons: Record<string, string> = {
   ERR_JWT_EXPIRED: 'The access token has expired. Get a new one.',
-  ERR_JWT_CLAIM_VALIDATION_FAILED: 'The access token was issued by another tenant, for another audience, or is not valid yet.',
+  ERR_JWT_CLAIM_VALIDATION_FAILED:
+    'The access token was issued by another tenant, for another audience, or is not valid yet.',
 };
 
 /**
@@ -55,7 +56,12 @@ export function createAuthenticate(issuer: string, audience: string[]): Authenti
     if (token === undefined) throw unauthenticated('Send an access token: Authorization: Bearer <token>.');
     const keySet = await issuerKeys();
     try {
-      const { payload } = await jwtVerify(token, keySet, { issuer, audience, algorithms: ['RS256'], clockTolerance: 60 });
+      const { payload } = await jwtVerify(token, keySet, {
+        issuer,
+        audience,
+        algorithms: ['RS256'],
+        clockTolerance: 60,
+      });
       return callerOf(payload);
     } catch (error) {
       if (error instanceof ApiError) throw error;
@@ -70,5 +76,9 @@ function callerOf(payload: JWTPayload): Caller {
   if (objectId === undefined) throw unauthenticated('The access token names no object id (oid).');
   const granted = Array.isArray(payload.roles) ? payload.roles : [];
   const name = [payload.preferred_username, payload.name, payload.app_displayname].find((n) => typeof n === 'string');
-  return { objectId, name: typeof name === 'string' ? name : objectId, roles: roles.filter((role) => granted.includes(role)) };
+  return {
+    objectId,
+    name: typeof name === 'string' ? name : objectId,
+    roles: roles.filter((role) => granted.includes(role)),
+  };
 }

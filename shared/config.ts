@@ -1,8 +1,11 @@
 import { z } from 'zod';
 
-const list = z
-  .string()
-  .transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
 
 /**
  * Every setting of the control plane, from the application settings of the Functions app (infra/main.bicep, locally

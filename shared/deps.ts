@@ -4,7 +4,7 @@ import { type Authenticate, createAuthenticate } from './auth.ts';
 import { type AzureClients, createAzureClients } from './azure/clients.ts';
 import type { Config } from './config.ts';
 import { createDatabases, type Databases } from './databases.ts';
-import type { GuacamoleDatabase } from './guacamole/database.ts';
+import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
 import { createVaults, type Vaults } from './secrets/vaults.ts';
 import { createTables, openTables, type Tables } from './store/tables.ts';
 

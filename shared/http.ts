@@ -77,7 +77,8 @@ export function route<
 }
 
 /** `{value, nextLink}` of Azure's REST guidelines. */
-export const listOf = <T extends z.ZodType>(item: T) => z.object({ value: z.array(item), nextLink: z.string().optional() });
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ value: z.array(item), nextLink: z.string().optional() });
 
 /** Does this definition leave audit rows? */
 export const isAudited = (definition: Route['definition']): boolean =>

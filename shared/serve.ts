@@ -45,7 +45,8 @@ async function answer(route: Route, deps: Deps, request: HttpRequest): Promise<R
   const url = new URL(request.url);
   const params = readParams(definition.path, request);
   const query = parse(definition.query, readQuery(url), 'query');
-  const body = definition.body === undefined ? undefined : parse(definition.body, await readJson(definition, request), 'body');
+  const body =
+    definition.body === undefined ? undefined : parse(definition.body, await readJson(definition, request), 'body');
   const id = auditId(deps.now(), randomUUID());
   const parsed: RouteRequest<string, unknown, unknown> = {
     params,
@@ -67,7 +68,11 @@ async function authorise(route: Route, deps: Deps, request: HttpRequest): Promis
   if (role === 'anonymous') return nobody;
   const caller = await deps.authenticate(request.headers.get('authorization'));
   if (role !== 'node' && !hasRole(caller, role)) {
-    throw new ApiError(403, 'Forbidden', `This call needs the app role ${role}. Ask for it in the app registration's enterprise application.`);
+    throw new ApiError(
+      403,
+      'Forbidden',
+      `This call needs the app role ${role}. Ask for it in the app registration's enterprise application.`,
+    );
   }
   return caller;
 }
@@ -88,7 +93,8 @@ function readQuery(url: URL): Record<string, string> {
   for (const [name, value] of url.searchParams) {
     // Function keys travel as ?code=; they are the host's affair.
     if (name === 'code') continue;
-    if (name in query) throw new ApiError(400, 'InvalidQuery', `The query parameter '${name}' is there twice.`, { target: name });
+    if (name in query)
+      throw new ApiError(400, 'InvalidQuery', `The query parameter '${name}' is there twice.`, { target: name });
     query[name] = value;
   }
   refuseBrokenText(query, 'query');
@@ -114,12 +120,17 @@ function parseJson(text: string): unknown {
   } catch (error) {
     // The engine's message quotes the text around the fault; that may be a password.
     const position = /position (\d+)/.exec(describe(error))?.[1];
-    throw new ApiError(400, 'InvalidJson', `The body is not JSON${position === undefined ? '' : ` (at character ${position})`}.`);
+    throw new ApiError(
+      400,
+      'InvalidJson',
+      `The body is not JSON${position === undefined ? '' : ` (at character ${position})`}.`,
+    );
   }
 }
 
 async function readText(request: HttpRequest, limit: number): Promise<string> {
-  const tooLarge = () => new ApiError(413, 'PayloadTooLarge', `The body is larger than the ${limit} bytes this call takes.`);
+  const tooLarge = () =>
+    new ApiError(413, 'PayloadTooLarge', `The body is larger than the ${limit} bytes this call takes.`);
   if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -139,7 +150,9 @@ async function readText(request: HttpRequest, limit: number): Promise<string> {
 function refuseBrokenText(value: unknown, where: string, path = ''): void {
   if (typeof value === 'string') {
     if (!value.isWellFormed()) {
-      throw new ApiError(400, 'InvalidText', `${path || where} holds a lone surrogate, which is not Unicode text.`, { target: path || where });
+      throw new ApiError(400, 'InvalidText', `${path || where} holds a lone surrogate, which is not Unicode text.`, {
+        target: path || where,
+      });
     }
   } else if (typeof value === 'object' && value !== null) {
     for (const [name, member] of Object.entries(value)) {
@@ -203,7 +216,11 @@ function respond(result: RouteAnswer, requestId: string): HttpResponseInit {
 function respondError(error: ApiError, requestId: string): HttpResponseInit {
   const { code, message, target, details } = error;
   return respond(
-    { status: error.status, body: { error: { code, message, target, details } }, ...(error.headers === undefined ? {} : { headers: error.headers }) },
+    {
+      status: error.status,
+      body: { error: { code, message, target, details } },
+      ...(error.headers === undefined ? {} : { headers: error.headers }),
+    },
     requestId,
   );
 }

@@ -48,7 +48,7 @@ export interface Resource {
   look(azure: AzureClients, outputs: Outputs): Promise<Look>;
 }
 
-/** Folds a typed definition into a member of the graph. A failed resource is written again as if it were missing something. */
+/** Folds a typed definition into a member of the graph. */
 export function resource<Body, Found extends object>(definition: ResourceDefinition<Body, Found>): Resource {
   const { key, type, id, dependsOn = [], writeQueue } = definition;
   const observe = definition.observe ?? observeProvisioningState;
@@ -60,9 +60,13 @@ export function resource<Body, Found extends object>(definition: ResourceDefinit
     writeQueue,
     async look(azure, outputs) {
       const found = await orUndefinedIfMissing(definition.get(azure));
-      const body = definition.desired(found, outputs);
+      const observed = found === undefined ? 'missing' : observe(found);
+      // What a failed operation left behind is asked for again as a whole, even where nothing differs.
+      const body =
+        definition.desired(found, outputs) ??
+        (observed === 'failed' ? definition.desired(undefined, outputs) : undefined);
       return {
-        observed: found === undefined ? 'missing' : observe(found),
+        observed,
         output: found === undefined ? {} : (definition.output?.(found) ?? {}),
         change:
           body === undefined

@@ -1,0 +1,104 @@
+import type { Failure } from '../store/operations.ts';
+
+/** What an error of an ARM call means for the engine. */
+export type ArmFailure =
+  | { kind: 'transient'; failure: Failure; retryAfterSeconds?: number }
+  | { kind: 'hopeless'; failure: Failure };
+
+/**
+ * Codes that no waiting cures, with what a person can do. Anything else is tried again until the operation's time is up.
+ * Source: "Understand common error messages when you manage virtual machines" and "Resolve errors for …" in Azure's docs.
+ */
+const hopeless: Record<string, string> = {
+  AllocationFailed: 'Azure has no room for this VM size in the region. Choose another web.vmSize, or try again later.',
+  ZonalAllocationFailed:
+    'Azure has no room for this VM size in the zone. Choose another web.vmSize, or try again later.',
+  OverconstrainedAllocationRequest: 'No cluster fits the VM size with these constraints. Choose another web.vmSize.',
+  SkuNotAvailable: 'The size is not offered to this subscription in the region. Choose another web.vmSize or location.',
+  QuotaExceeded: 'Ask for more quota (Azure portal: Quotas), or choose a smaller web.vmSize or count.',
+  OperationNotAllowed: 'Read the message: usually a quota (Azure portal: Quotas) or a resource that is being deleted.',
+  PublicIPCountLimitReached: 'Ask for more public IP addresses (Azure portal: Quotas).',
+  StandardSkuPublicIPCountLimitReached: 'Ask for more Standard public IP addresses (Azure portal: Quotas).',
+  RequestDisallowedByPolicy:
+    'An Azure Policy forbids this. Ask its owner for an exemption, or change the spec to comply.',
+  AuthorizationFailed:
+    "The control plane's identity lacks this right. Give it the roles that infra/main.bicep assigns.",
+  LinkedAuthorizationFailed:
+    "The control plane's identity lacks a right on the linked resource. Give it Network Contributor there.",
+  MissingSubscriptionRegistration:
+    'Register the resource provider that the message names: az provider register --namespace …',
+  SubscriptionNotRegistered:
+    'Register the resource provider that the message names: az provider register --namespace …',
+  SubscriptionNotFound: 'Check AZURE_SUBSCRIPTION_ID of the control plane.',
+  ReadOnlyDisabledSubscription: 'The subscription is disabled. Enable it in the Azure portal.',
+  ScopeLocked: 'Remove the lock that the message names, or leave the resource as it is.',
+  DnsRecordInUse: 'The DNS label is taken. Choose another ingress.dnsLabel.',
+  PropertyChangeNotAllowed: 'This cannot be changed in place. Put the old value back, or make a new jump server.',
+  InvalidResourceLocation: 'A resource of this name exists in another region. Choose another name or resourceGroup.',
+  InvalidParameter: 'Azure refuses a value of the spec; the message names it.',
+  InvalidRequestContent: 'Azure refuses the request; the message says which part.',
+  InvalidRequestFormat: 'Azure refuses the request; the message says which part.',
+  LocationNotAvailableForResourceType: 'The resource type is not offered in this region. Choose another location.',
+  NetcfgSubnetRangesOverlap: 'The subnets overlap with others in the virtual network. Change network.subnets.',
+  NetcfgInvalidSubnet: 'A subnet lies outside the address space. Change network.subnets.',
+  SubnetIsFull: 'The subnet has no address left. Make network.subnets larger.',
+  VnetAddressSpacesOverlap: 'The address space overlaps with the peered network. Change network.addressSpace.',
+};
+
+/** 409 OperationNotAllowed also means "another operation is in progress"; those pass (azure-behaviour.md, 2.14). */
+const passing = /another operation is in progress|operation preempted|marked for deletion/i;
+
+/** Finished operations of the SDK fail with a plain Error; code and message stand in its text (azure-behaviour.md, 6.3). */
+const failedOperation = /^The long-running operation has failed\.\s*(?:([A-Za-z0-9_]+)\.)?\s*([\s\S]*)$/;
+
+/** Turns whatever an ARM call threw into a typed failure. The one place that reads the clients' errors. */
+export function readArmError(error: unknown): ArmFailure {
+  const { code, message, statusCode, retryAfterSeconds } = partsOf(error);
+  const advice = hopeless[code];
+  const forbidden = statusCode === 400 || statusCode === 403;
+  if (!passing.test(message) && (advice !== undefined || (forbidden && !maybeLater(code)))) {
+    return {
+      kind: 'hopeless',
+      failure: { code, message, advice: advice ?? 'Azure refuses this; the message says why.' },
+    };
+  }
+  return {
+    kind: 'transient',
+    failure: { code, message },
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  };
+}
+
+/** 400s that are about the moment, not the request: something referenced or in use that is just changing. */
+const maybeLater = (code: string): boolean =>
+  /^(InUse|NicInUse|NicReservedForAnotherVm|ReferencedResourceNotProvisioned|PrincipalNotFound|PublicIPAddressCannotBeDeleted|InvalidResourceReference|Retryable)/.test(
+    code,
+  );
+
+interface Parts {
+  code: string;
+  message: string;
+  statusCode: number | undefined;
+  retryAfterSeconds: number | undefined;
+}
+
+function partsOf(error: unknown): Parts {
+  const { message, code, statusCode, response } = (
+    error instanceof Error ? error : new Error(String(error))
+  ) as Error & {
+    code?: unknown;
+    statusCode?: unknown;
+    response?: { headers?: { get(name: string): string | undefined } };
+  };
+  const failed = failedOperation.exec(message);
+  const retryAfter = Number(response?.headers?.get('retry-after') ?? Number.NaN);
+  return {
+    code: failed?.[1] ?? (typeof code === 'string' ? code : 'Unknown'),
+    message: failed?.[2] ?? firstLine(message),
+    statusCode: typeof statusCode === 'number' ? statusCode : undefined,
+    retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
+  };
+}
+
+/** The clients append the whole request and response to some messages; the first line says it. */
+const firstLine = (text: string): string => text.split('\n')[0]?.slice(0, 500) ?? '';

@@ -1,0 +1,109 @@
+import { readArmError } from './armError.ts';
+import type { AzureClients } from './clients.ts';
+import { type Attempt, type Outcome, type Step, Stopped } from './engine.ts';
+import type { Look, Resource } from './resource.ts';
+
+/** Seconds between looks at a resource that Azure is working on for somebody else's request (or our own before a restart). */
+const busySeconds = 2;
+/** Writes of one resource in one walk that did not make it what was asked for: more will not either. */
+const convergenceLimit = 5;
+
+/** The writes in flight in this process. They outlive the walk that sent them, so that their failure is not lost with its budget. */
+export interface Writes {
+  start(id: string, queue: string | undefined, write: () => Promise<void>): Promise<void>;
+  find(id: string): Promise<void> | undefined;
+}
+
+/** Keeps the writes of one queue one behind the other, whatever jump server or walk they belong to. */
+export function createWrites(): Writes {
+  const running = new Map<string, Promise<void>>();
+  const queues = new Map<string, Promise<void>>();
+  const behind = (queue: string, write: () => Promise<void>): Promise<void> => {
+    const turn = (queues.get(queue) ?? Promise.resolve()).then(write, write);
+    queues.set(queue, turn);
+    void turn.then(
+      () => queues.get(queue) === turn && queues.delete(queue),
+      () => queues.get(queue) === turn && queues.delete(queue),
+    );
+    return turn;
+  };
+  return {
+    find: (id) => running.get(id),
+    start(id, queue, write) {
+      const made = queue === undefined ? write() : behind(queue, write);
+      running.set(id, made);
+      // Kept after a failure until somebody has seen it.
+      void made.then(
+        () => running.delete(id),
+        () => undefined,
+      );
+      return made.finally(() => running.get(id) === made && running.delete(id));
+    },
+  };
+}
+
+/** A resource as a step: look, and write only what differs; read back what was written. */
+export function armStep(resource: Resource, azure: AzureClients, writes: Writes): Step {
+  let written = 0;
+  let setbacks = 0;
+  const write = async (change: NonNullable<Look['change']>, attempt: Attempt): Promise<Outcome> => {
+    if (written === convergenceLimit) return doesNotConverge(resource.type);
+    written++;
+    await attempt.permit();
+    const queued = async () => {
+      // The wait for the turn may have been long: ask once more.
+      if (resource.writeQueue !== undefined) await attempt.permit();
+      await change.write();
+    };
+    return settle(writes.start(resource.id, resource.writeQueue, queued), attempt);
+  };
+  return {
+    key: resource.key,
+    type: resource.type,
+    id: resource.id,
+    dependsOn: resource.dependsOn,
+    async ensure(outputs, attempt) {
+      try {
+        const sent = writes.find(resource.id);
+        if (sent !== undefined) return await settle(sent, attempt);
+        const look = await resource.look(azure, outputs);
+        if (look.observed === 'pending') return working;
+        if (look.change === undefined) return { state: 'ready', output: look.output };
+        return await write(look.change, attempt);
+      } catch (error) {
+        return afterError(error, ++setbacks);
+      }
+    },
+  };
+}
+
+const working: Outcome = { state: 'pending', detail: 'Azure is working on it', lookAgainSeconds: busySeconds };
+const readBack: Outcome = { state: 'pending', detail: 'reading it back', lookAgainSeconds: 0 };
+
+const settle = async (sent: Promise<void>, attempt: Attempt): Promise<Outcome> =>
+  (await attempt.within(sent)) === undefined ? working : readBack;
+
+const doesNotConverge = (type: string): Outcome => ({
+  state: 'failed',
+  failure: {
+    code: 'DoesNotConverge',
+    message: `Azure accepted ${type} ${convergenceLimit} times and still shows something else than was asked for.`,
+    advice: 'Look for an Azure Policy that modifies it.',
+  },
+});
+
+/**
+ * Transient failures are tried again after 2, 4, 8 … 60 seconds, or when Azure says; hopeless ones end the step.
+ * @param setbacks how many transient failures the step has met in this walk, this one included
+ */
+export function afterError(error: unknown, setbacks: number): Outcome {
+  if (error instanceof Stopped) throw error;
+  const read = readArmError(error);
+  if (read.kind === 'hopeless') return { state: 'failed', failure: read.failure };
+  return {
+    state: 'pending',
+    detail: `will try again: ${read.failure.code}`,
+    lookAgainSeconds: Math.max(1, read.retryAfterSeconds ?? Math.min(60, 2 ** Math.min(setbacks, 6))),
+    failure: read.failure,
+  };
+}

@@ -1,0 +1,170 @@
+import type { Failure, StepProgress } from '../store/operations.ts';
+import type { Outputs } from './resource.ts';
+
+/** What one attempt at a step came to. */
+export type Outcome =
+  | { state: 'ready'; output: Record<string, string> }
+  | { state: 'pending'; detail: string; lookAgainSeconds: number; failure?: Failure }
+  | { state: 'failed'; failure: Failure };
+
+/** One member of the graph: a resource of Azure, or something of ours that depends on some (accounts, proof). */
+export interface Step {
+  key: string;
+  type: string;
+  /** ARM id, empty for what is none. */
+  id: string;
+  dependsOn: readonly string[];
+  /** Looks first, then does what is missing; safe to call any number of times. Throws `Stopped` when it may not write. */
+  ensure(outputs: Outputs, attempt: Attempt): Promise<Outcome>;
+}
+
+/** What a step may ask of the walk it is part of. */
+export interface Attempt {
+  /** To be called before every write; throws `Stopped` when the operation was canceled or has lost its lease. */
+  permit(): Promise<void>;
+  /** Waits for a promise, but not past the walk's budget; undefined when the time was up first. */
+  within<T>(work: Promise<T>): Promise<{ value: T } | undefined>;
+}
+
+/** Why a walk must not write any more. */
+export class Stopped extends Error {
+  readonly reason: 'canceled' | 'fenced';
+  constructor(reason: 'canceled' | 'fenced') {
+    super(`The operation was ${reason === 'canceled' ? 'canceled' : 'replaced by another'}.`);
+    this.name = 'Stopped';
+    this.reason = reason;
+  }
+}
+
+export interface Walk {
+  steps: readonly Step[];
+  /** Steps that an earlier walk of the same operation finished, with their outputs: not looked at again. */
+  done: Outputs;
+  /** Milliseconds until the walk returns what is left. */
+  budget: number;
+  /** Throws `Stopped`. */
+  permit(): Promise<void>;
+  record(progress: StepProgress): Promise<void>;
+  now(): Date;
+}
+
+export interface WalkResult {
+  /** Seconds after which the nearest pending step wants to be looked at; undefined when none is pending. */
+  lookAgainSeconds: number | undefined;
+  pending: Record<string, string>;
+  failures: Failure[];
+  stopped: Stopped['reason'] | undefined;
+  outputs: Outputs;
+}
+
+/**
+ * Walks the graph once, in plain promises: everything whose dependencies are ready is in flight at the same time, so that the
+ * walk takes as long as its longest chain. Returns when all is ready, nothing can go on, or the budget is used up. One activity
+ * calls it again and again; every call starts by looking, so it may be killed anywhere.
+ */
+export async function walk(plan: Walk): Promise<WalkResult> {
+  const deadline = plan.now().getTime() + plan.budget;
+  const left = () => deadline - plan.now().getTime();
+  const outputs: Record<string, Record<string, string>> = { ...(plan.done as Record<string, Record<string, string>>) };
+  const result: WalkResult = { lookAgainSeconds: undefined, pending: {}, failures: [], stopped: undefined, outputs };
+  const running = new Map<string, Promise<boolean>>();
+  const steps = new Map(plan.steps.map((step) => [step.key, step]));
+
+  /** True when the step is ready. */
+  const finish = (key: string): Promise<boolean> => {
+    const known = running.get(key);
+    if (known !== undefined) return known;
+    const step = steps.get(key);
+    if (step === undefined) throw new Error(`Step '${key}' is depended on but not in the graph.`);
+    const made = key in plan.done ? Promise.resolve(true) : run(step);
+    running.set(key, made);
+    return made;
+  };
+
+  const run = async (step: Step): Promise<boolean> => {
+    const ready = await Promise.all(step.dependsOn.map(finish));
+    if (ready.includes(false)) return false;
+    const startedAt = plan.now();
+    const note = (progress: Partial<StepProgress> & Pick<StepProgress, 'state'>) =>
+      plan.record({ key: step.key, type: step.type, startedAt, ...progress });
+    await note({ state: 'working' });
+    for (;;) {
+      const outcome = await attempt(step);
+      if (outcome.state === 'ready') {
+        outputs[step.key] = outcome.output;
+        await note({ state: 'ready', finishedAt: plan.now(), output: outcome.output });
+        return true;
+      }
+      if (outcome.state === 'failed') {
+        const failure = { ...outcome.failure, target: step.key };
+        result.failures.push(failure);
+        await note({ state: 'failed', finishedAt: plan.now(), failure });
+        return false;
+      }
+      const { detail, failure, lookAgainSeconds } = outcome;
+      await note({ state: 'working', detail, ...(failure === undefined ? {} : { failure }) });
+      if (result.stopped !== undefined || left() < lookAgainSeconds * 1000) {
+        result.pending[step.key] = detail;
+        result.lookAgainSeconds = Math.min(result.lookAgainSeconds ?? lookAgainSeconds, lookAgainSeconds);
+        return false;
+      }
+      await sleep(lookAgainSeconds * 1000);
+    }
+  };
+
+  const attempt = async (step: Step): Promise<Outcome> => {
+    const within = <T>(work: Promise<T>) => raced(work, left());
+    try {
+      return await step.ensure(outputs, { permit: plan.permit, within });
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      result.stopped = error.reason;
+      return { state: 'pending', detail: 'stopped', lookAgainSeconds: Number.MAX_SAFE_INTEGER };
+    }
+  };
+
+  await Promise.all(plan.steps.map((step) => finish(step.key)));
+  return result;
+}
+
+/** Refuses a graph with a cycle or a dependency that is not there, which `walk` would wait for without end. */
+export function checkGraph(steps: readonly Pick<Step, 'key' | 'dependsOn'>[]): void {
+  const byKey = new Map(steps.map((step) => [step.key, step]));
+  const state = new Map<string, 'entered' | 'left'>();
+  const visit = (key: string, path: string[]): void => {
+    if (state.get(key) === 'left') return;
+    if (state.get(key) === 'entered') throw new Error(`The graph has a cycle: ${[...path, key].join(' → ')}.`);
+    const step = byKey.get(key);
+    if (step === undefined) throw new Error(`Step '${key}' is depended on but not in the graph (${path.join(' → ')}).`);
+    state.set(key, 'entered');
+    for (const dependency of step.dependsOn) visit(dependency, [...path, key]);
+    state.set(key, 'left');
+  };
+  for (const { key } of steps) visit(key, []);
+}
+
+/** The same steps for taking down: each waits for those that depended on it. */
+export function reversed<T extends { key: string; dependsOn: readonly string[] }>(items: readonly T[]): T[] {
+  const present = new Set(items.map((item) => item.key));
+  const dependants = new Map<string, string[]>();
+  for (const item of items) {
+    for (const dependency of item.dependsOn) {
+      if (present.has(dependency)) dependants.set(dependency, [...(dependants.get(dependency) ?? []), item.key]);
+    }
+  }
+  return items.map((item) => ({ ...item, dependsOn: dependants.get(item.key) ?? [] }));
+}
+
+const sleep = (milliseconds: number): Promise<void> => new Promise((wake) => setTimeout(wake, milliseconds));
+
+async function raced<T>(work: Promise<T>, milliseconds: number): Promise<{ value: T } | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.max(0, milliseconds));
+  });
+  try {
+    return await Promise.race([work.then((value) => ({ value })), timeUp]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

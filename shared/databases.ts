@@ -1,0 +1,78 @@
+import type { Kysely } from 'kysely';
+import { ApiError, notFound } from './errors.ts';
+import { openDatabase } from './guacamole/database.ts';
+import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
+import { controlSecrets, type Login, type Vaults } from './secrets/vaults.ts';
+import { listInventory } from './store/inventory.ts';
+import { findJumpServer } from './store/jumpServers.ts';
+import type { Tables } from './store/tables.ts';
+
+/** Name of Guacamole's database on every MySQL server. */
+export const databaseName = 'guacamole';
+export const databasePort = 3306;
+
+export interface Databases {
+  /** See `Deps.guacamole`. */
+  forRequests(jumpServer: string): Promise<Kysely<GuacamoleDatabase>>;
+  /** Drops the cached pool: the server or its account has changed. */
+  forget(jumpServer: string): Promise<void>;
+}
+
+interface Pool {
+  /** Host and secret version it was opened with. */
+  identity: string;
+  db: Kysely<GuacamoleDatabase>;
+  checkedAt: number;
+}
+
+/** For this long a pool is used without asking the store whether its server and account are still the same. Milliseconds. */
+const trustedFor = 15_000;
+
+/** Pools of the Guacamole databases, one a jump server, opened with the control plane's own account. */
+export function createDatabases(tables: Tables, vaults: Vaults): Databases {
+  const pools = new Map<string, Promise<Pool>>();
+  const open = async (jumpServer: string, previous: Pool | undefined): Promise<Pool> => {
+    const { host, login, version } = await findAccount(tables, vaults, jumpServer);
+    const identity = `${host} ${version}`;
+    if (previous?.identity === identity) return { ...previous, checkedAt: Date.now() };
+    const db = openDatabase({ host, port: databasePort, user: login.username, password: login.password, database: databaseName });
+    await previous?.db.destroy();
+    return { identity, db, checkedAt: Date.now() };
+  };
+  const renew = (jumpServer: string, previous: Pool | undefined): Promise<Pool> => {
+    const made = open(jumpServer, previous);
+    pools.set(jumpServer, made);
+    made.catch(() => pools.get(jumpServer) === made && pools.delete(jumpServer));
+    return made;
+  };
+  return {
+    async forRequests(jumpServer) {
+      const known = await pools.get(jumpServer);
+      if (known !== undefined && Date.now() - known.checkedAt < trustedFor) return known.db;
+      return (await renew(jumpServer, known)).db;
+    },
+    async forget(jumpServer) {
+      const known = await pools.get(jumpServer)?.catch(() => undefined);
+      pools.delete(jumpServer);
+      await known?.db.destroy();
+    },
+  };
+}
+
+async function findAccount(
+  tables: Tables,
+  vaults: Vaults,
+  jumpServer: string,
+): Promise<{ host: string; login: Login; version: string }> {
+  const [server, inventory] = await Promise.all([findJumpServer(tables, jumpServer), listInventory(tables, jumpServer)]);
+  if (server === undefined) throw notFound('jump server', jumpServer);
+  const outputs = new Map(inventory.map((item) => [item.key, item.output]));
+  const host = outputs.get('mysqlServer')?.fullyQualifiedDomainName;
+  const bootstrapped = outputs.get('database')?.nodeAccountVersion !== undefined;
+  const secret = bootstrapped ? await vaults.control.find(controlSecrets.controlAccount(jumpServer)) : undefined;
+  if (host === undefined || secret === undefined) {
+    const message = `The jump server '${jumpServer}' has no database yet. Wait for its operation ${server.lastOperation} to succeed.`;
+    throw new ApiError(409, 'JumpServerNotReady', message);
+  }
+  return { host, login: JSON.parse(secret.value) as Login, version: secret.version };
+}

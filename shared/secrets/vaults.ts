@@ -1,0 +1,120 @@
+import { randomInt } from 'node:crypto';
+import type { TokenCredential } from '@azure/core-auth';
+import { SecretClient } from '@azure/keyvault-secrets';
+
+export interface Secret {
+  value: string;
+  /** 32 hexadecimal digits. */
+  version: string;
+  expiresOn?: Date;
+}
+
+/** The secrets of one vault. */
+export interface Vault {
+  /** The newest version, or undefined when there is no such secret. */
+  find(name: string): Promise<Secret | undefined>;
+  /** Writes a new version and returns it. Brings a soft-deleted secret of that name back first. */
+  put(name: string, value: string, more: { contentType: string; expiresOn?: Date }): Promise<string>;
+}
+
+export interface Vaults {
+  /** The control plane's own: administrators' secrets. */
+  control: Vault;
+  /** A jump server's: what its nodes need. @param uri as ARM returned it */
+  at(uri: string): Vault;
+}
+
+/** Names in the control plane's vault, by jump server. */
+export const controlSecrets = {
+  mysqlAdministrator: (jumpServer: string) => `${jumpServer}-mysql-admin`,
+  guacadmin: (jumpServer: string) => `${jumpServer}-guacadmin`,
+  controlAccount: (jumpServer: string) => `${jumpServer}-database`,
+  /** The private certificate authority of all jump servers: its key and certificate as PEM. */
+  certificateAuthority: 'certificate-authority',
+} as const;
+
+/** Names in a jump server's vault. */
+export const nodeSecrets = { database: 'node-database', certificate: 'certificate' } as const;
+
+export function createVaults(credential: TokenCredential, controlVaultUrl: string): Vaults {
+  const open = new Map<string, Vault>();
+  const at = (uri: string): Vault => {
+    const known = open.get(uri);
+    if (known !== undefined) return known;
+    const made = createVault(credential, uri);
+    open.set(uri, made);
+    return made;
+  };
+  return { control: at(controlVaultUrl), at };
+}
+
+function createVault(credential: TokenCredential, uri: string): Vault {
+  // The client insists on hosts below vault.azure.net unless told otherwise. The addresses come from ARM and our own settings.
+  const client = new SecretClient(uri, credential, { disableChallengeResourceVerification: true });
+  return {
+    async find(name) {
+      try {
+        const { value = '', properties } = await client.getSecret(name);
+        const { version = '', expiresOn } = properties;
+        return { value, version, ...(expiresOn === undefined ? {} : { expiresOn }) };
+      } catch (error) {
+        if (isCode(error, 404)) return undefined;
+        throw error;
+      }
+    },
+    async put(name, value, more) {
+      try {
+        return await write(client, name, value, more);
+      } catch (error) {
+        // 409 ObjectIsDeletedButRecoverable: the name is kept by soft delete.
+        if (!isCode(error, 409)) throw error;
+        await (await client.beginRecoverDeletedSecret(name)).pollUntilDone();
+        return write(client, name, value, more);
+      }
+    },
+  };
+}
+
+async function write(
+  client: SecretClient,
+  name: string,
+  value: string,
+  more: { contentType: string; expiresOn?: Date },
+): Promise<string> {
+  const { properties } = await client.setSecret(name, value, more);
+  return properties.version ?? '';
+}
+
+const isCode = (error: unknown, statusCode: number): boolean =>
+  error instanceof Error && 'statusCode' in error && error.statusCode === statusCode;
+
+/** A user name and password as they are stored: JSON in the secret's value. */
+export interface Login {
+  username: string;
+  password: string;
+}
+
+/** The stored login of that name, made with a random password when there is none. */
+export async function ensureLogin(vault: Vault, name: string, username: string): Promise<Login & { version: string }> {
+  const existing = await vault.find(name);
+  if (existing !== undefined) return { ...(JSON.parse(existing.value) as Login), version: existing.version };
+  const login = { username, password: randomPassword() };
+  const version = await vault.put(name, JSON.stringify(login), { contentType: 'application/json' });
+  return { ...login, version };
+}
+
+const alphabets = ['ABCDEFGHJKLMNPQRSTUVWXYZ', 'abcdefghijkmnopqrstuvwxyz', '23456789', '-_.~'] as const;
+
+/**
+ * 32 characters, about 190 bits. At least one of each class, which Azure Database for MySQL asks for (three of four), and none
+ * that a shell, an option file or a URL would read differently.
+ */
+export function randomPassword(): string {
+  const pick = (letters: string) => letters[randomInt(letters.length)] ?? '';
+  const characters = [...alphabets.map(pick), ...Array.from({ length: 28 }, () => pick(alphabets.join('')))];
+  for (let i = characters.length - 1; i > 0; i--) {
+    const j = randomInt(i + 1);
+    [characters[i], characters[j]] = [characters[j] ?? '', characters[i] ?? ''];
+  }
+  return characters.join('');
+}
