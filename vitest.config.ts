@@ -1,0 +1,47 @@
+import { defineConfig, type Plugin } from 'vitest/config';
+
+/** The agent is Python; the bundle and the tests both take its source as text. */
+const pythonAsText: Plugin = {
+  name: 'python-as-text',
+  enforce: 'pre',
+  transform: (code, id) => (id.endsWith('.py') ? { code: `export default ${JSON.stringify(code)}`, map: null } : undefined),
+};
+
+/** Files that start the whole local machine: one at a time, and after everything else. */
+const wholeMachine = ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'];
+
+const shared = { pool: 'forks' as const, env: { NODE_OPTIONS: '--disable-warning=ExperimentalWarning' } };
+
+export default defineConfig({
+  test: {
+    reporters: ['default'],
+    projects: [
+      {
+        plugins: [pythonAsText],
+        test: {
+          ...shared,
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: wholeMachine,
+          maxWorkers: 2,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        plugins: [pythonAsText],
+        test: {
+          ...shared,
+          name: 'whole machine',
+          include: wholeMachine,
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
