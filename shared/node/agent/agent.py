@@ -1,0 +1,104 @@
+"""Molcajete's agent on a node: reports how the node is and makes true what the control plane answers.
+
+Python's standard library only. It never dies and never prints a secret: whatever goes wrong is logged by its kind and tried again.
+"""
+
+import os
+import random
+import time
+
+import health
+from azure import Identity, http
+from desired import Node
+from machine import BASE, Json, Trouble, boot_id, log, read_json
+
+AGENT_VERSION = "1.0.0"
+# After a change the parts take a while to come up; the control plane waits for them.
+SETTLE_SECONDS = 60.0
+SETTLE_EVERY = 2.0
+
+
+class Agent:
+    """One node's conversation with the control plane."""
+
+    def __init__(self) -> None:
+        self.bootstrap = read_json("bootstrap.json")
+        self.identity = Identity()
+        self.node = Node(self.identity)
+        self.settling_until = 0.0
+        self.changes = 0
+        self.healthy = False
+
+    def report(self) -> Json:
+        """The body of a report. A problem of the last attempt to change a part makes that part unhealthy."""
+        parts = health.parts()
+        for name, problem in self.node.problems.items():
+            parts[name] = {**parts[name], "healthy": False, "detail": problem[:500]}
+        self.healthy = all(part["healthy"] for part in parts.values())
+        try:
+            sessions = health.sessions()
+        except Trouble:
+            sessions = {"served": 0, "relayed": 0}
+        state = self.node.state
+        return {
+            "bootId": boot_id(),
+            "agentVersion": AGENT_VERSION,
+            "applied": state["applied"],
+            **parts,
+            "sessions": sessions,
+            "secrets": state["secrets"],
+            **({"guacamoleVersion": state["guacamoleVersion"]} if state.get("guacamoleVersion") else {}),
+            "draining": bool((state["desired"] or {}).get("draining")),
+        }
+
+    def exchange(self) -> Json:
+        """Reports and returns the desired state that the control plane answers."""
+        boot = self.bootstrap
+        url = f"{boot['apiUrl'].rstrip('/')}/jump-servers/{boot['jumpServer']}/nodes/{boot['node']}/report"
+        try:
+            desired = http(url, self.identity.header(boot["audience"]), self.report())
+        except Trouble:
+            self.identity.forget()
+            raise
+        if not isinstance(desired.get("version"), str) or desired.get("node") != boot["node"]:
+            raise Trouble("the control plane answered no desired state for this node")
+        return desired
+
+    def round(self) -> float:
+        """One report and what follows from it. Returns the seconds until the next."""
+        try:
+            desired = self.exchange()
+        except Trouble:
+            if self.node.state["desired"]:
+                self.node.apply(self.node.state["desired"])
+            raise
+        every = min(max(float(desired["reportEverySeconds"]), 1.0), 300.0)
+        if self.node.apply(desired):
+            # Tell it at once; but a unit that fails again and again is a change each time, and that must not become a busy loop.
+            self.settling_until = time.monotonic() + SETTLE_SECONDS
+            self.changes += 1
+            return min(2.0 ** (self.changes - 1) - 1.0, every)
+        self.changes = 0
+        settling = time.monotonic() < self.settling_until and not self.healthy
+        return min(SETTLE_EVERY, every) if settling else every
+
+
+def main() -> None:
+    """Reports for ever; after a failure with a growing, jittered pause."""
+    os.umask(0o077)
+    os.chmod(BASE, 0o700)
+    os.chdir(BASE)
+    agent = Agent()
+    failures = 0
+    while True:
+        try:
+            pause, failures = agent.round(), 0
+        except Exception as error:  # it must never die
+            failures += 1
+            pause = min(60.0, 2.0 ** min(failures, 6)) * random.uniform(0.5, 1.0)
+            log(str(error) if isinstance(error, Trouble) else f"unexpected {type(error).__name__}")
+        time.sleep(pause)
+
+
+if __name__ == "__main__":
+    main()

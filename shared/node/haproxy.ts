@@ -1,0 +1,137 @@
+/** HAProxy's configuration on a node (written for 2.6 to 2.8: Debian 12's and Ubuntu 24.04's). */
+import { nodeFiles } from './files.ts';
+import { nodePorts } from './ports.ts';
+
+export interface ProxyNode {
+  /** The VM's name; also the value of the persistence cookie, so it must not change during a node's life. */
+  name: string;
+  /** Private IPv4 address. */
+  address: string;
+  /** Keeps the sessions it has and gets no new ones. */
+  draining: boolean;
+}
+
+export interface ProxyInput {
+  node: ProxyNode;
+  /** The other nodes, in any order. */
+  peers: readonly ProxyNode[];
+  /** The name by which the nodes' certificate is verified between nodes (see `peerName`). */
+  peerName: string;
+}
+
+/** Guacamole's place below the root: the official image's default. */
+const webPath = '/guacamole/';
+
+/**
+ * The whole configuration, deterministic. Three ways in: `ingress` (users, TLS), `peer` (the other nodes, TLS, to this node's
+ * Guacamole only) and `probe` (the balancer). Three backends: `guacamole` (the session's home node, by cookie), `local` (this node's
+ * Guacamole for peers; its check stands for the web application's health) and `guacd` (a check only).
+ */
+export function haproxyConfiguration({ node, peers, peerName }: ProxyInput): string {
+  for (const { name, address } of [node, ...peers]) assertPlain(name, address);
+  assertPlain(peerName);
+  const others = [...peers].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [globalSection, defaultsSection, frontends(node), backends(node, others, peerName)].join('\n');
+}
+
+/** Names and addresses go into a configuration file: whatever could end a word or a line is refused. */
+function assertPlain(...words: string[]): void {
+  for (const word of words) {
+    if (!/^[A-Za-z0-9.-]+$/.test(word)) throw new Error(`'${word}' cannot be part of a HAProxy configuration.`);
+  }
+}
+
+// A reload starts a new worker and lets the old one serve what it has: hard-stop-after is how long a session may outlive it.
+// Workers drop root after reading the key (root is the only one who may).
+const globalSection = `global
+  log stdout format raw local0 notice
+  maxconn 4000
+  user haproxy
+  group haproxy
+  stats socket ${nodeFiles.haproxyStatistics} mode 600 level operator
+  hard-stop-after 7d
+  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
+  ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305
+  ssl-default-server-options ssl-min-ver TLSv1.2
+`;
+
+// http-no-delay: Guacamole's HTTP tunnel streams many small chunks. timeout tunnel: a WebSocket that says nothing at all
+// (Guacamole itself sends something every few seconds). A node that does not answer costs two connection attempts, then another is tried.
+const defaultsSection = `defaults
+  mode http
+  log global
+  option dontlognull
+  option http-no-delay
+  option redispatch 1
+  retries 2
+  timeout connect 3s
+  timeout http-request 15s
+  timeout http-keep-alive 60s
+  timeout queue 15s
+  timeout client 75s
+  timeout server 75s
+  timeout tunnel 8h
+  timeout client-fin 30s
+  timeout server-fin 30s
+  timeout check 5s
+`;
+
+function frontends({ address, draining }: ProxyNode): string {
+  const tls = `ssl crt ${nodeFiles.certificate}`;
+  return `frontend ingress
+  bind ${address}:${nodePorts.ingress} ${tls} alpn h2,http/1.1
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Proto https
+  http-response set-header Strict-Transport-Security max-age=31536000
+  http-response set-header X-Content-Type-Options nosniff
+  http-request redirect location ${webPath} code 302 if { path / }
+  default_backend guacamole
+
+frontend peer
+  bind ${address}:${nodePorts.peer} ${tls}
+  monitor-uri /health
+  monitor fail if { nbsrv(local) lt 1 }
+  default_backend local
+
+frontend probe
+  bind ${address}:${nodePorts.probe}
+  monitor-uri /health
+  monitor fail if ${draining ? '{ always_true }' : '{ nbsrv(local) lt 1 }'}
+  http-request return status 404
+`;
+}
+
+/**
+ * A new session stays on the node where the balancer put it (peers are `backup`): one hop less, and the balancer spreads by itself.
+ * Weight 0 is HAProxy's drain: a cookie is still honoured, nothing new comes. A draining node therefore sends what is new to its peers.
+ */
+function backends(node: ProxyNode, peers: readonly ProxyNode[], peerName: string): string {
+  const weight = (one: ProxyNode): string => (one.draining ? ' weight 0' : '');
+  const verified = `ssl verify required ca-file ${nodeFiles.peerAuthorities} sni str(${peerName}) verifyhost ${peerName} check-sni ${peerName}`;
+  const local = `127.0.0.1:${nodePorts.web}`;
+  const peerLines = peers.map(
+    (peer) =>
+      `  server ${peer.name} ${peer.address}:${nodePorts.peer} cookie ${peer.name}${weight(peer)} backup check inter 2s fall 2 rise 2 ${verified}`,
+  );
+  return `backend guacamole
+  balance roundrobin
+  option allbackups
+  cookie MOLCAJETE_NODE insert indirect nocache httponly secure attr SameSite=Lax
+  option httpchk
+  http-check send meth GET uri /health
+  http-check expect status 200
+${[`  server local ${local} cookie ${node.name}${weight(node)} track local/local`, ...peerLines].join('\n')}
+
+backend local
+  option httpchk
+  http-check send meth GET uri ${webPath}
+  http-check expect status 200
+  server local ${local} check inter 2s fall 3 rise 1
+
+backend guacd
+  mode tcp
+  no option http-no-delay
+  option tcp-check
+  server local 127.0.0.1:${nodePorts.guacd} check inter 5s fall 2 rise 1
+`;
+}
