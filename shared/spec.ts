@@ -1,0 +1,246 @@
+import { z } from 'zod';
+import { regions } from './azure/regions.ts';
+import { containsCidr, parseCidr } from './cidr.ts';
+import { ApiError, type ErrorDetail } from './errors.ts';
+import { refineSpec } from './specChecks.ts';
+import { cidr, defaultSubnets } from './specNetwork.ts';
+
+const subnets = z.strictObject({
+  web: cidr.describe('Network of the nodes.'),
+  data: cidr.describe("Network of the database's private endpoint."),
+});
+
+const peering = z.strictObject({
+  virtualNetworkId: z
+    .string()
+    .regex(
+      /^\/subscriptions\/[0-9a-f-]{36}\/resourceGroups\/[-\w._()]{1,90}\/providers\/Microsoft\.Network\/virtualNetworks\/[\w][-\w.]{0,63}$/i,
+      'must be the full id of a virtual network: /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/virtualNetworks/…',
+    ),
+  bothSides: z
+    .boolean()
+    .default(true)
+    .describe("Also make the peering from the other network's side; false when its owner does that."),
+  allowForwardedTraffic: z.boolean().default(false),
+  useRemoteGateways: z
+    .boolean()
+    .default(false)
+    .describe("Reach on-premises networks through the other network's gateway."),
+});
+
+const network = z.strictObject({
+  addressSpace: z
+    .array(cidr)
+    .min(1, 'must hold at least one network, for example 10.20.0.0/16')
+    .max(20)
+    .default(['10.20.0.0/16']),
+  subnets: subnets.optional().describe('Default: the first two blocks of the address space.'),
+  allowedSources: z
+    .array(cidr)
+    .min(1, 'must name at least one network that may reach the ingress, for example your office: ["203.0.113.0/24"]')
+    .max(500, 'may hold at most 500 networks')
+    .describe('Networks from which users reach the ingress. Nothing else does.'),
+  peerings: z.array(peering).max(100, 'may hold at most 100 peerings').default([]),
+  ddosProtection: z
+    .boolean()
+    .default(false)
+    .describe('Adds a DDoS protection plan, which bills about 2,900 USD a month.'),
+});
+
+const web = z.strictObject({
+  mode: z.literal('availabilitySet', "must be 'availabilitySet'").default('availabilitySet'),
+  vmSize: z
+    .string()
+    .regex(/^Standard_[A-Z]+\d+[A-Za-z0-9_-]*$/, "must be a virtual machine size such as 'Standard_D2s_v5'")
+    .default('Standard_D2s_v5'),
+  count: z
+    .int('must be a whole number from 1 to 100')
+    .min(1, 'must be at least 1')
+    .max(100, 'may be at most 100')
+    .default(2)
+    .describe('How many nodes.'),
+  guacamoleVersion: z
+    .enum(['1.6.0'], "must be '1.6.0', the version whose database schema this release has")
+    .default('1.6.0'),
+});
+
+const ingress = z.strictObject({
+  kind: z.literal('loadBalancer', "must be 'loadBalancer'").default('loadBalancer'),
+  port: z.int().min(1, 'must be a port from 1 to 65535').max(65535, 'must be a port from 1 to 65535').default(443),
+  dnsLabel: z
+    .string()
+    .regex(
+      /^[a-z][a-z0-9-]{1,61}[a-z0-9]$/,
+      'must be 3 to 63 lower-case letters, digits and hyphens, starting with a letter',
+    )
+    .optional()
+    .describe('Gives the ingress the name {dnsLabel}.{location}.cloudapp.azure.com.'),
+});
+
+const database = z.strictObject({
+  version: z.enum(['8.4', '8.0.21'], "must be '8.4' or '8.0.21'").default('8.4'),
+  sku: z
+    .string()
+    .regex(
+      /^Standard_(B\d+m?s|D\d+a?ds_v\d|E\d+i?a?ds_v\d)$/,
+      "must be a MySQL Flexible Server size such as 'Standard_B2s', 'Standard_D2ads_v5' or 'Standard_E2ds_v5'",
+    )
+    .default('Standard_B2s'),
+  storageGb: z.int().min(20, 'must be at least 20').max(16384, 'may be at most 16384').default(20),
+  highAvailability: z
+    .enum(['Disabled', 'SameZone', 'ZoneRedundant'], "must be 'Disabled', 'SameZone' or 'ZoneRedundant'")
+    .default('Disabled'),
+  backupRetentionDays: z.int().min(1, 'must be at least 1').max(35, 'may be at most 35').default(7),
+  geoRedundantBackup: z.boolean().default(false),
+});
+
+const body = z.strictObject({
+  location: z.enum(regions, {
+    error: ({ input }) =>
+      `must be the name of an Azure region such as 'westeurope'${typeof input === 'string' ? `; '${input.slice(0, 40)}' is none` : ''}`,
+  }),
+  resourceGroup: z
+    .string()
+    .regex(/^[-\w._()]{0,89}[-\w_()]$/, "must be 1 to 90 letters, digits, '-', '_', '.', '(' or ')', not ending in '.'")
+    .optional()
+    .describe('Default: molcajete-{name}.'),
+  network,
+  web: web.prefault({}),
+  ingress: ingress.prefault({}),
+  database: database.prefault({}),
+  tags: z.record(z.string(), z.string()).default({}).describe('Put on every resource.'),
+});
+
+/**
+ * What a PUT of a jump server carries: checked field by field and across fields, defaults filled in. Only `resourceGroup`, whose
+ * default holds the name, is left to `specFor`. A field exists here only when the code honours it.
+ */
+export const specBody = body.superRefine(refineSpec).transform((spec) => ({
+  ...spec,
+  network: { ...spec.network, subnets: spec.network.subnets ?? defaultSubnets(spec.network.addressSpace) },
+}));
+
+export type SpecBody = z.output<typeof specBody>;
+
+/** A complete spec: what the jump server should be. */
+export type JumpServerSpec = SpecBody & { resourceGroup: string };
+
+export const specFor = (name: string, given: SpecBody): JumpServerSpec => ({
+  ...given,
+  resourceGroup: given.resourceGroup ?? `molcajete-${name}`,
+});
+
+/**
+ * The name of a jump server, which is in the names of its resources and nodes.
+ * Throws ApiError 400 `InvalidName`.
+ */
+export function parseJumpServerName(name: string): string {
+  const refuse = (why: string) =>
+    new ApiError(400, 'InvalidName', `The name of a jump server ${why}. '${name.slice(0, 40)}' does not fit.`, {
+      target: 'name',
+    });
+  if (!/^[a-z0-9-]{3,24}$/.test(name)) throw refuse('is 3 to 24 lower-case letters, digits and hyphens');
+  if (!/^[a-z].*[a-z0-9]$/.test(name) || name.includes('--')) {
+    throw refuse('starts with a letter, ends with a letter or digit, and has no two hyphens in a row');
+  }
+  // https://learn.microsoft.com/azure/azure-resource-manager/templates/error-reserved-resource-name
+  if (/^(login|xbox)|microsoft|windows/.test(name))
+    throw refuse('must avoid words that Azure reserves: login, xbox, microsoft, windows');
+  return name;
+}
+
+interface Rule {
+  target: string;
+  /** What the field is, for comparison; undefined members are equal to each other. */
+  value(spec: JumpServerSpec): unknown;
+  /** Default: any change is refused. */
+  refused?(before: JumpServerSpec, after: JumpServerSpec): boolean;
+  why: string;
+}
+
+const another = 'Delete the jump server and create it again, or create another one.';
+
+/** What Azure fixes when a resource is created, and what only a rebuild could change. */
+const rules: readonly Rule[] = [
+  { target: 'location', value: (spec) => spec.location, why: `Azure resources stay in their region. ${another}` },
+  {
+    target: 'resourceGroup',
+    value: (spec) => spec.resourceGroup.toLowerCase(),
+    why: `The resources stay in the group they were created in. ${another}`,
+  },
+  {
+    target: 'network.addressSpace',
+    value: (spec) => spec.network.addressSpace,
+    refused: (_, after) => !subnetsFit(after),
+    why: 'The subnets in use must stay inside it. Add networks, or take out only those without a subnet.',
+  },
+  {
+    target: 'network.subnets.web',
+    value: (spec) => spec.network.subnets.web,
+    why: `A subnet in use keeps its addresses: give network.subnets as they are. ${another}`,
+  },
+  {
+    target: 'network.subnets.data',
+    value: (spec) => spec.network.subnets.data,
+    why: `A subnet in use keeps its addresses: give network.subnets as they are. ${another}`,
+  },
+  {
+    target: 'web.vmSize',
+    value: (spec) => spec.web.vmSize,
+    why: `A resize restarts every node at once and may not fit where the availability set was placed. ${another}`,
+  },
+  {
+    target: 'database.version',
+    value: (spec) => spec.database.version,
+    refused: (before, after) => Number.parseFloat(after.database.version) < Number.parseFloat(before.database.version),
+    why: `MySQL cannot go back to an older version. ${another}`,
+  },
+  {
+    target: 'database.storageGb',
+    value: (spec) => spec.database.storageGb,
+    refused: (before, after) => after.database.storageGb < before.database.storageGb,
+    why: "A MySQL server's storage only grows. Give at least what it has.",
+  },
+  {
+    target: 'database.geoRedundantBackup',
+    value: (spec) => spec.database.geoRedundantBackup,
+    why: `Geo-redundant backup is chosen when the server is created. ${another}`,
+  },
+  {
+    target: 'database.highAvailability',
+    value: (spec) => spec.database.highAvailability,
+    refused: (_, after) => after.database.highAvailability === 'ZoneRedundant',
+    why: `Zone redundancy is chosen when the server is created. Use 'SameZone' or 'Disabled', or ${lowerFirst(another)}`,
+  },
+  {
+    target: 'database.highAvailability',
+    value: (spec) => spec.database.highAvailability,
+    refused: ({ database }, after) =>
+      database.highAvailability === 'ZoneRedundant' && after.database.highAvailability === 'SameZone',
+    why: "The kind of high availability changes by way of none. Set 'Disabled' first, then 'SameZone'.",
+  },
+];
+
+/** What of `after` cannot be reached from `before` in place, each with what to do instead; empty when all can. */
+export function changesNotAllowed(before: JumpServerSpec, after: JumpServerSpec): ErrorDetail[] {
+  return rules
+    .filter((rule) => JSON.stringify(rule.value(before)) !== JSON.stringify(rule.value(after)))
+    .filter((rule) => rule.refused?.(before, after) ?? true)
+    .map(({ target, value, why }) => ({
+      code: 'ChangeNotAllowed',
+      target,
+      message: `${target} cannot change from ${show(value(before))} to ${show(value(after))}. ${why}`,
+    }));
+}
+
+/** A changed address space carves other default subnets; what counts is whether they are still inside. */
+function subnetsFit({ network }: JumpServerSpec): boolean {
+  const space = network.addressSpace.map(parseCidr);
+  return Object.values(network.subnets).every((subnet) => space.some((one) => containsCidr(one, parseCidr(subnet))));
+}
+
+const show = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value));
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
