@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import type { Caller, Role } from './auth.ts';
+import type { Lease } from './store/leases.ts';
 
 /** The names between braces in a path, as keys of `request.params`. */
 type ParamsOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
   ? Record<Name, string> & ParamsOf<Rest>
   : Record<never, string>;
+
+/** Starts the orchestration that a lease stands for, under the lease's operation id. Starting it twice is harmless. */
+export type StartOperation = (lease: Lease) => Promise<void>;
 
 export interface RouteAnswer {
   /** Default 200. */
@@ -20,10 +24,12 @@ export interface RouteRequest<Path extends string, Query, Body> {
   body: Body;
   caller: Caller;
   headers: Headers;
-  /** As the caller wrote it: origin for `Operation-Location` and `nextLink`. */
+  /** The request's path and query on the API's public address, for `nextLink`. */
   url: URL;
   /** The id of this call's audit row; a change writes it in its own transaction, so that a crash can be settled. */
   auditId: string;
+  /** Starts the orchestration of a lease; only in a definition that `startsOperations`. */
+  startOperation: StartOperation;
   /** The body as it arrives, for a definition without `body`. */
   stream: ReadableStream<Uint8Array> | null;
 }
@@ -47,6 +53,8 @@ export interface RouteDefinition<Path extends string, Query extends z.ZodType, B
   maxBodyBytes?: number;
   /** Default: every method but GET leaves an intent and an outcome in the audit; reads of secrets ask for it with `true`. */
   audited?: boolean;
+  /** Gives the handler the durable client's start. */
+  startsOperations?: true;
   /** Status → what it means, and the answer's shape for the OpenAPI document. */
   responses: Record<number, { description: string; schema?: z.ZodType }>;
 }

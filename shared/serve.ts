@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import * as df from 'durable-functions';
 import type { z } from 'zod';
 import { type Caller, hasRole } from './auth.ts';
 import type { Deps } from './deps.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
 import { isAudited, type Route, type RouteAnswer, type RouteRequest } from './http.ts';
+import { startOrchestration } from './operations.ts';
 import { auditId, noJumpServer, writeIntent, writeOutcome } from './store/audit.ts';
 
 /** Registers a route with the Functions runtime. Keys guard nothing here: every caller brings a token. */
 export function register(route: Route, deps: Deps): void {
-  const { operationId, method, path } = route.definition;
+  const { operationId, method, path, startsOperations } = route.definition;
   app.http(operationId, {
+    ...(startsOperations === true ? { extraInputs: [df.input.durableClient()] } : {}),
     methods: [method],
     route: path.slice(1),
     authLevel: 'anonymous',
@@ -30,7 +33,7 @@ export async function serve(
 ): Promise<HttpResponseInit> {
   const requestId = randomUUID();
   try {
-    return respond(await answer(route, deps, request), requestId);
+    return respond(await answer(route, deps, request, context), requestId);
   } catch (error) {
     if (error instanceof ApiError) return respondError(error, requestId);
     context.error(`${route.definition.operationId} ${requestId} failed:`, describe(error));
@@ -39,10 +42,15 @@ export async function serve(
   }
 }
 
-async function answer(route: Route, deps: Deps, request: HttpRequest): Promise<RouteAnswer> {
+async function answer(
+  route: Route,
+  deps: Deps,
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<RouteAnswer> {
   const { definition } = route;
   const caller = await authorise(route, deps, request);
-  const url = new URL(request.url);
+  const url = publicUrl(deps, request);
   const params = readParams(definition.path, request);
   const query = parse(definition.query, readQuery(url), 'query');
   const body =
@@ -56,9 +64,16 @@ async function answer(route: Route, deps: Deps, request: HttpRequest): Promise<R
     headers: request.headers as unknown as Headers,
     url,
     auditId: id,
+    startOperation: (lease) => startOrchestration(df.getClient(context), lease),
     stream: request.body as unknown as ReadableStream<Uint8Array> | null,
   };
   return isAudited(definition) ? audited(route, deps, parsed) : route.handle(parsed);
+}
+
+/** With streaming on the host puts its worker's address into the URL (functions-host.md, 4.3); callers know another one. */
+function publicUrl(deps: Deps, request: HttpRequest): URL {
+  const { pathname, search } = new URL(request.url);
+  return new URL(`${pathname}${search}`, deps.config.MOLCAJETE_API_URL);
 }
 
 const nobody: Caller = { objectId: '', name: '', roles: [] };

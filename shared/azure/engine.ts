@@ -14,6 +14,8 @@ export interface Step {
   /** ARM id, empty for what is none. */
   id: string;
   dependsOn: readonly string[];
+  /** True for a step that takes something away. */
+  removes?: true;
   /** Looks first, then does what is missing; safe to call any number of times. Throws `Stopped` when it may not write. */
   ensure(outputs: Outputs, attempt: Attempt): Promise<Outcome>;
 }

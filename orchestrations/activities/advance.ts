@@ -1,0 +1,139 @@
+import { armStep, type Writes } from '../../shared/azure/armStep.ts';
+import { checkGraph, type Step, Stopped, type WalkResult, walk } from '../../shared/azure/engine.ts';
+import type { Outputs } from '../../shared/azure/resource.ts';
+import type { Deps } from '../../shared/deps.ts';
+import type { JumpServerSpec } from '../../shared/spec.ts';
+import { removalSteps } from '../../shared/steps/removal.ts';
+import { ownSteps } from '../../shared/steps/ownSteps.ts';
+import { administratorLogin } from '../../shared/steps/database.ts';
+import { type InventoryItem, listInventory, putInventory } from '../../shared/store/inventory.ts';
+import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
+import { listSteps, putStep, type StepProgress } from '../../shared/store/operations.ts';
+import { type Environment, topology } from '../../shared/topology.ts';
+import type { Progress } from '../contracts.ts';
+
+/** One call works for this long, in milliseconds: well under the function time-out, and a restart loses no more than that. */
+const budget = 45_000;
+/** A wait shorter than this is spent inside the next call: a durable timer may come up to 30 s late. */
+const shortWaitSeconds = 20;
+
+/** Brings the jump server nearer to its spec, as far as one call's budget goes, then removes what the spec no longer has. */
+export const advance =
+  (deps: Deps, writes: Writes) =>
+  async (holder: Holder): Promise<Progress> => {
+    const lease = await findHeldLease(deps.tables, holder);
+    if (lease === undefined) return { state: 'fenced' };
+    const steps = provisionSteps(deps, writes, holder.jumpServer, JSON.parse(lease.spec) as JumpServerSpec);
+    checkGraph(steps);
+    const built = await carryOutSteps(deps, holder, steps);
+    if (built.state !== 'done') return built;
+    const wanted = new Set(steps.map((step) => step.key));
+    const surplus = (await listInventory(deps.tables, holder.jumpServer)).filter((item) => !wanted.has(item.key));
+    return surplus.length === 0 ? built : carryOutSteps(deps, holder, removalSteps(deps, writes, holder.jumpServer, surplus));
+  };
+
+/** The whole graph of a jump server: Azure's resources, then what makes them a jump server. */
+function provisionSteps(deps: Deps, writes: Writes, jumpServer: string, spec: JumpServerSpec): Step[] {
+  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer));
+  return [...resources.map((resource) => armStep(resource, deps.azure, writes)), ...ownSteps(deps, jumpServer, spec)];
+}
+
+/** What the topology needs to know of the control plane. */
+export function environmentOf(deps: Deps, jumpServer: string): Environment {
+  const { config } = deps;
+  return {
+    subscriptionId: config.AZURE_SUBSCRIPTION_ID,
+    tenantId: config.AZURE_TENANT_ID,
+    apiUrl: config.MOLCAJETE_API_URL,
+    apiAudience: config.MOLCAJETE_API_AUDIENCE[0] ?? '',
+    egress: config.MOLCAJETE_EGRESS,
+    endpointSubnetId: config.MOLCAJETE_ENDPOINT_SUBNET_ID,
+    dnsZoneId: config.MOLCAJETE_DNS_ZONE_ID,
+    controlResourceGroup: config.MOLCAJETE_RESOURCE_GROUP,
+    administratorPassword: async () => (await administratorLogin(deps, jumpServer)).password,
+  };
+}
+
+/** Walks the steps under the holder's lease, keeping progress and inventory in the store as it happens. */
+export async function carryOutSteps(deps: Deps, holder: Holder, steps: Step[]): Promise<Progress> {
+  const { tables } = deps;
+  const deadline = new Date(deps.now().getTime() + leaseMilliseconds);
+  if (!(await changeLease(tables, holder, { deadline }))) return { state: 'fenced' };
+  const [recorded, inventory] = await Promise.all([
+    listSteps(tables, holder.operationId),
+    listInventory(tables, holder.jumpServer),
+  ]);
+  const progress = new Map(recorded.map((step) => [step.key, step]));
+  await announce(deps, holder, steps, progress);
+  const result = await walk({
+    steps: steps.map((step) => asRecorded(step, progress.get(step.key))),
+    done: doneOutputs(steps, progress),
+    budget,
+    now: deps.now,
+    permit: () => permit(deps, holder),
+    record: createRecorder(deps, holder, steps, progress, inventory),
+  });
+  return progressOf(result);
+}
+
+/** What stands as failed in this operation stays failed: the next operation tries it again. */
+function asRecorded(step: Step, recorded: StepProgress | undefined): Step {
+  const failure = recorded?.state === 'failed' ? recorded.failure : undefined;
+  return failure === undefined ? step : { ...step, ensure: async () => ({ state: 'failed', failure }) };
+}
+
+function doneOutputs(steps: readonly Step[], progress: Map<string, StepProgress>): Outputs {
+  const ready = steps.flatMap(({ key }) => {
+    const recorded = progress.get(key);
+    return recorded?.state === 'ready' || recorded?.state === 'removed' ? [[key, recorded.output ?? {}] as const] : [];
+  });
+  return Object.fromEntries(ready);
+}
+
+/** The lease and the wish to cancel are read before every write: what lost its lease may wake up at any time. */
+async function permit(deps: Deps, holder: Holder): Promise<void> {
+  const lease = await findHeldLease(deps.tables, holder);
+  if (lease === undefined) throw new Stopped('fenced');
+  if (lease.cancelRequested) throw new Stopped('canceled');
+}
+
+/** A line per step from the beginning, so that a reader sees what is to come. */
+async function announce(deps: Deps, holder: Holder, steps: Step[], progress: Map<string, StepProgress>): Promise<void> {
+  const fresh = steps.filter((step) => !progress.has(step.key));
+  await Promise.all(fresh.map(({ key, type }) => putStep(deps.tables, holder.operationId, { key, type, state: 'waiting' })));
+}
+
+function createRecorder(
+  deps: Deps,
+  holder: Holder,
+  steps: readonly Step[],
+  progress: Map<string, StepProgress>,
+  inventory: readonly InventoryItem[],
+): (now: StepProgress) => Promise<void> {
+  const byKey = new Map(steps.map((step) => [step.key, step]));
+  const owned = new Map(inventory.map((item) => [item.key, item]));
+  return async (now) => {
+    const step = byKey.get(now.key);
+    if (step === undefined) return;
+    const startedAt = progress.get(now.key)?.startedAt ?? now.startedAt;
+    const known = owned.get(now.key);
+    if (step.removes !== true && (known === undefined || now.output !== undefined)) {
+      // Before the first write, so that nothing is ever made that is not known; again with what it turned out to be.
+      const { key, type, id, dependsOn } = step;
+      const item = { key, type, id, dependsOn: [...dependsOn], output: now.output ?? known?.output ?? {} };
+      await putInventory(deps.tables, holder.jumpServer, item);
+      owned.set(now.key, item);
+    }
+    const row: StepProgress = { ...now, ...(startedAt === undefined ? {} : { startedAt }) };
+    await putStep(deps.tables, holder.operationId, step.removes === true && now.state === 'ready' ? { ...row, state: 'removed' } : row);
+  };
+}
+
+function progressOf(result: WalkResult): Progress {
+  if (result.stopped !== undefined) return { state: result.stopped };
+  if (result.lookAgainSeconds !== undefined) {
+    return { state: 'pending', waitSeconds: result.lookAgainSeconds < shortWaitSeconds ? 0 : result.lookAgainSeconds };
+  }
+  const [failure] = result.failures;
+  return failure === undefined ? { state: 'done' } : { state: 'failed', failure };
+}

@@ -1,0 +1,41 @@
+import type { Deps } from '../../shared/deps.ts';
+import { operationOf, recordStart } from '../../shared/operations.ts';
+import { deleteJumpServer, type JumpServerState, moveJumpServer } from '../../shared/store/jumpServers.ts';
+import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
+import { type OperationStatus, putOperation } from '../../shared/store/operations.ts';
+import type { Activities, Ending } from '../contracts.ts';
+
+/** Takes up the lease and makes the operation and what it is about visible. */
+export const beginOperation =
+  (deps: Deps) =>
+  async (holder: Holder): Promise<Activities['beginOperation']['output']> => {
+    const lease = await findHeldLease(deps.tables, holder);
+    if (lease === undefined) return { proceed: false };
+    await recordStart(deps, lease, 'Running');
+    const deadline = new Date(deps.now().getTime() + leaseMilliseconds);
+    return { proceed: await changeLease(deps.tables, holder, { state: 'running', deadline }) };
+  };
+
+const endings: Record<Exclude<Ending['state'], 'fenced'>, { status: OperationStatus; state: JumpServerState }> = {
+  done: { status: 'Succeeded', state: 'Ready' },
+  failed: { status: 'Failed', state: 'Failed' },
+  canceled: { status: 'Canceled', state: 'Failed' },
+};
+
+/** Writes down how an operation ended, then gives the lease back. A crash in between repeats it with the same result. */
+export const finishOperation =
+  (deps: Deps) =>
+  async ({ ending, ...holder }: Activities['finishOperation']['input']): Promise<{ finished: boolean }> => {
+    const lease = await findHeldLease(deps.tables, holder);
+    if (lease === undefined || ending.state === 'fenced') return { finished: false };
+    const { status, state } = endings[ending.state];
+    await putOperation(deps.tables, {
+      ...operationOf(lease),
+      status,
+      finishedAt: deps.now(),
+      ...(ending.state === 'failed' ? { failure: ending.failure } : {}),
+    });
+    if (lease.kind === 'teardown' && ending.state === 'done') await deleteJumpServer(deps.tables, holder.jumpServer);
+    else await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, state);
+    return { finished: await changeLease(deps.tables, holder, { state: 'finished' }) };
+  };

@@ -1,0 +1,47 @@
+import * as df from 'durable-functions';
+import type { Holder, OperationKind } from '../shared/store/leases.ts';
+import type { Failure } from '../shared/store/operations.ts';
+
+/** How far one call of `advance` or `dismantle` got. */
+export type Progress =
+  /** Not finished; worth another call after this many seconds. */
+  | { state: 'pending'; waitSeconds: number }
+  | { state: 'done' }
+  | { state: 'failed'; failure: Failure }
+  /** Somebody asked to cancel. */
+  | { state: 'canceled' }
+  /** Another operation holds the lease: nothing more may be written, not even the end of this one. */
+  | { state: 'fenced' };
+
+/** The end of an operation. */
+export type Ending = Exclude<Progress, { state: 'pending' }>;
+
+/** Every activity: what it takes and returns. Inputs and outputs are kept in the durable history, so they hold no secret. */
+export interface Activities {
+  beginOperation: { input: Holder; output: { proceed: boolean } };
+  advance: { input: Holder; output: Progress };
+  dismantle: { input: Holder; output: Progress };
+  finishOperation: { input: Holder & { ending: Ending }; output: { finished: boolean } };
+}
+
+export type ActivityName = keyof Activities;
+
+/** What an orchestration is started with. `begun` is set when it goes on as a new execution of itself. */
+export type OrchestrationInput = Holder & { begun?: true };
+
+export const orchestrationNames: readonly OperationKind[] = ['provision', 'teardown'];
+
+/**
+ * Calls an activity and gives its typed result. An activity throws only what may succeed later (a table that does not answer),
+ * so every call is retried: after 2, 4, 8 … at most 60 seconds, eight times.
+ */
+export function* call<Name extends ActivityName>(
+  context: df.OrchestrationContext,
+  name: Name,
+  input: Activities[Name]['input'],
+): Generator<df.Task, Activities[Name]['output'], unknown> {
+  const retry = new df.RetryOptions(2_000, 8);
+  retry.backoffCoefficient = 2;
+  retry.maxRetryIntervalInMilliseconds = 60_000;
+  return (yield context.df.callActivityWithRetry(name, retry, input)) as Activities[Name]['output'];
+}

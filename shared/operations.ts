@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import type { DurableClient } from 'durable-functions';
+import type { Caller } from './auth.ts';
+import type { Deps } from './deps.ts';
+import { ApiError } from './errors.ts';
+import type { StartOperation } from './http.ts';
+import type { JumpServerSpec } from './spec.ts';
+import { findJumpServer, putJumpServer } from './store/jumpServers.ts';
+import {
+  findLease,
+  isActive,
+  type Lease,
+  leaseMilliseconds,
+  listLeases,
+  type OperationKind,
+  writeLease,
+} from './store/leases.ts';
+import { type OperationStatus, putOperation } from './store/operations.ts';
+import { secondsAfter } from './time.ts';
+
+/** What a caller asks for. */
+export interface OperationRequest {
+  jumpServer: string;
+  kind: OperationKind;
+  /** For a provision: what the jump server should be. */
+  spec?: JumpServerSpec;
+  caller: Caller;
+}
+
+/** Where the progress of an operation is read. */
+export const operationUrl = (deps: Deps, jumpServer: string, id: string): string =>
+  `${deps.config.MOLCAJETE_API_URL}/jump-servers/${jumpServer}/operations/${id}`;
+
+/**
+ * Gets the jump server's one lease for a new operation and starts it. Asking for what is already running gives the running one.
+ * Throws ApiError 409 `OperationInProgress` with the running operation's URL otherwise.
+ */
+export async function requestOperation(deps: Deps, start: StartOperation, request: OperationRequest): Promise<Lease> {
+  const spec = request.spec === undefined ? '' : JSON.stringify(request.spec);
+  for (;;) {
+    const held = await findLease(deps.tables, request.jumpServer);
+    if (held !== undefined && isActive(held, deps.now())) {
+      if (held.kind === request.kind && held.spec === spec && !held.cancelRequested) return held;
+      throw inProgress(deps, held);
+    }
+    const lease = newLease(deps, request, spec, (held?.fence ?? 0) + 1);
+    if (!(await writeLease(deps.tables, lease, held?.etag))) continue;
+    if (held !== undefined && held.state !== 'finished') await recordInterrupted(deps, held);
+    await recordStart(deps, lease);
+    await start(lease);
+    return lease;
+  }
+}
+
+function newLease(deps: Deps, request: OperationRequest, spec: string, fence: number): Lease {
+  const now = deps.now();
+  return {
+    jumpServer: request.jumpServer,
+    operationId: randomUUID(),
+    kind: request.kind,
+    state: 'requested',
+    fence,
+    deadline: new Date(now.getTime() + leaseMilliseconds),
+    requestedAt: now,
+    requestedBy: { objectId: request.caller.objectId, name: request.caller.name },
+    spec,
+    cancelRequested: false,
+  };
+}
+
+function inProgress(deps: Deps, lease: Lease): ApiError {
+  const url = operationUrl(deps, lease.jumpServer, lease.operationId);
+  return new ApiError(409, 'OperationInProgress', `The operation ${lease.operationId} (${lease.kind}) is running: ${url}`, {
+    target: lease.operationId,
+    headers: { 'Operation-Location': url },
+  });
+}
+
+/** The row of an operation, as far as its lease says it. */
+export const operationOf = (lease: Lease) => ({
+  id: lease.operationId,
+  jumpServer: lease.jumpServer,
+  kind: lease.kind,
+  requestedBy: lease.requestedBy.name,
+  createdAt: lease.requestedAt,
+});
+
+/** Writes what callers read: the operation, and the jump server as it is to become. Idempotent. */
+export async function recordStart(deps: Deps, lease: Lease, status: OperationStatus = 'NotStarted'): Promise<void> {
+  const existing = await findJumpServer(deps.tables, lease.jumpServer);
+  const spec = lease.kind === 'provision' ? (JSON.parse(lease.spec) as JumpServerSpec) : existing?.spec;
+  await putOperation(deps.tables, { ...operationOf(lease), status });
+  if (spec === undefined) return;
+  await putJumpServer(deps.tables, {
+    name: lease.jumpServer,
+    spec,
+    state: lease.kind === 'provision' ? 'Provisioning' : 'Deleting',
+    createdAt: existing?.createdAt ?? lease.requestedAt,
+    lastOperation: lease.operationId,
+  });
+}
+
+const recordInterrupted = (deps: Deps, lease: Lease): Promise<void> =>
+  putOperation(deps.tables, {
+    ...operationOf(lease),
+    status: 'Failed',
+    finishedAt: deps.now(),
+    failure: {
+      code: 'Interrupted',
+      message: 'The operation stopped without an end, and nothing was heard of it until its lease ran out.',
+      advice: 'A later operation carries on where it stopped.',
+    },
+  });
+
+/** The durable start of a lease's orchestration. An instance of that id that runs already is the one that was meant. */
+export async function startOrchestration(client: DurableClient, lease: Lease): Promise<void> {
+  const { jumpServer, operationId, fence, kind } = lease;
+  try {
+    await client.startNew(kind, { instanceId: operationId, input: { jumpServer, operationId, fence } });
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes('409'))) throw error;
+  }
+}
+
+/** After this long a lease that is still only requested has lost its start to a crash. Seconds. */
+const startGraceSeconds = 20;
+
+/**
+ * What a crash left behind: leases whose orchestration was never started are started (under the same id), and those that nobody
+ * renewed are closed, their operations marked as interrupted.
+ */
+export async function settleLeases(deps: Deps, start: StartOperation): Promise<void> {
+  const now = deps.now();
+  for (const { etag, ...lease } of await listLeases(deps.tables)) {
+    if (lease.state === 'finished') continue;
+    if (!isActive(lease, now)) {
+      if (await writeLease(deps.tables, { ...lease, state: 'finished' }, etag)) await recordInterrupted(deps, lease);
+    } else if (lease.state === 'requested' && secondsAfter(lease.requestedAt, startGraceSeconds) < now) {
+      await recordStart(deps, lease);
+      await start(lease);
+    }
+  }
+}

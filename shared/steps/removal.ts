@@ -1,0 +1,79 @@
+import { afterError, type Writes } from '../azure/armStep.ts';
+import { type Attempt, type Outcome, reversed, type Step } from '../azure/engine.ts';
+import { ownerTag } from '../azure/names.ts';
+import { apiVersions } from '../azure/resources/apiVersions.ts';
+import type { Deps } from '../deps.ts';
+import { deleteInventory, type InventoryItem } from '../store/inventory.ts';
+
+const gone: Outcome = { state: 'ready', output: {} };
+const resourceGroupType = 'Microsoft.Resources/resourceGroups';
+
+/** A step for each owned thing, dependants first. The row goes when the thing is seen to be gone. */
+export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, items: readonly InventoryItem[]): Step[] {
+  return reversed(items).map((item): Step => {
+    let setbacks = 0;
+    return {
+      key: item.key,
+      type: item.type,
+      id: item.id,
+      dependsOn: item.dependsOn,
+      removes: true,
+      async ensure(_outputs, attempt) {
+        try {
+          const outcome = item.id === '' ? gone : await removeResource(deps, writes, jumpServer, item, attempt);
+          if (outcome.state === 'ready') await deleteInventory(deps.tables, jumpServer, item.key);
+          return outcome;
+        } catch (error) {
+          return afterError(error, ++setbacks);
+        }
+      },
+    };
+  });
+}
+
+async function removeResource(
+  deps: Deps,
+  writes: Writes,
+  jumpServer: string,
+  item: InventoryItem,
+  attempt: Attempt,
+): Promise<Outcome> {
+  const apiVersion = apiVersions[item.type];
+  if (apiVersion === undefined) throw new Error(`No API version is known for ${item.type}.`);
+  const { resources } = deps.azure;
+  const working: Outcome = { state: 'pending', detail: 'Azure is removing it', lookAgainSeconds: 2 };
+  const sent = writes.find(item.id);
+  if (sent !== undefined) return (await attempt.within(sent)) === undefined ? working : gone;
+  const found = await findById(deps, item.id, apiVersion);
+  if (found === undefined || !isOurs(item, found.tags, jumpServer)) return gone;
+  if (item.type === resourceGroupType && (await holdsOthers(deps, item.id))) return gone;
+  await attempt.permit();
+  const removal = writes.start(item.id, undefined, () => resources.resources.beginDeleteByIdAndWait(item.id, apiVersion));
+  return (await attempt.within(removal)) === undefined ? working : gone;
+}
+
+async function findById(
+  deps: Deps,
+  id: string,
+  apiVersion: string,
+): Promise<{ tags?: Record<string, string> } | undefined> {
+  try {
+    return await deps.azure.resources.resources.getById(id, apiVersion);
+  } catch (error) {
+    if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
+/** What can carry tags must carry ours. Children (peerings, zone groups) and role assignments cannot: the inventory answers for them. */
+function isOurs(item: InventoryItem, tags: Record<string, string> | undefined, jumpServer: string): boolean {
+  const untagged = item.type.split('/').length > 2 || item.type.startsWith('Microsoft.Authorization/');
+  return untagged || tags?.[ownerTag] === jumpServer;
+}
+
+/** A group goes only when it is empty: deleting it deletes whatever else somebody put into it. */
+async function holdsOthers(deps: Deps, groupId: string): Promise<boolean> {
+  const group = groupId.split('/').at(-1) ?? '';
+  for await (const _resource of deps.azure.resources.resources.listByResourceGroup(group)) return true;
+  return false;
+}
