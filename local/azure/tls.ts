@@ -5,13 +5,22 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import type { Context } from './contract.ts';
 
-/** A PEM certificate and its PKCS #8 key. */
+/** A PEM certificate and its PKCS #8 key, and where they are on disk. */
 export interface KeyedCertificate {
   certPem: string;
   keyPem: string;
+  certFile: string;
+  keyFile: string;
 }
+
+/** Fits `Context.certificates`. */
+export interface Authority {
+  caFile: string;
+  issue(names: string[]): Promise<KeyedCertificate>;
+}
+
+type PemPair = Pick<KeyedCertificate, 'certPem' | 'keyPem'>;
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const day = 24 * 3600 * 1000;
@@ -25,7 +34,7 @@ const renewBefore = 30 * day;
  * leaves below `<dir>/tls`. `issue` takes DNS names and IP addresses (the first becomes the common name); equal names get the same
  * certificate until it nears its end, also after a restart.
  */
-export async function openAuthority(dir: string): Promise<Context['certificates']> {
+export async function openAuthority(dir: string): Promise<Authority> {
   await mkdir(join(dir, 'tls'), { recursive: true });
   const caFile = join(dir, 'ca.pem');
   const ca = await readOrMake(caFile, join(dir, 'ca-key.pem'), isFresh, makeAuthority);
@@ -54,15 +63,15 @@ async function readOrMake(
   certFile: string,
   keyFile: string,
   usable: (certPem: string) => boolean,
-  make: () => Promise<KeyedCertificate>,
+  make: () => Promise<PemPair>,
 ): Promise<KeyedCertificate> {
   const read = (file: string) => readFile(file, 'utf8').catch(() => undefined);
   const [certPem, keyPem] = await Promise.all([read(certFile), read(keyFile)]);
-  if (certPem && keyPem && usable(certPem)) return { certPem, keyPem };
+  if (certPem && keyPem && usable(certPem)) return { certPem, keyPem, certFile, keyFile };
   const made = await make();
   await writeWhole(keyFile, made.keyPem, 0o600);
   await writeWhole(certFile, made.certPem, 0o644);
-  return made;
+  return { ...made, certFile, keyFile };
 }
 
 /** Renamed into place: a reader, or a restart after a crash, never meets half a file. */
@@ -72,7 +81,7 @@ async function writeWhole(file: string, text: string, mode: number): Promise<voi
   await rename(draft, file);
 }
 
-async function makeAuthority(): Promise<KeyedCertificate> {
+async function makeAuthority(): Promise<PemPair> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity(caLifetime),
@@ -91,7 +100,7 @@ async function makeAuthority(): Promise<KeyedCertificate> {
 async function makeLeaf(
   issuer: { certificate: x509.X509Certificate; key: webcrypto.CryptoKey },
   names: string[],
-): Promise<KeyedCertificate> {
+): Promise<PemPair> {
   const [first] = names;
   if (!first) throw new Error('A certificate needs at least one name or address.');
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);

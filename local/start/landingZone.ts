@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { putResource } from './arm.ts';
+import { type AzureEndpoints, fetchToken } from './endpoints.ts';
+
+/** What a platform team has before it deploys Molcajete, and what the product's settings name. */
+export interface LandingZone {
+  resourceGroup: string;
+  virtualNetworkId: string;
+  endpointSubnetId: string;
+  dnsZoneId: string;
+  /** Client id of the control plane's user-assigned identity. */
+  clientId: string;
+  vaultUrl: string;
+}
+
+const group = 'molcajete-control';
+
+/** Built-in roles of the control plane's identity on the subscription. */
+const roles = {
+  contributor: 'b24988ac-6180-42a0-ab88-20f7382dd24c',
+  userAccessAdministrator: '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9',
+  keyVaultSecretsOfficer: 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7',
+};
+
+/** Makes the landing zone by ordinary ARM requests with an owner's token; all of them may be repeated. */
+export async function makeLandingZone(azure: AzureEndpoints): Promise<LandingZone> {
+  const audience = 'https://management.azure.com';
+  const token = await fetchToken(azure.control, { audience, oid: azure.ownerOid, name: 'Landing zone' });
+  const arm = { endpoint: azure.arm, token };
+  const { location, tenantId } = azure;
+  const subscription = `/subscriptions/${azure.subscriptionId}`;
+  const groupId = `${subscription}/resourceGroups/${group}`;
+  const network = `${groupId}/providers/Microsoft.Network`;
+  const virtualNetworkId = `${network}/virtualNetworks/control-vnet`;
+  const dnsZoneId = `${network}/privateDnsZones/privatelink.mysql.database.azure.com`;
+  const identityId = `${groupId}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/molcajete-control`;
+  const vaultId = `${groupId}/providers/Microsoft.KeyVault/vaults/molcajete-control`;
+
+  await putResource(arm, groupId, '2025-04-01', { location });
+  const makeNetwork = async () => {
+    await Promise.all([
+      putResource(arm, virtualNetworkId, '2026-01-01', { location, properties: networkProperties }),
+      putResource(arm, dnsZoneId, '2020-06-01', { location: 'global' }),
+    ]);
+    await putResource(arm, `${dnsZoneId}/virtualNetworkLinks/control`, '2020-06-01', {
+      location: 'global',
+      properties: { virtualNetwork: { id: virtualNetworkId }, registrationEnabled: false },
+    });
+  };
+  const makeIdentity = async () => {
+    const identity = await putResource(arm, identityId, '2024-11-30', { location });
+    const principalId = String(identity.properties?.principalId);
+    for (const role of Object.values(roles)) {
+      const name = stableGuid(`${subscription} ${principalId} ${role}`);
+      const roleDefinitionId = `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role}`;
+      const assignment = `${subscription}/providers/Microsoft.Authorization/roleAssignments/${name}`;
+      const properties = { roleDefinitionId, principalId, principalType: 'ServicePrincipal' };
+      await putResource(arm, assignment, '2022-04-01', { properties });
+    }
+    await assignToApp(azure.control, identityId);
+    return identity;
+  };
+  const vaultProperties = { tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true };
+  const [, identity, vault] = await Promise.all([
+    makeNetwork(),
+    makeIdentity(),
+    putResource(arm, vaultId, '2026-02-01', { location, properties: vaultProperties }),
+  ]);
+  return {
+    resourceGroup: group,
+    virtualNetworkId,
+    endpointSubnetId: `${virtualNetworkId}/subnets/endpoints`,
+    dnsZoneId,
+    clientId: String(identity.properties?.clientId),
+    vaultUrl: String(vault.properties?.vaultUri),
+  };
+}
+
+const networkProperties = {
+  addressSpace: { addressPrefixes: ['10.0.0.0/24'] },
+  subnets: [{ name: 'endpoints', properties: { addressPrefix: '10.0.0.0/24', defaultOutboundAccess: false } }],
+};
+
+/** Tells the App Service endpoint which identity the Functions app has. */
+async function assignToApp(control: string, identityId: string): Promise<void> {
+  const body = JSON.stringify({ resourceIds: [identityId] });
+  const answer = await fetch(`${control}/app-identities`, { method: 'PUT', body });
+  if (!answer.ok)
+    throw new Error(`The identity could not be assigned to the app: ${answer.status} ${await answer.text()}`);
+}
+
+/** The same name at every start, so that a repeated assignment is the same one. */
+function stableGuid(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  );
+}
