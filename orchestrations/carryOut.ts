@@ -36,12 +36,16 @@ function* untilEnded(
     for (let calls = 0; calls < callsPerExecution; calls++) {
       const progress = yield* call(context, activity, holder);
       if (progress.state !== 'pending') return progress;
-      if (progress.waitSeconds > 0) yield context.df.createTimer(secondsAfter(context.df.currentUtcDateTime, progress.waitSeconds));
+      if (progress.waitSeconds > 0)
+        yield context.df.createTimer(secondsAfter(context.df.currentUtcDateTime, progress.waitSeconds));
     }
     return undefined;
   } catch {
     // The error's text is .NET's and holds stacks; the log has it. The next PUT carries on.
     const message = 'The control plane could not go on: its own storage or vault did not answer for several minutes.';
-    return { state: 'failed', failure: { code: 'ControlPlaneUnavailable', message, advice: 'Send the same request again.' } };
+    return {
+      state: 'failed',
+      failure: { code: 'ControlPlaneUnavailable', message, advice: 'Send the same request again.' },
+    };
   }
 }

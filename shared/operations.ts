@@ -70,10 +70,15 @@ function newLease(deps: Deps, request: OperationRequest, spec: string, fence: nu
 
 function inProgress(deps: Deps, lease: Lease): ApiError {
   const url = operationUrl(deps, lease.jumpServer, lease.operationId);
-  return new ApiError(409, 'OperationInProgress', `The operation ${lease.operationId} (${lease.kind}) is running: ${url}`, {
-    target: lease.operationId,
-    headers: { 'Operation-Location': url },
-  });
+  return new ApiError(
+    409,
+    'OperationInProgress',
+    `The operation ${lease.operationId} (${lease.kind}) is running: ${url}`,
+    {
+      target: lease.operationId,
+      headers: { 'Operation-Location': url },
+    },
+  );
 }
 
 /** The row of an operation, as far as its lease says it. */

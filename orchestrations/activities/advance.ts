@@ -2,14 +2,14 @@ import { armStep, type Writes } from '../../shared/azure/armStep.ts';
 import { checkGraph, type Step, Stopped, type WalkResult, walk } from '../../shared/azure/engine.ts';
 import type { Outputs } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
+import { environmentOf } from '../../shared/environment.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
-import { removalSteps } from '../../shared/steps/removal.ts';
 import { ownSteps } from '../../shared/steps/ownSteps.ts';
-import { administratorLogin } from '../../shared/steps/database.ts';
+import { removalSteps } from '../../shared/steps/removal.ts';
 import { type InventoryItem, listInventory, putInventory } from '../../shared/store/inventory.ts';
 import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { listSteps, putStep, type StepProgress } from '../../shared/store/operations.ts';
-import { type Environment, topology } from '../../shared/topology.ts';
+import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
 
 /** One call works for this long, in milliseconds: well under the function time-out, and a restart loses no more than that. */
@@ -29,29 +29,15 @@ export const advance =
     if (built.state !== 'done') return built;
     const wanted = new Set(steps.map((step) => step.key));
     const surplus = (await listInventory(deps.tables, holder.jumpServer)).filter((item) => !wanted.has(item.key));
-    return surplus.length === 0 ? built : carryOutSteps(deps, holder, removalSteps(deps, writes, holder.jumpServer, surplus));
+    return surplus.length === 0
+      ? built
+      : carryOutSteps(deps, holder, removalSteps(deps, writes, holder.jumpServer, surplus));
   };
 
 /** The whole graph of a jump server: Azure's resources, then what makes them a jump server. */
 function provisionSteps(deps: Deps, writes: Writes, jumpServer: string, spec: JumpServerSpec): Step[] {
   const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer));
   return [...resources.map((resource) => armStep(resource, deps.azure, writes)), ...ownSteps(deps, jumpServer, spec)];
-}
-
-/** What the topology needs to know of the control plane. */
-export function environmentOf(deps: Deps, jumpServer: string): Environment {
-  const { config } = deps;
-  return {
-    subscriptionId: config.AZURE_SUBSCRIPTION_ID,
-    tenantId: config.AZURE_TENANT_ID,
-    apiUrl: config.MOLCAJETE_API_URL,
-    apiAudience: config.MOLCAJETE_API_AUDIENCE[0] ?? '',
-    egress: config.MOLCAJETE_EGRESS,
-    endpointSubnetId: config.MOLCAJETE_ENDPOINT_SUBNET_ID,
-    dnsZoneId: config.MOLCAJETE_DNS_ZONE_ID,
-    controlResourceGroup: config.MOLCAJETE_RESOURCE_GROUP,
-    administratorPassword: async () => (await administratorLogin(deps, jumpServer)).password,
-  };
 }
 
 /** Walks the steps under the holder's lease, keeping progress and inventory in the store as it happens. */
@@ -100,7 +86,9 @@ async function permit(deps: Deps, holder: Holder): Promise<void> {
 /** A line per step from the beginning, so that a reader sees what is to come. */
 async function announce(deps: Deps, holder: Holder, steps: Step[], progress: Map<string, StepProgress>): Promise<void> {
   const fresh = steps.filter((step) => !progress.has(step.key));
-  await Promise.all(fresh.map(({ key, type }) => putStep(deps.tables, holder.operationId, { key, type, state: 'waiting' })));
+  await Promise.all(
+    fresh.map(({ key, type }) => putStep(deps.tables, holder.operationId, { key, type, state: 'waiting' })),
+  );
 }
 
 function createRecorder(
@@ -125,7 +113,11 @@ function createRecorder(
       owned.set(now.key, item);
     }
     const row: StepProgress = { ...now, ...(startedAt === undefined ? {} : { startedAt }) };
-    await putStep(deps.tables, holder.operationId, step.removes === true && now.state === 'ready' ? { ...row, state: 'removed' } : row);
+    await putStep(
+      deps.tables,
+      holder.operationId,
+      step.removes === true && now.state === 'ready' ? { ...row, state: 'removed' } : row,
+    );
   };
 }
 

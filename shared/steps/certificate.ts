@@ -23,8 +23,16 @@ export function certificateStep(deps: Deps, jumpServer: string): Step {
         const existing = await vault.find(nodeSecrets.certificate);
         if (existing !== undefined && covers(existing, names, deps.now())) return ready(jumpServer, existing);
         await attempt.permit();
-        const value = await issueCertificate({ authority: await ensureAuthority(deps.vaults.control), jumpServer, names, now: deps.now() });
-        const version = await vault.put(nodeSecrets.certificate, value, { contentType: pem, expiresOn: describeCertificate(value).notAfter });
+        const value = await issueCertificate({
+          authority: await ensureAuthority(deps.vaults.control),
+          jumpServer,
+          names,
+          now: deps.now(),
+        });
+        const version = await vault.put(nodeSecrets.certificate, value, {
+          contentType: pem,
+          expiresOn: describeCertificate(value).notAfter,
+        });
         return ready(jumpServer, { value, version });
       } catch (error) {
         return vaultNotYet(error);
@@ -40,7 +48,11 @@ function covers(secret: Secret, names: readonly string[], now: Date): boolean {
 
 const ready = (jumpServer: string, { value, version }: Secret): Outcome => ({
   state: 'ready',
-  output: { version, peerName: peerName(value, jumpServer), notAfter: describeCertificate(value).notAfter.toISOString() },
+  output: {
+    version,
+    peerName: peerName(value, jumpServer),
+    notAfter: describeCertificate(value).notAfter.toISOString(),
+  },
 });
 
 /** The one authority of this control plane, made with the first jump server. */
@@ -48,7 +60,9 @@ export async function ensureAuthority(control: Vault): Promise<Authority> {
   const stored = await control.find(controlSecrets.certificateAuthority);
   if (stored !== undefined) return JSON.parse(stored.value) as Authority;
   const authority = await createAuthority();
-  await control.put(controlSecrets.certificateAuthority, JSON.stringify(authority), { contentType: 'application/json' });
+  await control.put(controlSecrets.certificateAuthority, JSON.stringify(authority), {
+    contentType: 'application/json',
+  });
   return ensureAuthority(control);
 }
 

@@ -8,7 +8,11 @@ import { migrate } from '../guacamole/migrate.ts';
 import { controlSecrets, ensureLogin, type Login, nodeSecrets } from '../secrets/vaults.ts';
 
 /** The MySQL accounts of every jump server. Guacamole's own administrator is a row, not one of these. */
-export const accountNames = { administrator: 'molcajete', control: 'molcajete_control', node: 'molcajete_node' } as const;
+export const accountNames = {
+  administrator: 'molcajete',
+  control: 'molcajete_control',
+  node: 'molcajete_node',
+} as const;
 
 /** The administrator of the MySQL server: its login in the control plane's vault, made before the server is asked for. */
 export const administratorLogin = (deps: Deps, jumpServer: string): Promise<Login & { version: string }> =>
@@ -52,7 +56,10 @@ export function databaseStep(deps: Deps, jumpServer: string): Step {
         return notYet(error);
       }
       await deps.databases.forget(jumpServer);
-      return { state: 'ready', output: { nodeAccountVersion: node.version, controlAccountVersion: controlAccount.version } };
+      return {
+        state: 'ready',
+        output: { nodeAccountVersion: node.version, controlAccountVersion: controlAccount.version },
+      };
     },
   };
 }
@@ -64,7 +71,14 @@ async function withDatabase<T>(
   work: (db: ReturnType<typeof openDatabase>) => Promise<T>,
 ): Promise<T> {
   const { username: user, password } = login;
-  const db = openDatabase({ host, port: databasePort, user, password, connectionLimit: 1, ...(database === undefined ? {} : { database }) });
+  const db = openDatabase({
+    host,
+    port: databasePort,
+    user,
+    password,
+    connectionLimit: 1,
+    ...(database === undefined ? {} : { database }),
+  });
   try {
     return await work(db);
   } finally {

@@ -1,6 +1,6 @@
 import { request } from 'node:https';
-import { namesOf, parts } from '../azure/names.ts';
 import type { Outcome, Step } from '../azure/engine.ts';
+import { namesOf, parts } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { nodeNumbers } from '../nodes.ts';
 import { controlSecrets, type Login, nodeSecrets } from '../secrets/vaults.ts';
@@ -13,17 +13,24 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
     key: 'ingress',
     type: 'Molcajete/ingress',
     id: '',
-    dependsOn: ['loadBalancer', 'publicIpAddress', 'vault', ...nodeNumbers(spec).map((number) => `node-${number}/health`)],
+    dependsOn: [
+      'loadBalancer',
+      'publicIpAddress',
+      'vault',
+      ...nodeNumbers(spec).map((number) => `node-${number}/health`),
+    ],
     async ensure(outputs): Promise<Outcome> {
       const { ipAddress = '', fqdn = '' } = outputs.publicIpAddress ?? {};
       const { port } = spec.ingress;
       try {
         const up = await countNodesUp(deps, jumpServer, spec);
         if (up < spec.web.count) return waiting(`the load balancer sees ${up} of ${spec.web.count} nodes healthy`);
-        const status = await logIn(deps, jumpServer, outputs.vault?.vaultUri ?? '', ipAddress, fqdn || ipAddress, port);
+        const status = await logIn(deps, jumpServer, outputs.vault?.vaultUri ?? '', ipAddress, fqdn, port);
         if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
       } catch (error) {
-        return waiting(`the ingress does not answer yet (${error instanceof Error && 'code' in error ? String(error.code) : 'no code'})`);
+        return waiting(
+          `the ingress does not answer yet (${error instanceof Error && 'code' in error ? String(error.code) : 'no code'})`,
+        );
       }
       const host = fqdn || ipAddress;
       return { state: 'ready', output: { ipAddress, fqdn, url: `https://${host}${port === 443 ? '' : `:${port}`}/` } };
@@ -36,7 +43,11 @@ const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAg
 async function countNodesUp(deps: Deps, jumpServer: string, spec: JumpServerSpec): Promise<number> {
   const { resourceGroup } = spec;
   const { loadBalancer } = namesOf(jumpServer, { subscriptionId: deps.config.AZURE_SUBSCRIPTION_ID, resourceGroup });
-  const health = await deps.azure.network.loadBalancerLoadBalancingRules.health(resourceGroup, loadBalancer, parts.rule);
+  const health = await deps.azure.network.loadBalancerLoadBalancingRules.health(
+    resourceGroup,
+    loadBalancer,
+    parts.rule,
+  );
   return health.up ?? 0;
 }
 
@@ -50,25 +61,37 @@ async function logIn(
   port: number,
 ): Promise<number> {
   const { control } = deps.vaults;
-  const [stored, authority] = await Promise.all([control.find(controlSecrets.guacadmin(jumpServer)), ensureAuthority(control)]);
+  const [stored, authority] = await Promise.all([
+    control.find(controlSecrets.guacadmin(jumpServer)),
+    ensureAuthority(control),
+  ]);
   if (stored === undefined) throw new Error(`There is no secret ${controlSecrets.guacadmin(jumpServer)}.`);
   const { username, password } = JSON.parse(stored.value) as Login;
   const ca = await trusted(deps, vaultUri, authority.certificate);
+  // An address is no server name (RFC 6066, section 3); without one the certificate is checked against the host.
+  const identity = servername === '' ? {} : { servername };
   const send = (method: string, path: string, body: string) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) };
-      const call = request({ host: address, port, servername, ca, method, path, headers, timeout: 10_000, agent: false }, (answer) => {
-        const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
-        answer.on('error', reject);
-      });
+      const headers = {
+        'content-type': 'application/x-www-form-urlencoded',
+        'content-length': Buffer.byteLength(body),
+      };
+      const call = request(
+        { host: address, port, ...identity, ca, method, path, headers, timeout: 10_000, agent: false },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+          answer.on('error', reject);
+        },
+      );
       call.on('timeout', () => call.destroy(Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })));
       call.on('error', reject);
       call.end(body);
     });
   const login = await send('POST', '/api/tokens', new URLSearchParams({ username, password }).toString());
-  if (login.status === 200) await send('DELETE', `/api/tokens/${(JSON.parse(login.text) as { authToken: string }).authToken}`, '');
+  if (login.status === 200)
+    await send('DELETE', `/api/tokens/${(JSON.parse(login.text) as { authToken: string }).authToken}`, '');
   return login.status;
 }
 

@@ -1,5 +1,5 @@
-import { nodeName } from '../azure/names.ts';
 import type { Outcome, Step } from '../azure/engine.ts';
+import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { reasonsUnhealthy } from '../node/report.ts';
 import { desiredNode, nodeNumbers } from '../nodes.ts';
@@ -18,11 +18,22 @@ export function nodeHealthSteps(deps: Deps, jumpServer: string, spec: JumpServer
       key: `node-${number}/health`,
       type: 'Molcajete/nodeHealth',
       id: '',
-      dependsOn: [`node-${number}/virtualMachine`, 'certificate', 'database', 'dataEndpointDns', 'vaultRole', 'identity'],
+      dependsOn: [
+        `node-${number}/virtualMachine`,
+        'certificate',
+        'database',
+        'dataEndpointDns',
+        'vaultRole',
+        'identity',
+      ],
       async ensure(outputs): Promise<Outcome> {
-        const [stored, desired] = [await findReport(deps.tables, jumpServer, node), desiredNode(jumpServer, spec, outputs, node)];
+        const [stored, desired] = [
+          await findReport(deps.tables, jumpServer, node),
+          desiredNode(jumpServer, spec, outputs, node),
+        ];
         if (stored === undefined || desired === undefined) return waiting('has not reported yet');
-        if (secondsAfter(stored.receivedAt, staleAfterSeconds) < deps.now()) return waiting('has not reported for a while');
+        if (secondsAfter(stored.receivedAt, staleAfterSeconds) < deps.now())
+          return waiting('has not reported for a while');
         const [reason] = reasonsUnhealthy(stored.report, desired);
         return reason === undefined ? { state: 'ready', output: { bootId: stored.report.bootId } } : waiting(reason);
       },

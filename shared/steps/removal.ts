@@ -48,7 +48,9 @@ async function removeResource(
   if (found === undefined || !isOurs(item, found.tags, jumpServer)) return gone;
   if (item.type === resourceGroupType && (await holdsOthers(deps, item.id))) return gone;
   await attempt.permit();
-  const removal = writes.start(item.id, undefined, () => resources.resources.beginDeleteByIdAndWait(item.id, apiVersion));
+  const removal = writes.start(item.id, undefined, () =>
+    resources.resources.beginDeleteByIdAndWait(item.id, apiVersion),
+  );
   return (await attempt.within(removal)) === undefined ? working : gone;
 }
 

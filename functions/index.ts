@@ -1,0 +1,39 @@
+import { app } from '@azure/functions';
+import * as df from 'durable-functions';
+import { advance } from '../orchestrations/activities/advance.ts';
+import { dismantle } from '../orchestrations/activities/dismantle.ts';
+import { beginOperation, finishOperation } from '../orchestrations/activities/operation.ts';
+import type { Activities, ActivityName } from '../orchestrations/contracts.ts';
+import { provision } from '../orchestrations/provision.ts';
+import { teardown } from '../orchestrations/teardown.ts';
+import { createWrites } from '../shared/azure/armStep.ts';
+import { readConfig } from '../shared/config.ts';
+import { createDeps, prepare } from '../shared/deps.ts';
+import { register } from '../shared/serve.ts';
+import { allRoutes } from './routes.ts';
+import { registerSweep } from './sweep.ts';
+
+// Without streaming a chunked request body arrives empty (functions-host.md, 4.2).
+app.setup({ enableHttpStream: true });
+
+const deps = createDeps(readConfig());
+const writes = createWrites();
+
+app.hook.appStart(() => prepare(deps));
+
+for (const route of allRoutes(deps)) register(route, deps);
+registerSweep(deps);
+
+df.app.orchestration('provision', provision);
+df.app.orchestration('teardown', teardown);
+
+type Handlers = { [Name in ActivityName]: (input: Activities[Name]['input']) => Promise<Activities[Name]['output']> };
+
+const activities: Handlers = {
+  beginOperation: beginOperation(deps),
+  advance: advance(deps, writes),
+  dismantle: dismantle(deps, writes),
+  finishOperation: finishOperation(deps),
+};
+for (const [name, handler] of Object.entries(activities))
+  df.app.activity(name, { handler: handler as df.ActivityHandler });

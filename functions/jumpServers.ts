@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import type { Deps } from '../shared/deps.ts';
+import { ApiError, notFound } from '../shared/errors.ts';
+import { listOf, type Route, type RouteAnswer, route } from '../shared/http.ts';
+import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
+import { operationUrl, requestOperation } from '../shared/operations.ts';
+import { planChanges, planShape } from '../shared/plan.ts';
+import { changesNotAllowed, type JumpServerSpec, parseJumpServerName, specBody, specFor } from '../shared/spec.ts';
+import { findJumpServer, type JumpServer, listJumpServers } from '../shared/store/jumpServers.ts';
+
+/** A row of Azure Tables takes 32 Ki characters in one property. */
+const largestSpec = 30_000;
+
+const accepted = { description: 'Accepted: `Operation-Location` says where to follow it.', schema: jumpServerShape };
+
+export const jumpServerRoutes = (deps: Deps): Route[] => [
+  route(
+    {
+      operationId: 'JumpServers_List',
+      summary: 'All jump servers with their state.',
+      method: 'GET',
+      path: '/jump-servers',
+      role: 'Reader',
+      responses: { 200: { description: 'The jump servers.', schema: listOf(jumpServerShape) } },
+    },
+    async () => {
+      const servers = await listJumpServers(deps.tables);
+      return { body: { value: await Promise.all(servers.map((server) => describeJumpServer(deps, server))) } };
+    },
+  ),
+  route(
+    {
+      operationId: 'JumpServers_Get',
+      summary: 'One jump server: its spec, its state, its nodes and where to log in.',
+      method: 'GET',
+      path: '/jump-servers/{name}',
+      role: 'Reader',
+      responses: { 200: { description: 'The jump server.', schema: jumpServerShape } },
+    },
+    async ({ params }) => present(deps, await existing(deps, params.name)),
+  ),
+  route(
+    {
+      operationId: 'JumpServers_CreateOrUpdate',
+      summary: 'Makes the jump server what the spec says. An equal spec of a ready one changes nothing.',
+      method: 'PUT',
+      path: '/jump-servers/{name}',
+      role: 'JumpServer.Admin',
+      body: specBody,
+      startsOperations: true,
+      responses: { 200: { description: 'It is so already.', schema: jumpServerShape }, 202: accepted },
+    },
+    async ({ params, body, caller, headers, startOperation }) => {
+      const name = parseJumpServerName(params.name);
+      const spec = specFor(name, body);
+      const before = await findJumpServer(deps.tables, name);
+      requireMatch(headers, before);
+      checkChange(before, spec);
+      if (before?.state === 'Ready' && etagOf(before.spec) === etagOf(spec)) return present(deps, before);
+      const lease = await requestOperation(deps, startOperation, { jumpServer: name, kind: 'provision', spec, caller });
+      return accept(deps, name, lease.operationId);
+    },
+  ),
+  route(
+    {
+      operationId: 'JumpServers_Delete',
+      summary: 'Takes the jump server down with all that it owns, its database included.',
+      method: 'DELETE',
+      path: '/jump-servers/{name}',
+      role: 'JumpServer.Admin',
+      startsOperations: true,
+      responses: { 202: accepted, 204: { description: 'There is none.' } },
+    },
+    async ({ params, caller, headers, startOperation }) => {
+      const server = await findJumpServer(deps.tables, params.name);
+      if (server === undefined) return { status: 204 };
+      requireMatch(headers, server);
+      const lease = await requestOperation(deps, startOperation, { jumpServer: server.name, kind: 'teardown', caller });
+      return accept(deps, server.name, lease.operationId);
+    },
+  ),
+  route(
+    {
+      operationId: 'JumpServers_Plan',
+      summary: 'What a PUT of this spec would create, change and delete. Changes nothing.',
+      method: 'POST',
+      path: '/jump-servers/{name}/plan',
+      role: 'Reader',
+      audited: false,
+      body: specBody,
+      responses: { 200: { description: 'The plan.', schema: planShape } },
+    },
+    async ({ params, body }) => {
+      const name = parseJumpServerName(params.name);
+      const spec = specFor(name, body);
+      checkChange(await findJumpServer(deps.tables, name), spec);
+      return { body: await planChanges(deps, name, spec) };
+    },
+  ),
+];
+
+async function existing(deps: Deps, name: string): Promise<JumpServer> {
+  const server = await findJumpServer(deps.tables, name);
+  if (server === undefined) throw notFound('jump server', name);
+  return server;
+}
+
+/** Strong: equal specs have equal tags. */
+const etagOf = (spec: JumpServerSpec): string =>
+  `"${createHash('sha256').update(JSON.stringify(spec)).digest('hex').slice(0, 32)}"`;
+
+async function present(deps: Deps, server: JumpServer): Promise<RouteAnswer> {
+  return { body: await describeJumpServer(deps, server), headers: { etag: etagOf(server.spec) } };
+}
+
+async function accept(deps: Deps, name: string, operationId: string): Promise<RouteAnswer> {
+  const server = await findJumpServer(deps.tables, name);
+  return {
+    status: 202,
+    headers: { 'Operation-Location': operationUrl(deps, name, operationId), 'Retry-After': '5' },
+    ...(server === undefined ? {} : { body: await describeJumpServer(deps, server) }),
+  };
+}
+
+function requireMatch(headers: Headers, server: JumpServer | undefined): void {
+  const wanted = headers.get('if-match');
+  const created = headers.get('if-none-match') === '*';
+  if (created && server !== undefined) {
+    throw new ApiError(412, 'PreconditionFailed', `The jump server '${server.name}' exists already.`, {
+      target: 'If-None-Match',
+    });
+  }
+  if (wanted === null || (wanted === '*' && server !== undefined)) return;
+  if (server === undefined || wanted !== etagOf(server.spec)) {
+    throw new ApiError(
+      412,
+      'PreconditionFailed',
+      'The spec has changed since you read it. Read it again and repeat the change.',
+      { target: 'If-Match' },
+    );
+  }
+}
+
+function checkChange(before: JumpServer | undefined, spec: JumpServerSpec): void {
+  if (JSON.stringify(spec).length > largestSpec) {
+    throw new ApiError(
+      400,
+      'SpecTooLarge',
+      `The spec is longer than ${largestSpec} characters. Join its networks, or shorten its tags.`,
+    );
+  }
+  const refused = before === undefined ? [] : changesNotAllowed(before.spec, spec);
+  const [first] = refused;
+  if (first !== undefined) {
+    const { message, target } = first;
+    throw new ApiError(400, 'ChangeNotAllowed', message, {
+      details: refused,
+      ...(target === undefined ? {} : { target }),
+    });
+  }
+}

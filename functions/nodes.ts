@@ -1,0 +1,49 @@
+import { nodeName } from '../shared/azure/names.ts';
+import type { Deps } from '../shared/deps.ts';
+import { ApiError } from '../shared/errors.ts';
+import { type Route, route } from '../shared/http.ts';
+import { nodeReportSchema } from '../shared/node/report.ts';
+import { desiredNode, nodeNumbers } from '../shared/nodes.ts';
+import { listInventory } from '../shared/store/inventory.ts';
+import { findJumpServer } from '../shared/store/jumpServers.ts';
+import { putReport } from '../shared/store/reports.ts';
+
+export const nodeRoutes = (deps: Deps): Route[] => [
+  route(
+    {
+      operationId: 'Nodes_Report',
+      summary: "A node's agent says how it is and learns what it should be. Only that node's own identity may call.",
+      method: 'POST',
+      path: '/jump-servers/{name}/nodes/{node}/report',
+      role: 'node',
+      body: nodeReportSchema,
+      maxBodyBytes: 16 * 1024,
+      responses: { 200: { description: 'The desired state.' }, 503: { description: 'Not known yet: report again.' } },
+    },
+    async ({ params, body, caller }) => {
+      const [server, inventory] = await Promise.all([
+        findJumpServer(deps.tables, params.name),
+        listInventory(deps.tables, params.name),
+      ]);
+      const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
+      const number = server && nodeNumbers(server.spec).find((one) => nodeName(params.name, one) === params.node);
+      const identity = outputs[`node-${number}/virtualMachine`]?.principalId;
+      // One answer for "no such node" and "not yours": a node learns nothing about others.
+      if (server === undefined || identity === undefined || identity !== caller.objectId) {
+        throw new ApiError(
+          403,
+          'NotThisNode',
+          `This identity is not that of node '${params.node}' of '${params.name}'.`,
+        );
+      }
+      await putReport(deps.tables, params.name, { node: params.node, report: body, receivedAt: deps.now() });
+      const desired = desiredNode(params.name, server.spec, outputs, params.node);
+      if (desired === undefined) {
+        throw new ApiError(503, 'NotReadyYet', 'The jump server is still being made. Report again.', {
+          headers: { 'Retry-After': '5' },
+        });
+      }
+      return { body: desired };
+    },
+  ),
+];

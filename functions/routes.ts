@@ -1,0 +1,16 @@
+import type { Deps } from '../shared/deps.ts';
+import type { Route } from '../shared/http.ts';
+import { auditRoutes } from './audit.ts';
+import { healthRoutes } from './health.ts';
+import { jumpServerRoutes } from './jumpServers.ts';
+import { nodeRoutes } from './nodes.ts';
+import { operationRoutes } from './operations.ts';
+
+/** Every route of the API, in the order of the document. */
+export const allRoutes = (deps: Deps): Route[] => [
+  ...healthRoutes(),
+  ...jumpServerRoutes(deps),
+  ...operationRoutes(deps),
+  ...auditRoutes(deps),
+  ...nodeRoutes(deps),
+];

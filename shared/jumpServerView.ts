@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { nodeName } from './azure/names.ts';
+import type { Deps } from './deps.ts';
+import { reasonsUnhealthy } from './node/report.ts';
+import { desiredNode, nodeNumbers } from './nodes.ts';
+import { operationUrl } from './operations.ts';
+import { staleAfterSeconds } from './steps/nodeHealth.ts';
+import { type InventoryItem, listInventory } from './store/inventory.ts';
+import type { JumpServer } from './store/jumpServers.ts';
+import { listReports, type StoredReport } from './store/reports.ts';
+import { secondsAfter } from './time.ts';
+
+const nodeShape = z.object({
+  name: z.string(),
+  address: z.string().nullable().describe('Private address.'),
+  healthy: z.boolean(),
+  reasons: z.array(z.string()).describe('Why it is not healthy; empty when it is.'),
+  reportedAt: z.iso.datetime().nullable(),
+  sessions: z.int().describe('Open sessions that this node serves.'),
+});
+
+const conditionShape = z.object({ type: z.string(), message: z.string() });
+
+/** What callers see of a jump server. */
+export const jumpServerShape = z.object({
+  name: z.string(),
+  spec: z.record(z.string(), z.unknown()),
+  status: z.object({
+    state: z.enum(['Provisioning', 'Ready', 'Failed', 'Deleting']),
+    ingress: z.object({ address: z.string(), fqdn: z.string().nullable(), url: z.string() }).nullable(),
+    nodes: z.array(nodeShape),
+    conditions: z.array(conditionShape).describe('What a person should know or do.'),
+    lastOperation: z.object({ id: z.string(), url: z.string() }),
+    createdAt: z.iso.datetime(),
+  }),
+});
+
+type JumpServerView = z.input<typeof jumpServerShape>;
+
+/** A certificate with less than this left is a condition. Seconds. */
+const certificateWarning = 21 * 24 * 3600;
+
+/** Puts together what the store knows; asks Azure nothing. */
+export async function describeJumpServer(deps: Deps, server: JumpServer): Promise<JumpServerView> {
+  const [inventory, reports] = await Promise.all([
+    listInventory(deps.tables, server.name),
+    listReports(deps.tables, server.name),
+  ]);
+  const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
+  return {
+    name: server.name,
+    spec: server.spec,
+    status: {
+      state: server.state,
+      ingress: ingressOf(outputs),
+      nodes: nodesOf(deps, server, outputs, reports),
+      conditions: conditionsOf(deps, outputs),
+      lastOperation: { id: server.lastOperation, url: operationUrl(deps, server.name, server.lastOperation) },
+      createdAt: server.createdAt.toISOString(),
+    },
+  };
+}
+
+type OutputsByKey = Record<string, InventoryItem['output'] | undefined>;
+
+function ingressOf(outputs: OutputsByKey): JumpServerView['status']['ingress'] {
+  const { ipAddress, fqdn, url } = outputs.ingress ?? {};
+  return ipAddress === undefined || url === undefined ? null : { address: ipAddress, fqdn: fqdn || null, url };
+}
+
+function nodesOf(deps: Deps, server: JumpServer, outputs: OutputsByKey, reports: StoredReport[]) {
+  return nodeNumbers(server.spec).map((number) => {
+    const name = nodeName(server.name, number);
+    const stored = reports.find((one) => one.node === name);
+    const desired = desiredNode(server.name, server.spec, outputs, name);
+    const stale = stored === undefined || secondsAfter(stored.receivedAt, staleAfterSeconds) < deps.now();
+    const reasons =
+      stale || desired === undefined ? ['no report from it lately'] : reasonsUnhealthy(stored.report, desired);
+    return {
+      name,
+      address: outputs[`node-${number}/networkInterface`]?.privateIPAddress ?? null,
+      healthy: reasons.length === 0,
+      reasons,
+      reportedAt: stored?.receivedAt.toISOString() ?? null,
+      sessions: stored?.report.sessions.served ?? 0,
+    };
+  });
+}
+
+function conditionsOf(deps: Deps, outputs: OutputsByKey): JumpServerView['status']['conditions'] {
+  const notAfter = outputs.certificate?.notAfter;
+  if (notAfter === undefined || new Date(notAfter) > secondsAfter(deps.now(), certificateWarning)) return [];
+  return [
+    { type: 'CertificateExpires', message: `The certificate ends on ${notAfter}. Send the spec again to renew it.` },
+  ];
+}

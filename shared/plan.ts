@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { Outputs } from './azure/resource.ts';
+import type { Deps } from './deps.ts';
+import { environmentOf } from './environment.ts';
+import type { JumpServerSpec } from './spec.ts';
+import { listInventory } from './store/inventory.ts';
+import { topology } from './topology.ts';
+
+/** What a PUT would do to each resource. */
+export const planShape = z.object({
+  changes: z.array(
+    z.object({
+      key: z.string(),
+      type: z.string(),
+      id: z.string(),
+      change: z.enum(['create', 'update', 'delete', 'none']),
+    }),
+  ),
+});
+
+/** Looks at every resource of the topology and writes nothing. What depends on something missing is missing too. */
+export async function planChanges(
+  deps: Deps,
+  jumpServer: string,
+  spec: JumpServerSpec,
+): Promise<z.input<typeof planShape>> {
+  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer));
+  const inventory = await listInventory(deps.tables, jumpServer);
+  const outputs: Outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
+  const changes = await Promise.all(
+    resources.map(async ({ key, type, id, look }) => {
+      const { change } = await look(deps.azure, outputs);
+      return { key, type, id, change: change?.kind ?? ('none' as const) };
+    }),
+  );
+  const wanted = new Set(resources.map((resource) => resource.key));
+  const surplus = inventory
+    .filter((item) => item.id !== '' && !wanted.has(item.key))
+    .map(({ key, type, id }) => ({ key, type, id, change: 'delete' as const }));
+  return { changes: [...changes, ...surplus] };
+}
