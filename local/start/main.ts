@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Api } from './api.ts';
+import { root } from './build.ts';
+import { firstName, provisionFirst } from './firstJumpServer.ts';
+import { proveLogin } from './firstLogin.ts';
+import { openProgress } from './progress.ts';
+import { type Stack, startStack } from './stack.ts';
+
+/** `npm start`: the whole of Molcajete on this machine, up to the first login, then on until Ctrl-C. */
+const options = {
+  dir: { type: 'string', default: join(root, '.local') },
+  factor: { type: 'string', default: '0.02' },
+  host: { type: 'string', default: 'local' },
+  'exit-when-ready': { type: 'boolean', default: false },
+} as const;
+
+interface Settings {
+  dir: string;
+  factor: number;
+  host: 'local' | 'func';
+  exitWhenReady: boolean;
+}
+
+function readArguments(): Settings {
+  const { values } = parseArgs({ options });
+  const { dir, host } = values;
+  const factor = Number(values.factor);
+  if (!(factor >= 0 && factor <= 10))
+    throw new Error(`--factor must be a number from 0 to 10, not '${values.factor}'.`);
+  if (host !== 'local' && host !== 'func') throw new Error(`--host must be local or func, not '${host}'.`);
+  return { dir, factor, host, exitWhenReady: values['exit-when-ready'] };
+}
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP; further ones change nothing. */
+const interrupted = new Promise<'interrupted'>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve('interrupted'));
+});
+
+async function main(): Promise<number> {
+  const settings = readArguments();
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => {});
+  const starting = startStack({ ...settings, onFailure: fail });
+  const stopWhenStarted = () => starting.then((stack) => stack.stop()).catch(() => {});
+  try {
+    const stack = await Promise.race([starting, interrupted]);
+    if (stack === 'interrupted') return 130;
+    if (stack.resumed) console.log(`The state in ${stack.dir} is of an earlier run: going on with it.`);
+    const ready = await Promise.race([firstMinute(stack), failed, interrupted]);
+    if (ready === 'interrupted' || settings.exitWhenReady) return ready === 'interrupted' ? 130 : 0;
+    console.log(explain(stack, ready));
+    await Promise.race([failed, interrupted]);
+    return 0;
+  } finally {
+    console.log('Stopping …');
+    await stopWhenStarted();
+  }
+}
+
+/** Provisions the first jump server and proves a login; returns its address. */
+async function firstMinute(stack: Stack): Promise<string> {
+  const api: Api = { base: stack.endpoints.api, token: () => stack.token('JumpServer.Admin') };
+  console.log(`Jump server '${firstName}':`);
+  const started = performance.now();
+  const ingress = await provisionFirst(api, openProgress(process.stdout));
+  console.log(`Ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  await proveLogin(api, ingress);
+  console.log(`A user created over HTTP has logged in at ${ingress} and sees the connection created over HTTP.`);
+  stack.publish({ ingress });
+  return ingress;
+}
+
+const explain = ({ dir, endpoints }: Stack, ingress: string): string => `
+  API           ${endpoints.api}
+  Token         npm run --silent token -- --role JumpServer.Admin${dir === join(root, '.local') ? '' : ` --dir ${dir}`}
+  Try           curl -H "Authorization: Bearer $(npm run --silent token -- --role Reader)" ${endpoints.api}/jump-servers/${firstName}
+  Log in at     ${ingress}
+  As            guacadmin; the password is in the secret '${firstName}-guacadmin' of the vault 'molcajete-control'
+  Everything    ${join(dir, 'endpoints.json')}, logs in ${join(dir, 'logs')}
+
+Ctrl-C stops everything; the state stays in ${dir}.`;
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`\nNot ready: ${(error as Error).message}`);
+  process.exitCode = 1;
+}
