@@ -11,33 +11,37 @@ const convergenceLimit = 5;
 /** The writes in flight in this process. They outlive the walk that sent them, so that their failure is not lost with its budget. */
 export interface Writes {
   start(id: string, queue: string | undefined, write: () => Promise<void>): Promise<void>;
+  /** The write in flight, or the one that failed and that nobody has seen yet. */
   find(id: string): Promise<void> | undefined;
+  /** The failure has been seen. */
+  forget(id: string): void;
 }
 
 /** Keeps the writes of one queue one behind the other, whatever jump server or walk they belong to. */
 export function createWrites(): Writes {
   const running = new Map<string, Promise<void>>();
-  const queues = new Map<string, Promise<void>>();
+  const queues = new Map<string, Promise<unknown>>();
   const behind = (queue: string, write: () => Promise<void>): Promise<void> => {
-    const turn = (queues.get(queue) ?? Promise.resolve()).then(write, write);
-    queues.set(queue, turn);
-    void turn.then(
-      () => queues.get(queue) === turn && queues.delete(queue),
-      () => queues.get(queue) === turn && queues.delete(queue),
-    );
+    const turn = (queues.get(queue) ?? Promise.resolve()).then(write);
+    const over = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (queues.get(queue) === over) queues.delete(queue);
+      });
+    queues.set(queue, over);
     return turn;
   };
   return {
     find: (id) => running.get(id),
+    forget: (id) => void running.delete(id),
     start(id, queue, write) {
       const made = queue === undefined ? write() : behind(queue, write);
       running.set(id, made);
-      // Kept after a failure until somebody has seen it.
-      void made.then(
+      made.then(
         () => running.delete(id),
         () => undefined,
       );
-      return made.finally(() => running.get(id) === made && running.delete(id));
+      return made;
     },
   };
 }
@@ -71,6 +75,7 @@ export function armStep(resource: Resource, azure: AzureClients, writes: Writes)
         if (look.change === undefined) return { state: 'ready', output: look.output };
         return await write(look.change, attempt);
       } catch (error) {
+        writes.forget(resource.id);
         return afterError(error, ++setbacks);
       }
     },

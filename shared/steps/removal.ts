@@ -24,6 +24,7 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
           if (outcome.state === 'ready') await deleteInventory(deps.tables, jumpServer, item.key);
           return outcome;
         } catch (error) {
+          writes.forget(item.id);
           return afterError(error, ++setbacks);
         }
       },
