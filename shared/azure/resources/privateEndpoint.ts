@@ -46,35 +46,49 @@ interface Endpoint {
   location(azure: AzureClients): Promise<string>;
 }
 
+interface Write {
+  body: PrivateEndpoint;
+  /** A disconnected endpoint never connects again: it is deleted first. */
+  replaces: boolean;
+}
+
 function privateEndpoint(blueprint: Blueprint, { key, name, group, subnet, dependsOn, location }: Endpoint): Resource {
   const server = blueprint.id('Microsoft.DBforMySQL/flexibleServers', blueprint.names.mysqlServer);
-  return resource<PrivateEndpoint, PrivateEndpoint>({
+  return resource<Write, PrivateEndpoint>({
     key,
     type,
     id: resourceId({ subscriptionId: blueprint.place.subscriptionId, resourceGroup: group }, type, name),
     dependsOn,
     writeQueue: subnet.slice(0, subnet.toLowerCase().lastIndexOf('/subnets/')),
     get: (azure) => azure.network.privateEndpoints.get(group, name),
-    desired: (found) =>
-      bodyToPut<PrivateEndpoint>(found, {
+    desired(found) {
+      const replaces = found !== undefined && disconnected.has(statusOf(found));
+      const body = bodyToPut<PrivateEndpoint>(replaces ? undefined : found, {
         tags: tagsOver(found, blueprint),
         subnet: { id: subnet },
         privateLinkServiceConnections: [{ name, privateLinkServiceId: server, groupIds: ['mysqlServer'] }],
-      }),
-    put: async (azure, body) =>
-      azure.network.privateEndpoints.createOrUpdate(group, name, {
-        ...body,
-        location: body.location ?? (await location(azure)),
-      }),
+      });
+      return body && { body, replaces };
+    },
+    async put(azure, { body, replaces }) {
+      const where = body.location ?? (await location(azure));
+      if (replaces) await azure.network.privateEndpoints.delete(group, name);
+      return azure.network.privateEndpoints.createOrUpdate(group, name, { ...body, location: where });
+    },
     observe,
   });
 }
 
-/** With rights on both ends Azure approves the connection by itself; a server that was deleted leaves it disconnected. */
+/** The server was deleted, or its owner ended the connection. */
+const disconnected = new Set(['Rejected', 'Disconnected']);
+
+const statusOf = (found: PrivateEndpoint): string =>
+  found.privateLinkServiceConnections?.[0]?.privateLinkServiceConnectionState?.status ?? '';
+
+/** With rights on both ends Azure approves the connection by itself. */
 function observe(found: PrivateEndpoint): Observed {
-  const status = found.privateLinkServiceConnections?.[0]?.privateLinkServiceConnectionState?.status;
-  if (found.provisioningState === 'Failed' || status === 'Rejected' || status === 'Disconnected') return 'failed';
-  return found.provisioningState === 'Succeeded' && status === 'Approved' ? 'ready' : 'pending';
+  if (found.provisioningState === 'Failed' || disconnected.has(statusOf(found))) return 'failed';
+  return found.provisioningState === 'Succeeded' && statusOf(found) === 'Approved' ? 'ready' : 'pending';
 }
 
 async function locationOfSubnet(azure: AzureClients, subnetId: string): Promise<string> {
