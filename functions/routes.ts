@@ -4,10 +4,16 @@ import { auditRoutes } from './audit.ts';
 import { healthRoutes } from './health.ts';
 import { jumpServerRoutes } from './jumpServers.ts';
 import { nodeRoutes } from './nodes.ts';
+import { openApiRoutes } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
 
 /** Every route of the API, in the order of the document. */
-export const allRoutes = (deps: Deps): Route[] => [
+export const allRoutes = (deps: Deps): Route[] => {
+  const routes: Route[] = [...apiRoutes(deps), ...openApiRoutes(() => routes)];
+  return routes;
+};
+
+const apiRoutes = (deps: Deps): Route[] => [
   ...healthRoutes(),
   ...jumpServerRoutes(deps),
   ...operationRoutes(deps),
