@@ -74,7 +74,8 @@ export function openAddresses(dir: string, range: string): Addresses {
       n += 1;
     }
     const room = blocks[kind === 'nic' ? 'wire' : kind].count * blockSize;
-    if (n >= room) throw new Error(`All ${room} loopback addresses for kind ${kind} in ${range}.0.0/16 are taken; ${id} gets none.`);
+    if (n >= room)
+      throw new Error(`All ${room} loopback addresses for kind ${kind} in ${range}.0.0/16 are taken; ${id} gets none.`);
     return n;
   }
 

@@ -1,7 +1,16 @@
 /** What makes the resources that ARM stores work: addresses, networks, balancers, databases and guests. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Context, DataPlanes } from '../contract.ts';
+import { join } from 'node:path';
+import type { Context, DataPlane, DataPlanes } from '../contract.ts';
+import { openGuests } from '../guest/guests.ts';
 import type { Addresses } from './addresses.ts';
+import { type Connectivity, connectivity } from './connectivity.ts';
+import { hostsFileOf, openDns } from './dns.ts';
+import { openLoadBalancers } from './loadBalancer.ts';
+import { openMysql } from './mysql.ts';
+import { openNetwork } from './network.ts';
+import { openNics } from './nic.ts';
+import { openPrivateEndpoints } from './privateEndpoint.ts';
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -14,12 +23,6 @@ export interface FabricOptions {
   factor?: number;
   /** Where the prepared MySQL data directory is kept between runs. Default `<dir>/cache`. */
   cacheDir?: string;
-}
-
-/** `denied` names the rule that drops the flow, `unreachable` that no route leads there, `closed` that nobody listens. */
-export interface Connectivity {
-  result: 'open' | 'denied' | 'unreachable' | 'closed';
-  detail: string;
 }
 
 export interface Fabric {
@@ -38,4 +41,53 @@ export interface Fabric {
   close(): Promise<void>;
 }
 
-export declare function createFabric(context: Context, options: FabricOptions): Promise<Fabric>;
+export async function createFabric(context: Context, options: FabricOptions): Promise<Fabric> {
+  const { addresses } = options;
+  const network = openNetwork(context, addresses);
+  const nics = openNics(context, network, addresses);
+  const balancers = openLoadBalancers(context, { network, nics, addresses, factor: options.factor ?? 0.02 });
+  const mysql = openMysql(context, {
+    addresses,
+    cacheDir: options.cacheDir ?? join(context.dir, 'cache'),
+    wiresTo: (serverId) => endpoints.wiresTo(serverId),
+  });
+  const endpoints = openPrivateEndpoints(context, {
+    network,
+    addresses,
+    targets: mysql.target,
+    onEndpoint: mysql.refreshCertificate,
+  });
+  const dns = openDns(context, network, addresses);
+  const guests = openGuests({ context, network, nics, addresses, dns, imds: options.imds });
+
+  // DNS and the indexes follow the state by themselves: these types need no more than that.
+  const nic: DataPlane = {
+    apply: async (resource) => void addresses.nic(resource.id),
+    remove: async (resource) => addresses.release('nic', resource.id),
+  };
+  const publicIp: DataPlane = {
+    apply: async (resource) => ({ ipAddress: addresses.allocate('publicIp', resource.id) }),
+    remove: async (resource) => addresses.release('publicIp', resource.id),
+  };
+
+  return {
+    dataPlanes: {
+      'microsoft.network/networkinterfaces': nic,
+      'microsoft.network/publicipaddresses': publicIp,
+      'microsoft.network/loadbalancers': balancers.dataPlane,
+      'microsoft.network/privateendpoints': endpoints.dataPlane,
+      'microsoft.dbformysql/flexibleservers': mysql.servers,
+      'microsoft.dbformysql/flexibleservers/databases': mysql.databases,
+      'microsoft.compute/virtualmachines': guests.dataPlane,
+    },
+    connectivity: (from, to, port) =>
+      connectivity({ context, addresses, network, nics, balancers, endpoints }, from, to, port),
+    hostsFile: (virtualNetworkId) => hostsFileOf(context.dir, virtualNetworkId),
+    async close() {
+      network.close();
+      dns.close();
+      await Promise.all([guests.close(), mysql.close(), balancers.close(), endpoints.close()]);
+      await nics.close();
+    },
+  };
+}

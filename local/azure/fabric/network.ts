@@ -1,0 +1,238 @@
+/** The virtual networks as ARM describes them: who has which address, and which flows may pass. */
+import type { ArmResource, Context } from '../contract.ts';
+import type { Addresses } from './addresses.ts';
+import { type Direction, type End, evaluate, rulesOf } from './nsg.ts';
+import { inner, type Json, key, object, objects, parentOf, reference, text } from './read.ts';
+
+export interface Nic {
+  id: string;
+  subnetId: string;
+  networkId: string;
+  /** The private address that ARM shows. */
+  address: string;
+  wire: string;
+  /** Ids of the groups on the interface and on its subnet. */
+  ownGroup?: string;
+  subnetGroup?: string;
+  vmId?: string;
+  publicIpId?: string;
+  /** Ids of the balancers' pools that it is a member of. */
+  pools: string[];
+  ipConfigurationId: string;
+}
+
+/** Whether a flow passes, and which rule or missing route says so. */
+export type Admission = { allowed: true } | { allowed: false; reason: 'denied' | 'unreachable'; detail: string };
+
+export interface Network {
+  nic(id: string): Nic | undefined;
+  nicOfWire(address: string): Nic | undefined;
+  /** The interface with this private address, as seen from a network: its own first, then peered ones. */
+  nicOfAddress(networkId: string, address: string): Nic | undefined;
+  nicOfVm(vmId: string): Nic | undefined;
+  nics(): Nic[];
+  poolMembers(poolId: string): Nic[];
+  /** Networks that are connected with this one by a peering, ids in lower case. */
+  peers(networkId: string): string[];
+  /** May a flow from this loopback address reach the interface's port? */
+  admit(source: string, destination: Nic, port: number): Admission;
+  /** Why the interface reaches the internet, or undefined when it does not. */
+  egress(nic: Nic): string | undefined;
+  /** Called after a change of anything that matters to networks. */
+  onChange(listener: () => void): void;
+  close(): void;
+}
+
+const allowed: Admission = { allowed: true };
+const types = {
+  nic: 'Microsoft.Network/networkInterfaces',
+  network: 'Microsoft.Network/virtualNetworks',
+  peering: 'Microsoft.Network/virtualNetworks/virtualNetworkPeerings',
+  balancer: 'Microsoft.Network/loadBalancers',
+};
+
+interface Index {
+  byId: Map<string, Nic>;
+  byWire: Map<string, Nic>;
+  byAddress: Map<string, Nic>;
+  byVm: Map<string, Nic>;
+  byPool: Map<string, Nic[]>;
+  peers: Map<string, string[]>;
+}
+
+export function openNetwork(context: Context, addresses: Addresses): Network {
+  const { state } = context;
+  const listeners = new Set<() => void>();
+  let index: Index | undefined;
+  const end = state.onChange(({ id }) => {
+    if (!/\/providers\/Microsoft\.Network\//i.test(id)) return;
+    index = undefined;
+    for (const listener of listeners) listener();
+  });
+  const current = (): Index => {
+    index ??= buildIndex();
+    return index;
+  };
+
+  function buildIndex(): Index {
+    const built: Index = {
+      byId: new Map(),
+      byWire: new Map(),
+      byAddress: new Map(),
+      byVm: new Map(),
+      byPool: new Map(),
+      peers: readPeers(),
+    };
+    for (const resource of state.list(types.nic)) {
+      const nic = readNic(resource);
+      if (!nic) continue;
+      built.byId.set(key(nic.id), nic);
+      built.byWire.set(nic.wire, nic);
+      built.byAddress.set(`${nic.networkId} ${nic.address}`, nic);
+      if (nic.vmId) built.byVm.set(nic.vmId, nic);
+      for (const pool of nic.pools) built.byPool.set(pool, [...(built.byPool.get(pool) ?? []), nic]);
+    }
+    return built;
+  }
+
+  function readNic(resource: ArmResource): Nic | undefined {
+    const configurations = objects(resource.properties.ipConfigurations);
+    const configuration = configurations.find((c) => inner(c).primary === true) ?? configurations[0];
+    const properties = inner(configuration ?? {});
+    const subnetId = reference(properties.subnet);
+    const address = text(properties.privateIPAddress);
+    if (!configuration || !subnetId || !address) return undefined;
+    return {
+      id: resource.id,
+      subnetId,
+      networkId: parentOf(subnetId),
+      address,
+      wire: addresses.nic(resource.id).wire,
+      ownGroup: reference(resource.properties.networkSecurityGroup),
+      subnetGroup: reference(state.get(subnetId)?.properties.networkSecurityGroup),
+      vmId: reference(resource.properties.virtualMachine),
+      publicIpId: reference(properties.publicIPAddress),
+      pools: objects(properties.loadBalancerBackendAddressPools).flatMap((pool) => reference(pool) ?? []),
+      ipConfigurationId: text(configuration.id) ?? `${resource.id}/ipConfigurations/${text(configuration.name)}`,
+    };
+  }
+
+  /** A peering works when both sides have one and neither forbids it. */
+  function readPeers(): Map<string, string[]> {
+    const sides = new Set<string>();
+    for (const peering of state.list(types.peering)) {
+      const remote = reference(peering.properties.remoteVirtualNetwork);
+      if (remote && peering.properties.allowVirtualNetworkAccess !== false)
+        sides.add(`${parentOf(peering.id)} ${remote}`);
+    }
+    const peers = new Map<string, string[]>();
+    for (const side of sides) {
+      const [from = '', to = ''] = side.split(' ');
+      if (sides.has(`${to} ${from}`)) peers.set(from, [...(peers.get(from) ?? []), to]);
+    }
+    return peers;
+  }
+
+  const connected = (a: string, b: string): boolean => a === b || (current().peers.get(a) ?? []).includes(b);
+
+  function judge(
+    groups: (string | undefined)[],
+    direction: Direction,
+    source: End,
+    destination: End,
+    port: number,
+  ): Admission {
+    for (const id of groups) {
+      const group = id ? state.get(id) : undefined;
+      if (!group) continue;
+      const flow = { direction, protocol: 'Tcp', source, destination, destinationPort: port } as const;
+      const verdict = evaluate(rulesOf(group), flow);
+      if (verdict.access === 'Deny') {
+        return {
+          allowed: false,
+          reason: 'denied',
+          detail: `rule ${verdict.rule} of ${group.name} (${direction.toLowerCase()})`,
+        };
+      }
+    }
+    return allowed;
+  }
+
+  function admit(source: string, destination: Nic, port: number): Admission {
+    const target: End = { address: destination.address, place: 'network' };
+    const groups = [destination.subnetGroup, destination.ownGroup];
+    if (source === addresses.platform) {
+      return judge(groups, 'Inbound', { address: '168.63.129.16', place: 'platform' }, target, port);
+    }
+    const sender = current().byWire.get(source);
+    // Nothing lets an address of the internet in by default, but a Standard interface without any group is closed, too.
+    if (!sender)
+      return groups.some(Boolean)
+        ? judge(groups, 'Inbound', { address: source, place: 'internet' }, target, port)
+        : closed;
+    if (!connected(destination.networkId, sender.networkId)) {
+      return { allowed: false, reason: 'unreachable', detail: 'the networks are not peered' };
+    }
+    const from: End = { address: sender.address, place: 'network' };
+    const out = judge([sender.ownGroup, sender.subnetGroup], 'Outbound', from, target, port);
+    return out.allowed ? judge(groups, 'Inbound', from, target, port) : out;
+  }
+
+  /** Which of the ways out of facts 2.2, 2.5 and 2.6 this interface has. */
+  function egress(nic: Nic): string | undefined {
+    const subnet = state.get(nic.subnetId)?.properties ?? {};
+    if (reference(subnet.natGateway)) return 'NAT gateway';
+    if (nic.publicIpId) return 'public IP address';
+    const pools = new Set(nic.pools);
+    const usesPool = (rule: Json): boolean =>
+      [inner(rule).backendAddressPool, ...objects(inner(rule).backendAddressPools)].some((pool) =>
+        pools.has(reference(pool) ?? ''),
+      );
+    for (const balancer of pools.size > 0 ? state.list(types.balancer) : []) {
+      if (objects(balancer.properties.outboundRules).some(usesPool)) return 'outbound rule';
+      const inbound = objects(balancer.properties.loadBalancingRules);
+      if (inbound.some((rule) => inner(rule).disableOutboundSnat !== true && usesPool(rule)))
+        return 'load balancing rule';
+    }
+    return subnet.defaultOutboundAccess === true ? 'default outbound access' : undefined;
+  }
+
+  return {
+    nic: (id) => current().byId.get(key(id)),
+    nicOfWire: (address) => current().byWire.get(address),
+    nicOfVm: (vmId) => current().byVm.get(key(vmId)) ?? nicNamedByVm(vmId),
+    nicOfAddress(networkId, address) {
+      const networks = [key(networkId), ...(current().peers.get(key(networkId)) ?? [])];
+      for (const network of networks) {
+        const nic = current().byAddress.get(`${network} ${address}`);
+        if (nic) return nic;
+      }
+      return undefined;
+    },
+    nics: () => [...current().byId.values()],
+    poolMembers: (poolId) => current().byPool.get(key(poolId)) ?? [],
+    peers: (networkId) => current().peers.get(key(networkId)) ?? [],
+    admit,
+    egress,
+    onChange: (listener) => void listeners.add(listener),
+    close() {
+      listeners.clear();
+      end();
+    },
+  };
+
+  /** ARM writes the interface's back reference when the VM's creation ends; the guest boots before. */
+  function nicNamedByVm(vmId: string): Nic | undefined {
+    const profile = object(state.get(vmId)?.properties.networkProfile);
+    const interfaces = objects(profile.networkInterfaces);
+    const primary = interfaces.find((i) => object(i.properties).primary === true) ?? interfaces[0];
+    const id = reference(primary);
+    return id ? current().byId.get(id) : undefined;
+  }
+}
+
+const closed: Admission = {
+  allowed: false,
+  reason: 'denied',
+  detail: 'no network security group: a Standard interface is closed to the internet until one allows traffic',
+};

@@ -1,0 +1,267 @@
+/** One VM's guest: boots, runs what its cloud-init brought, stops, breaks. */
+import { execFile } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { Server as TcpServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { Context } from '../contract.ts';
+import type { Addresses } from '../fabric/addresses.ts';
+import { type Dns, hostsFileOf } from '../fabric/dns.ts';
+import type { RequestHandler } from '../fabric/fabric.ts';
+import type { Network } from '../fabric/network.ts';
+import type { Nics } from '../fabric/nic.ts';
+import { shortPath } from '../fabric/shortPath.ts';
+import { parseCloudConfig } from './cloudConfig.ts';
+import { allWiresOf, type Machine, translateCommand } from './commands.ts';
+import { mapPaths } from './paths.ts';
+import { answerShim, serveShims, shimPort, writeShims } from './shims.ts';
+import { openUnits, type Units } from './units.ts';
+
+export interface GuestParts {
+  context: Context;
+  network: Network;
+  nics: Nics;
+  addresses: Addresses;
+  dns: Dns;
+  imds(vmId: string): RequestHandler;
+}
+
+export interface ScriptResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Guest {
+  /** Begins to boot; `booted` resolves when the first boot's cloud-init or the enabled units are through. */
+  boot(customData: string | undefined): Promise<void>;
+  booted(): Promise<void>;
+  /** Orderly; then nothing runs. */
+  shutDown(): Promise<void>;
+  /** As when the power fails; `network` also goes. */
+  kill(): Promise<void>;
+  freeze(): void;
+  isRunning(): boolean;
+  isFrozen(): boolean;
+  /** As root, with the node's programs. */
+  runScript(script: string): Promise<ScriptResult>;
+  /** Forgets the OS disk. */
+  wipe(): Promise<void>;
+  units: Units;
+}
+
+const imdsPort = 16925;
+const scriptTimeoutMs = 120_000;
+const keptOutput = 4096;
+const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** `dir`: the guest's own directory, its OS disk is `<dir>/root`. */
+export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
+  const { context } = parts;
+  const disk = join(dir, 'root');
+  const root = shortPath(disk);
+  const logDir = join(dir, 'log');
+  const shimDir = join(dir, 'shims');
+  const firstBootDone = join(disk, 'var/lib/cloud/instance/boot-finished');
+  let machine: Machine | undefined;
+  let servers: (Server | TcpServer)[] = [];
+  let frozen = false;
+  let generation = 0;
+  let booted: Promise<void> = Promise.resolve();
+
+  const say = (line: string): void => {
+    mkdirSync(logDir, { recursive: true });
+    writeFileSync(join(logDir, 'cloud-init-output.log'), `${line}\n`, { flag: 'a' });
+  };
+
+  const env = (): Record<string, string> => ({
+    PATH: `${shimDir}:${systemPath}`,
+    HOME: '/root',
+    LANG: 'C.UTF-8',
+    SSL_CERT_FILE: context.certificates.caFile,
+    AZURE_POD_IDENTITY_AUTHORITY_HOST: `http://${machine?.addresses.lo}:${imdsPort}`,
+  });
+
+  const translate = (argv: string[]) => {
+    if (!machine) throw new Error('The guest is not running.');
+    return translateCommand(machine, argv);
+  };
+  const units = openUnits({ root, logDir, env, translate });
+
+  function findMachine(): Machine {
+    const nic = parts.network.nicOfVm(vmId);
+    if (!nic) throw new Error('the VM has no network interface with an address');
+    return {
+      root,
+      dir,
+      nic,
+      addresses: parts.addresses.nic(nic.id),
+      allWires: allWiresOf(context.range),
+      nowhere: parts.addresses.nowhere,
+      network: parts.network,
+      dns: parts.dns,
+      hostsFile: hostsFileOf(context.dir, nic.networkId),
+      caFile: context.certificates.caFile,
+    };
+  }
+
+  /** What every boot brings: an empty /run, the metadata service, the network. */
+  async function powerOn(): Promise<void> {
+    machine = findMachine();
+    const { nic, addresses } = machine;
+    rmSync(join(disk, 'run'), { recursive: true, force: true });
+    for (const path of ['run', 'opt', 'var/log', 'etc/systemd/system', 'etc/ssl/certs'])
+      mkdirSync(join(disk, path), { recursive: true });
+    mkdirSync(logDir, { recursive: true });
+    copyFileSync(context.certificates.caFile, join(disk, 'etc/ssl/certs/ca-certificates.crt'));
+    rmSync(root, { force: true });
+    symlinkSync(disk, root);
+    writeShims(shimDir, addresses.lo);
+    const imds = createServer(parts.imds(vmId));
+    const shims = serveShims((question) => answerShim(question, { units, translate, reboot: () => void reboot() }));
+    servers = [imds, shims];
+    await Promise.all([listening(imds, addresses.lo, imdsPort), listening(shims, addresses.lo, shimPort)]);
+    await parts.nics.attach(nic.id, () => !frozen);
+  }
+
+  async function powerOff(): Promise<void> {
+    const nic = machine?.nic;
+    machine = undefined;
+    frozen = false;
+    for (const server of servers) {
+      server.close();
+      if ('closeAllConnections' in server) server.closeAllConnections();
+    }
+    servers = [];
+    if (nic) await parts.nics.detach(nic.id);
+  }
+
+  async function boot(customData: string | undefined): Promise<void> {
+    if (machine) return;
+    generation += 1;
+    const mine = generation;
+    await powerOn();
+    const current = (): boolean => mine === generation;
+    booted = (existsSync(firstBootDone) ? units.startEnabled() : firstBoot(customData, current)).catch(
+      (error: Error) => {
+        say(`boot: ${error.message}`);
+        context.log(`Guest ${vmId.split('/').at(-1)}: ${error.message}`);
+      },
+    );
+    void booted.then(() => parts.nics.sync());
+  }
+
+  /** cloud-init, once for each instance. A failure is what it is on a real VM: a line in the log, and no service. */
+  async function firstBoot(customData: string | undefined, current: () => boolean): Promise<void> {
+    if (customData) await cloudInit(customData, current);
+    if (!current()) return;
+    mkdirSync(dirname(firstBootDone), { recursive: true });
+    writeFileSync(firstBootDone, new Date().toISOString());
+  }
+
+  async function cloudInit(customData: string, current: () => boolean): Promise<void> {
+    const config = parseCloudConfig(customData);
+    for (const file of config.files) {
+      const path = join(disk, file.path);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, file.content, { flag: file.append ? 'a' : 'w' });
+      chmodSync(path, file.mode);
+    }
+    const way = machine && parts.network.egress(machine.nic);
+    if (config.needsPackages && !way) {
+      throw new Error(
+        'cloud-init: apt-get update failed: no way out of the network (no outbound rule, NAT gateway or public IP address)',
+      );
+    }
+    for (const name of config.packages) if (!isInstalled(name)) say(`E: Unable to locate package ${name}`);
+    for (const command of config.commands) {
+      if (!current()) return;
+      const argv = typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
+      const { code, stdout, stderr } = await runArgv(argv.map((word) => mapPaths(word, root)));
+      say(`${typeof command === 'string' ? command : command.join(' ')}: ${code}\n${stdout}${stderr}`);
+      if (code !== 0)
+        context.log(`Guest ${vmId.split('/').at(-1)}: runcmd ended with ${code}: ${stderr.trim().slice(-300)}`);
+    }
+  }
+
+  function runArgv(argv: string[], input?: string): Promise<ScriptResult> {
+    const [program = '', ...args] = argv;
+    return new Promise((resolve) => {
+      const child = execFile(
+        program,
+        args,
+        { cwd: disk, env: env(), timeout: scriptTimeoutMs, killSignal: 'SIGKILL' },
+        (error, stdout, stderr) => {
+          const code = error ? Number(error.code) || 1 : 0;
+          resolve({
+            code,
+            stdout: stdout.slice(-keptOutput),
+            stderr: (stderr || (error?.message ?? '')).slice(-keptOutput),
+          });
+        },
+      );
+      child.stdin?.end(input);
+    });
+  }
+
+  async function shutDown(): Promise<void> {
+    generation += 1;
+    if (frozen) return kill();
+    await units.stopAll();
+    await powerOff();
+  }
+
+  async function kill(): Promise<void> {
+    generation += 1;
+    await units.killAll();
+    await powerOff();
+  }
+
+  async function reboot(): Promise<void> {
+    await shutDown();
+    await boot(undefined);
+  }
+
+  return {
+    boot,
+    booted: () => booted,
+    shutDown,
+    kill,
+    freeze() {
+      frozen = true;
+      units.signalAll('SIGSTOP');
+    },
+    isRunning: () => machine !== undefined,
+    isFrozen: () => frozen,
+    runScript: (script) => runArgv(['/bin/sh', '-s'], mapPaths(script, root)),
+    async wipe() {
+      await kill();
+      await rm(dir, { recursive: true, force: true });
+      await rm(root, { force: true });
+    },
+    units,
+  };
+}
+
+function listening(server: Server | TcpServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve());
+  });
+}
+
+/** A package counts as installed when its program is here; docker's images are stood in for. */
+const programs: Record<string, string> = {
+  haproxy: '/usr/sbin/haproxy',
+  'mariadb-client': '/usr/bin/mariadb',
+  'mariadb-client-core': '/usr/bin/mariadb',
+  python3: '/usr/bin/python3',
+  'docker.io': '/bin/true',
+  'ca-certificates': '/bin/true',
+};
+
+function isInstalled(name: string): boolean {
+  const program = programs[name];
+  return program !== undefined && existsSync(program);
+}
