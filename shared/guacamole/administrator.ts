@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { lockTree } from './locks.ts';
 import { newPassword, passwordMatches } from './passwords.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
+import { now } from './times.ts';
 import { SYSTEM_PERMISSIONS } from './vocabulary.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
@@ -96,6 +97,3 @@ async function repairLogin(tx: Tx, stored: StoredAdministrator, password: string
     .execute();
   return true;
 }
-
-/** UTC, as MySQL writes a datetime. */
-export const now = (): string => new Date().toISOString().slice(0, 19).replace('T', ' ');

@@ -2,6 +2,8 @@ import { Kysely, MysqlDialect } from 'kysely';
 import { createPool } from 'mysql2';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 
+export type { GuacamoleDatabase } from './schema/tables.ts';
+
 /** Where a MySQL server is and who we are there. `database` may be missing for an administrator's connection. */
 export interface DatabaseLogin {
   host: string;
@@ -16,9 +18,10 @@ export interface DatabaseLogin {
 /**
  * Every session speaks UTC and strict SQL, and reads what is committed: writers here lock rows by name (`lockTree`), so gap
  * locks would only add deadlocks. `NO_BACKSLASH_ESCAPES` must stay off: mysql2 escapes values with backslashes.
+ * MariaDB cuts JSON aggregates at `group_concat_max_len`.
  */
 const SESSION = [
-  "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 20",
+  "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 20, group_concat_max_len = 16777216",
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
 ];
 

@@ -81,7 +81,7 @@ describe('accounts of the database', () => {
     const impostor = await startMariadb([], 'other.test');
     try {
       const db = connect(impostor.login);
-      await expect(sql`SELECT 1`.execute(db)).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+      await expect(sql`SELECT 1`.execute(db)).rejects.toThrow(/does not match certificate/);
     } finally {
       await impostor.stop();
     }

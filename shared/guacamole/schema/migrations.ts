@@ -37,6 +37,12 @@ export const MIGRATIONS: readonly Migration[] = [
         PRIMARY KEY (name)
       ) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin`,
       "INSERT IGNORE INTO molcajete_lock (name) VALUES ('tree')",
+      `CREATE TABLE IF NOT EXISTS molcajete_setting (
+        name varchar(32) NOT NULL,
+        value varchar(255) NOT NULL,
+        PRIMARY KEY (name)
+      ) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin`,
+      "INSERT IGNORE INTO molcajete_setting (name, value) VALUES ('etag-key', HEX(RANDOM_BYTES(32)))",
     ],
   },
 ];

@@ -203,7 +203,13 @@ export interface LockTable {
   name: string;
 }
 
-/** What a Guacamole 1.6 database holds, and the two tables that Molcajete adds to it. */
+/** What this database alone needs to know: `etag-key`, a random key that makes ETags tell nothing about secrets. */
+export interface SettingTable {
+  name: string;
+  value: string;
+}
+
+/** What a Guacamole 1.6 database holds, and the tables that Molcajete adds to it. */
 export interface GuacamoleDatabase {
   guacamole_connection_group: ConnectionGroupTable;
   guacamole_connection: ConnectionTable;
@@ -230,4 +236,5 @@ export interface GuacamoleDatabase {
   guacamole_user_password_history: UserPasswordHistoryTable;
   molcajete_change: ChangeTable;
   molcajete_lock: LockTable;
+  molcajete_setting: SettingTable;
 }

@@ -1,0 +1,148 @@
+import { suggestion } from './nearest.ts';
+import { type Problem, problem, sameNames } from './problems.ts';
+import { textProblem, type Values } from './text.ts';
+import { isDay, isTimeOfDay, isTimeZone } from './times.ts';
+
+type ColumnValue = string | number | null;
+
+/** How the text of an attribute stands in its column. */
+interface Form {
+  /** What the column holds while the attribute is not set. */
+  unset: ColumnValue;
+  /** Why a value is refused, or undefined. */
+  problem(text: string): string | undefined;
+  write(text: string): ColumnValue;
+  read(value: ColumnValue): string | undefined;
+}
+
+const asText = (value: ColumnValue): string | undefined => (value === null ? undefined : String(value));
+
+const integer = (min: number, max = 2_147_483_647): Form => ({
+  unset: null,
+  problem: (text) =>
+    /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max
+      ? undefined
+      : `must be a whole number from ${min} to ${max}`,
+  write: Number,
+  read: asText,
+});
+const flag: Form = {
+  unset: 0,
+  problem: (text) => (text === 'true' || text === 'false' ? undefined : "must be 'true' or 'false'"),
+  write: (text) => (text === 'true' ? 1 : 0),
+  read: (value) => (value === 1 ? 'true' : undefined),
+};
+const checkedText = (problemOf: (text: string) => string | undefined): Form => ({
+  unset: null,
+  problem: problemOf,
+  write: (text) => text,
+  read: asText,
+});
+const text = (max: number): Form => checkedText((value) => textProblem(value, max));
+const encryption: Form = {
+  unset: null,
+  problem: (value) => (value === 'none' || value === 'ssl' ? undefined : "must be 'none' or 'ssl'"),
+  write: (value) => value.toUpperCase(),
+  read: (value) => asText(value)?.toLowerCase(),
+};
+const time = checkedText((value) => (isTimeOfDay(value) ? undefined : 'must be a time of day as HH:MM:SS'));
+const day = checkedText((value) => (isDay(value) ? undefined : 'must be a day as YYYY-MM-DD'));
+const zone = checkedText((value) => (isTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin'));
+
+/** Attributes that have columns of their own; every other name goes to the kind's `*_attribute` table. */
+export type AttributeTable = Readonly<Record<string, { column: string; form: Form }>>;
+
+export const CONNECTION_ATTRIBUTES = {
+  'max-connections': { column: 'max_connections', form: integer(0) },
+  'max-connections-per-user': { column: 'max_connections_per_user', form: integer(0) },
+  weight: { column: 'connection_weight', form: integer(0) },
+  'failover-only': { column: 'failover_only', form: flag },
+  'guacd-hostname': { column: 'proxy_hostname', form: text(512) },
+  'guacd-port': { column: 'proxy_port', form: integer(1, 65_535) },
+  'guacd-encryption': { column: 'proxy_encryption_method', form: encryption },
+} as const satisfies AttributeTable;
+
+export const GROUP_ATTRIBUTES = {
+  'max-connections': { column: 'max_connections', form: integer(0) },
+  'max-connections-per-user': { column: 'max_connections_per_user', form: integer(0) },
+  'enable-session-affinity': { column: 'enable_session_affinity', form: flag },
+} as const satisfies AttributeTable;
+
+export const USER_ATTRIBUTES = {
+  expired: { column: 'expired', form: flag },
+  'access-window-start': { column: 'access_window_start', form: time },
+  'access-window-end': { column: 'access_window_end', form: time },
+  'valid-from': { column: 'valid_from', form: day },
+  'valid-until': { column: 'valid_until', form: day },
+  timezone: { column: 'timezone', form: zone },
+  'guac-full-name': { column: 'full_name', form: text(256) },
+  'guac-email-address': { column: 'email_address', form: text(256) },
+  'guac-organization': { column: 'organization', form: text(256) },
+  'guac-organizational-role': { column: 'organizational_role', form: text(256) },
+} as const satisfies AttributeTable;
+
+export const NO_ATTRIBUTES = {} as const satisfies AttributeTable;
+
+type ColumnOf<T extends AttributeTable> = T[keyof T]['column'];
+
+/** A full set of attributes as the database stores it. */
+export interface StoredAttributes<T extends AttributeTable> {
+  columns: Record<ColumnOf<T>, ColumnValue>;
+  extra: Record<string, string>;
+}
+
+/** Everything that is wrong with a set of attributes. */
+export function attributeProblems(table: AttributeTable, values: Values): Problem[] {
+  const wrong = Object.entries(values).flatMap(([name, value]) => {
+    const why = attributeProblem(table, name, value);
+    return why ? [problem(`attributes.${name}`, why)] : [];
+  });
+  return [...wrong, ...sameNames('attributes', values)];
+}
+
+function attributeProblem(table: AttributeTable, name: string, value: string | null): string | undefined {
+  const known = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (name === 'disabled') return "'disabled' is a field of its own, not an attribute.";
+  if (name.trim() === '') return "An attribute's name must not be blank.";
+  if (!known) {
+    // Nearly an attribute that would have an effect is more likely a slip than somebody's own.
+    const alike = Object.keys(table).find((other) => squeeze(other) === squeeze(name));
+    if (alike) return `There is no attribute '${name}'${suggestion(name, [alike])}`;
+    const named = textProblem(name, 128);
+    if (named) return `The attribute's name ${named}.`;
+  }
+  if (value === null || value === '') return undefined;
+  const wrong = known ? known.form.problem(value) : textProblem(value, 4096);
+  return wrong ? `The attribute '${name}' ${wrong}.` : undefined;
+}
+
+const squeeze = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '');
+
+/** Sorts a checked set of attributes into columns and the rest; columns of attributes that are not in it become unset. */
+export function storeAttributes<T extends AttributeTable>(table: T, values: Values): StoredAttributes<T> {
+  const columns: Record<string, ColumnValue> = {};
+  for (const [name, { column, form }] of Object.entries(table)) {
+    const value = values[name];
+    columns[column] = value ? form.write(value) : form.unset;
+  }
+  const extra = Object.entries(values).filter(
+    (entry): entry is [string, string] => !Object.hasOwn(table, entry[0]) && !!entry[1],
+  );
+  return { columns: columns as Record<ColumnOf<T>, ColumnValue>, extra: Object.fromEntries(extra) };
+}
+
+/** The attributes that a row and its extra attributes stand for, in a fixed order. */
+export function readAttributes(
+  table: AttributeTable,
+  row: object,
+  extra: Record<string, string>,
+): Record<string, string> {
+  const columns = new Map(Object.entries(row));
+  const values: [string, string][] = [];
+  for (const [name, { column, form }] of Object.entries(table)) {
+    const value = form.read(columns.get(column) ?? null);
+    if (value !== undefined) values.push([name, value]);
+  }
+  const others = Object.entries(extra).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries([...values, ...others]);
+}

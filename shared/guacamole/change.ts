@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { isDeadlock, isLost } from './databaseErrors.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
+
+type Db = Kysely<GuacamoleDatabase>;
+
+/** How often a change is tried before a deadlock or a lost connection is reported. */
+const ATTEMPTS = 6;
+
+/**
+ * Runs one change: a transaction that also leaves the audit id, so that whether it happened can be told whatever dies in between.
+ * Deadlocks and connections lost before the end are tried again, `work` included, which must therefore do nothing outside the
+ * transaction. A connection lost while committing is settled by looking for the audit id; when even that is impossible a plain
+ * Error says so, and the audit's sweep settles it later.
+ */
+export async function change<T>(
+  db: Db,
+  auditId: string,
+  work: (tx: Transaction<GuacamoleDatabase>) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    let finished: { result: T } | undefined;
+    try {
+      return await db.transaction().execute(async (tx) => {
+        await tx.insertInto('molcajete_change').values({ audit_id: auditId }).execute();
+        const result = await work(tx);
+        finished = { result };
+        return result;
+      });
+    } catch (error) {
+      if (!isDeadlock(error) && !isLost(error)) throw error;
+      if (finished && (await settle(db, auditId))) return finished.result;
+      if (attempt >= ATTEMPTS) throw error;
+      await delay(5 * 2 ** attempt * Math.random());
+    }
+  }
+}
+
+/** Whether a change whose commit got no answer happened. The locking read waits for a server that is still committing. */
+async function settle(db: Db, auditId: string): Promise<boolean> {
+  try {
+    const rows = await sql`SELECT audit_id FROM molcajete_change WHERE audit_id = ${auditId} FOR UPDATE`.execute(db);
+    return rows.rows.length > 0;
+  } catch {
+    throw new Error(
+      'The connection to the database broke while a change was being committed; the audit will tell how it ended.',
+    );
+  }
+}
+
+/** Whether the change of this audit id was committed. */
+export async function findChange(db: Db, auditId: string): Promise<boolean> {
+  return settle(db, auditId);
+}
+
+/** Forgets changes that were committed more than `days` ago; their audit rows have long been settled. */
+export async function pruneChanges(db: Db, days: number): Promise<number> {
+  const result = await db
+    .deleteFrom('molcajete_change')
+    .where('changed_at', '<', sql<string>`UTC_TIMESTAMP() - INTERVAL ${sql.lit(days)} DAY`)
+    .limit(10_000)
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
+}
+
+/** Runs a read again when its connection turns out to be dead. */
+export async function read<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
+  try {
+    return await work(db);
+  } catch (error) {
+    if (!isLost(error)) throw error;
+    return work(db);
+  }
+}

@@ -1,0 +1,268 @@
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import type { z } from 'zod';
+import { notFound } from '../errors.ts';
+import { attributeProblems, CONNECTION_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
+import { isDuplicate } from './databaseErrors.ts';
+import { etagOf } from './http/etag.ts';
+import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
+import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { lockParent, nameTaken, toParentIdentifier } from './parents.ts';
+import { problem, refuseProblems } from './problems.ts';
+import { parameterProblems, protocolProblem } from './protocols.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
+import type { connectionBody, connectionPatch, connectionShape } from './shapes.ts';
+import { parseIdentifier, type Values } from './text.ts';
+import { toMillis } from './times.ts';
+import { insertValues, replaceValues } from './values.ts';
+
+type Db = Kysely<GuacamoleDatabase>;
+type Tx = Transaction<GuacamoleDatabase>;
+
+export type Connection = z.output<typeof connectionShape>;
+export type ConnectionBody = z.output<typeof connectionBody>;
+export type ConnectionPatch = z.output<typeof connectionPatch>;
+
+/** How strict a write is about parameters that this version of the table does not know. */
+export interface WriteOptions {
+  allowUnknownParameters?: boolean | undefined;
+}
+
+/** One connection with what is only for those who may change it. */
+export interface StoredConnection {
+  id: number;
+  connection: Connection;
+  parameters: Record<string, string>;
+  etag: string;
+}
+
+interface ConnectionRow {
+  connection_id: number;
+  connection_name: string;
+  parent_id: number | null;
+  protocol: string;
+  extra: unknown;
+  active: number;
+  last_active: string | null;
+}
+
+const LISTING: Listing = {
+  fields: {
+    identifier: identifierField('c.connection_id'),
+    name: textField('c.connection_name'),
+    parentIdentifier: identifierField('c.parent_id'),
+    protocol: textField('c.protocol'),
+  },
+  orders: {
+    identifier: { keys: [{ column: 'c.connection_id' }] },
+    // The columns of the unique key, so that the index gives the order.
+    name: {
+      keys: [
+        { column: 'c.connection_name' },
+        { column: 'c.parent_id', compare: 'COALESCE(c.parent_id, 0)' },
+        { column: 'c.connection_id' },
+      ],
+    },
+  },
+};
+
+/** What both the list and the single read select: one statement, so one round trip. */
+const COLUMNS = sql`
+  c.connection_id, c.connection_name, c.parent_id, c.protocol, c.max_connections, c.max_connections_per_user,
+  c.connection_weight, c.failover_only, c.proxy_hostname, c.proxy_port, c.proxy_encryption_method,
+  (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
+    FROM guacamole_connection_attribute a WHERE a.connection_id = c.connection_id) AS extra,
+  (SELECT COUNT(*) FROM guacamole_connection_history h
+    WHERE h.connection_id = c.connection_id AND h.end_date IS NULL) AS active,
+  (SELECT MAX(h.start_date) FROM guacamole_connection_history h WHERE h.connection_id = c.connection_id) AS last_active`;
+
+/** One page of connections, never their parameters. */
+export async function listConnections(db: Db, query: ListQuery, url: URL) {
+  const { where, orderBy, limit, keys } = pageClauses(LISTING, query);
+  const found = await sql<ConnectionRow>`
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_connection c WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
+    db,
+  );
+  return toPage(LISTING, query, url, found.rows, toConnection);
+}
+
+export async function findConnection(db: Db, identifier: string): Promise<StoredConnection | undefined> {
+  const id = parseIdentifier(identifier);
+  return id === undefined ? undefined : readConnection(db, id, sql``);
+}
+
+/** ApiError 404 when there is none. */
+export async function getConnection(db: Db, identifier: string): Promise<StoredConnection> {
+  const found = await findConnection(db, identifier);
+  if (!found) throw notFound('connection', identifier);
+  return found;
+}
+
+/** The same, and nobody else changes it until the transaction ends. */
+export async function lockConnection(tx: Tx, identifier: string): Promise<StoredConnection> {
+  const id = parseIdentifier(identifier);
+  const locked = id === undefined ? undefined : await readConnection(tx, id, sql`FOR UPDATE`);
+  if (!locked) throw notFound('connection', identifier);
+  return locked;
+}
+
+async function readConnection(db: Db, id: number, lock: RawBuilder<unknown>): Promise<StoredConnection | undefined> {
+  const found = await sql<ConnectionRow & { parameters: unknown; etag_key: string }>`
+    SELECT ${COLUMNS}, ${etagKey} AS etag_key,
+      (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
+        FROM guacamole_connection_parameter p WHERE p.connection_id = c.connection_id) AS parameters
+    FROM guacamole_connection c WHERE c.connection_id = ${id} ${lock}`.execute(db);
+  const row = found.rows[0];
+  if (!row) return undefined;
+  const connection = toConnection(row);
+  const parameters = readJsonObject(row.parameters);
+  const { name, parentIdentifier, protocol, attributes } = connection;
+  const etag = etagOf(row.etag_key, [
+    id,
+    name,
+    parentIdentifier,
+    protocol,
+    attributes,
+    Object.entries(parameters).sort(),
+  ]);
+  return { id, connection, parameters, etag };
+}
+
+function toConnection(row: ConnectionRow): Connection {
+  return {
+    name: row.connection_name,
+    identifier: String(row.connection_id),
+    parentIdentifier: toParentIdentifier(row.parent_id),
+    protocol: row.protocol,
+    attributes: readAttributes(CONNECTION_ATTRIBUTES, row, readJsonObject(row.extra)),
+    activeConnections: row.active,
+    ...(row.last_active === null ? {} : { lastActive: toMillis(row.last_active) }),
+  };
+}
+
+/** Makes a connection and returns its identifier. ApiError 400 with everything that is wrong, 409 when the name is taken. */
+export async function createConnection(tx: Tx, body: ConnectionBody, options: WriteOptions): Promise<string> {
+  checkConnection(body, body.parameters ?? {}, options);
+  const parent_id = await lockParent(tx, body.parentIdentifier);
+  await refuseTakenName(tx, body.name, parent_id, undefined);
+  const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
+  const id = await sql`
+    INSERT INTO guacamole_connection
+      (connection_name, parent_id, protocol, ${columnNames(columns)})
+    VALUES (${body.name}, ${parent_id}, ${body.protocol}, ${sql.join(Object.values(columns))})`
+    .execute(tx)
+    .catch(asTaken(body.name, parent_id));
+  const connection = Number(id.insertId);
+  await insertValues(tx, 'guacamole_connection_attribute', rowsOf(connection, extra));
+  await insertValues(tx, 'guacamole_connection_parameter', rowsOf(connection, setValues(body.parameters ?? {})));
+  return String(connection);
+}
+
+/**
+ * Replaces everything but, where the body has none, the parameters: they are never read with the rest, so leaving them out
+ * must not lose them. `checked` are the parameters that the caller answers for.
+ */
+export async function replaceConnection(
+  tx: Tx,
+  stored: StoredConnection,
+  body: ConnectionBody,
+  options: WriteOptions,
+  checked: Values | undefined = body.parameters ?? undefined,
+): Promise<void> {
+  const parameters = body.parameters ? setValues(body.parameters) : stored.parameters;
+  checkIdentifier(stored, body);
+  // What was stored before is right until the protocol is another.
+  checkConnection(body, body.protocol === stored.connection.protocol ? (checked ?? {}) : parameters, options);
+  const parent_id = await lockParent(tx, body.parentIdentifier);
+  await refuseTakenName(tx, body.name, parent_id, stored.id);
+  const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
+  await tx
+    .updateTable('guacamole_connection')
+    .set({ connection_name: body.name, parent_id, protocol: body.protocol, ...(columns as object) })
+    .where('connection_id', '=', stored.id)
+    .execute()
+    .catch(asTaken(body.name, parent_id));
+  await replaceValues(tx, 'guacamole_connection_attribute', stored.id, extra);
+  if (body.parameters) await replaceValues(tx, 'guacamole_connection_parameter', stored.id, parameters);
+}
+
+/** Merges as JSON Merge Patch says: what is named is set, null takes away, the rest stays. */
+export async function mergeConnection(
+  tx: Tx,
+  stored: StoredConnection,
+  patch: ConnectionPatch,
+  options: WriteOptions,
+): Promise<void> {
+  const { connection } = stored;
+  const body: ConnectionBody = {
+    name: patch.name ?? connection.name,
+    parentIdentifier: patch.parentIdentifier === undefined ? connection.parentIdentifier : patch.parentIdentifier,
+    protocol: patch.protocol ?? connection.protocol,
+    attributes: mergeValues(connection.attributes, patch.attributes),
+    identifier: patch.identifier,
+    ...(patch.parameters === undefined ? {} : { parameters: mergeValues(stored.parameters, patch.parameters) }),
+  };
+  await replaceConnection(tx, stored, body, options, patch.parameters ?? {});
+}
+
+export async function deleteConnection(tx: Tx, identifier: string): Promise<void> {
+  const id = parseIdentifier(identifier);
+  const deleted =
+    id === undefined
+      ? undefined
+      : await tx.deleteFrom('guacamole_connection').where('connection_id', '=', id).executeTakeFirst();
+  if (!deleted || deleted.numDeletedRows === 0n) throw notFound('connection', identifier);
+}
+
+/** Throws everything that is wrong with a connection apart from its place. */
+function checkConnection(body: ConnectionBody, parameters: Values, options: WriteOptions): void {
+  const lenient = options.allowUnknownParameters === true;
+  const protocol = protocolProblem(body.protocol, lenient);
+  refuseProblems([
+    ...(protocol ? [problem('protocol', protocol)] : parameterProblems(body.protocol, parameters, lenient)),
+    ...attributeProblems(CONNECTION_ATTRIBUTES, body.attributes ?? {}),
+  ]);
+}
+
+function checkIdentifier(stored: StoredConnection, body: ConnectionBody): void {
+  if (body.identifier === undefined || body.identifier === null || body.identifier === stored.connection.identifier)
+    return;
+  refuseProblems([
+    problem(
+      'identifier',
+      `The body is of another connection than the path's ${stored.id}; an identifier cannot be changed.`,
+    ),
+  ]);
+}
+
+/** At the root no unique key tells; elsewhere this gives the better message, and the key decides between two writers. */
+async function refuseTakenName(tx: Tx, name: string, parent: number | null, except: number | undefined): Promise<void> {
+  const taken = await tx
+    .selectFrom('guacamole_connection')
+    .select('connection_id')
+    .where('connection_name', '=', name)
+    .where(sql<boolean>`parent_id <=> ${parent}`)
+    .where('connection_id', '<>', except ?? 0)
+    .executeTakeFirst();
+  if (taken) throw nameTaken('connection', name, parent);
+}
+
+const asTaken =
+  (name: string, parent: number | null) =>
+  (error: unknown): never => {
+    throw isDuplicate(error) ? nameTaken('connection', name, parent) : error;
+  };
+
+const columnNames = (columns: object): RawBuilder<unknown> => sql.raw(Object.keys(columns).join(', '));
+
+const rowsOf = (id: number, values: Record<string, string>): [number, string, string][] =>
+  Object.entries(values).map(([name, value]) => [id, name, value]);
+
+/** What of a body's values is kept: null and '' mean "not set". */
+export const setValues = (values: Values): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => !!entry[1]));
+
+/** JSON Merge Patch of one map; null takes all away. */
+export function mergeValues(stored: Record<string, string>, patch: Values | null | undefined): Values {
+  if (patch === undefined) return stored;
+  return patch === null ? {} : { ...stored, ...patch };
+}

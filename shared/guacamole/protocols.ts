@@ -1,0 +1,88 @@
+import { nearestName, suggestion } from './nearest.ts';
+import { type Problem, problem, sameNames } from './problems.ts';
+import { type ParameterForm, PROTOCOLS } from './protocolTable.ts';
+import { textProblem, type Values } from './text.ts';
+import { isTimeZone } from './times.ts';
+
+const PARAMETERS = new Map(
+  Object.entries(PROTOCOLS).map(([name, { groups }]) => [
+    name,
+    new Map(Object.values(groups).flatMap((group) => Object.entries(group))),
+  ]),
+);
+
+export const PROTOCOL_NAMES: readonly string[] = [...PARAMETERS.keys()];
+
+/** Every parameter that any protocol knows: what a CSV column may be called. */
+export const ALL_PARAMETERS: ReadonlySet<string> = new Set(
+  [...PARAMETERS.values()].flatMap((known) => [...known.keys()]),
+);
+
+/** What the protocol says about a parameter; undefined when it knows none of that name. */
+export const parameterForm = (protocol: string, name: string): ParameterForm | undefined =>
+  PARAMETERS.get(protocol)?.get(name);
+
+/** Why a protocol name is refused, or undefined. With `allowUnknown` one of a newer Guacamole passes. */
+export function protocolProblem(protocol: string, allowUnknown: boolean): string | undefined {
+  if (PARAMETERS.has(protocol)) return undefined;
+  if (allowUnknown && /^[a-z][a-z0-9-]{0,31}$/.test(protocol)) return undefined;
+  return `There is no protocol '${protocol.slice(0, 40)}'${suggestion(protocol, PROTOCOL_NAMES)} Known: ${PROTOCOL_NAMES.join(', ')}.`;
+}
+
+/**
+ * Everything that is wrong with a connection's parameters. Values with tokens such as `${GUAC_USERNAME}` are only known when a
+ * session starts, so their form is not checked. Empty values mean "not set". Never quotes a value: it may be a secret.
+ */
+export function parameterProblems(protocol: string, values: Values, allowUnknown: boolean): Problem[] {
+  const known = PARAMETERS.get(protocol);
+  const wrong = Object.entries(values).flatMap(([name, value]) => {
+    // Taking away is always allowed.
+    if (value === null) return [];
+    const target = `parameters.${name}`;
+    const form = known?.get(name);
+    if (known && form === undefined && !allowUnknown)
+      return [problem(target, unknownParameter(protocol, name, known.keys()), 'UnknownParameter')];
+    const named = textProblem(name, 128);
+    if (named || name === '') return [problem(target, `The parameter's name ${named ?? 'is empty'}.`)];
+    const why = textProblem(value, 4096) ?? formProblem(form, value);
+    return why ? [problem(target, `The parameter '${name}' ${why}.`)] : [];
+  });
+  return [...wrong, ...sameNames('parameters', values)];
+}
+
+/** The same for what a sharing profile sets. */
+export function sharingParameterProblems(protocol: string, values: Values, allowUnknown: boolean): Problem[] {
+  const allowed = PROTOCOLS[protocol]?.sharing;
+  const foreign = Object.keys(values).filter((name) => allowed && !allowed.includes(name) && !allowUnknown);
+  if (foreign.length > 0) {
+    return foreign.map((name) =>
+      problem(
+        `parameters.${name}`,
+        `A sharing profile of a ${protocol} connection cannot set '${name}'; it may set ${allowed?.join(', ')}.`,
+        'UnknownParameter',
+      ),
+    );
+  }
+  return parameterProblems(protocol, values, allowUnknown);
+}
+
+function unknownParameter(protocol: string, name: string, known: Iterable<string>): string {
+  const nearest = nearestName(name, known);
+  const hint = nearest ? ` The nearest known one is '${nearest}'.` : '';
+  return `The protocol ${protocol} has no parameter '${name.slice(0, 128)}'.${hint} For a newer Guacamole send ?allowUnknownParameters=true.`;
+}
+
+function formProblem(form: ParameterForm | undefined, value: string): string | undefined {
+  if (form === undefined || value === '' || value.includes('${')) return undefined;
+  if (typeof form !== 'string') return form.includes(value) ? undefined : `must be one of ${form.join(', ')}`;
+  switch (form) {
+    case 'NUMERIC':
+      return /^-?\d{1,10}$/.test(value) ? undefined : 'must be a whole number';
+    case 'BOOLEAN':
+      return value === 'true' || value === 'false' ? undefined : "must be 'true' or 'false'";
+    case 'TIMEZONE':
+      return isTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin';
+    default:
+      return undefined;
+  }
+}

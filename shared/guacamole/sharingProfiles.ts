@@ -1,0 +1,202 @@
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import type { z } from 'zod';
+import { ApiError, notFound } from '../errors.ts';
+import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
+import { mergeValues, setValues, type WriteOptions } from './connections.ts';
+import { isDuplicate } from './databaseErrors.ts';
+import { etagOf } from './http/etag.ts';
+import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
+import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { problem, refuseProblems } from './problems.ts';
+import { sharingParameterProblems } from './protocols.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
+import type { sharingProfileBody, sharingProfilePatch, sharingProfileShape } from './shapes.ts';
+import { parseIdentifier } from './text.ts';
+import { insertValues, replaceValues } from './values.ts';
+
+type Db = Kysely<GuacamoleDatabase>;
+type Tx = Transaction<GuacamoleDatabase>;
+
+export type SharingProfile = z.output<typeof sharingProfileShape>;
+export type SharingProfileBody = z.output<typeof sharingProfileBody>;
+export type SharingProfilePatch = z.output<typeof sharingProfilePatch>;
+
+export interface StoredSharingProfile {
+  id: number;
+  profile: SharingProfile;
+  parameters: Record<string, string>;
+  etag: string;
+}
+
+interface ProfileRow {
+  sharing_profile_id: number;
+  sharing_profile_name: string;
+  primary_connection_id: number;
+  extra: unknown;
+}
+
+const LISTING: Listing = {
+  fields: {
+    identifier: identifierField('s.sharing_profile_id'),
+    name: textField('s.sharing_profile_name'),
+    primaryConnectionIdentifier: identifierField('s.primary_connection_id'),
+  },
+  orders: {
+    identifier: { keys: [{ column: 's.sharing_profile_id' }] },
+    name: { keys: [{ column: 's.sharing_profile_name' }, { column: 's.primary_connection_id' }] },
+  },
+};
+
+const COLUMNS = sql`
+  s.sharing_profile_id, s.sharing_profile_name, s.primary_connection_id,
+  (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
+    FROM guacamole_sharing_profile_attribute a WHERE a.sharing_profile_id = s.sharing_profile_id) AS extra`;
+
+export async function listSharingProfiles(db: Db, query: ListQuery, url: URL) {
+  const { where, orderBy, limit, keys } = pageClauses(LISTING, query);
+  const found = await sql<ProfileRow>`
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_sharing_profile s
+    WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
+  return toPage(LISTING, query, url, found.rows, toSharingProfile);
+}
+
+/** ApiError 404 when there is none. */
+export const getSharingProfile = (db: Db, identifier: string): Promise<StoredSharingProfile> =>
+  readSharingProfile(db, identifier, sql``);
+
+/** The same, and nobody else changes it until the transaction ends. */
+export const lockSharingProfile = (tx: Tx, identifier: string): Promise<StoredSharingProfile> =>
+  readSharingProfile(tx, identifier, sql`FOR UPDATE`);
+
+async function readSharingProfile(
+  db: Db,
+  identifier: string,
+  lock: RawBuilder<unknown>,
+): Promise<StoredSharingProfile> {
+  const id = parseIdentifier(identifier);
+  if (id === undefined) throw notFound('sharing profile', identifier);
+  const found = await sql<ProfileRow & { parameters: unknown; etag_key: string }>`
+    SELECT ${COLUMNS}, ${etagKey} AS etag_key,
+      (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
+        FROM guacamole_sharing_profile_parameter p WHERE p.sharing_profile_id = s.sharing_profile_id) AS parameters
+    FROM guacamole_sharing_profile s WHERE s.sharing_profile_id = ${id} ${lock}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('sharing profile', identifier);
+  const profile = toSharingProfile(row);
+  const parameters = readJsonObject(row.parameters);
+  const { name, primaryConnectionIdentifier, attributes } = profile;
+  const etag = etagOf(row.etag_key, [
+    id,
+    name,
+    primaryConnectionIdentifier,
+    attributes,
+    Object.entries(parameters).sort(),
+  ]);
+  return { id, profile, parameters, etag };
+}
+
+const toSharingProfile = (row: ProfileRow): SharingProfile => ({
+  name: row.sharing_profile_name,
+  identifier: String(row.sharing_profile_id),
+  primaryConnectionIdentifier: String(row.primary_connection_id),
+  attributes: readAttributes(NO_ATTRIBUTES, row, readJsonObject(row.extra)),
+});
+
+/** Makes a sharing profile and returns its identifier. */
+export async function createSharingProfile(tx: Tx, body: SharingProfileBody, options: WriteOptions): Promise<string> {
+  const primary_connection_id = await checkProfile(tx, body, options);
+  const inserted = await tx
+    .insertInto('guacamole_sharing_profile')
+    .values({ sharing_profile_name: body.name, primary_connection_id })
+    .executeTakeFirstOrThrow()
+    .catch(asTaken(body));
+  const id = Number(inserted.insertId);
+  await writeValues(tx, id, body, true);
+  return String(id);
+}
+
+/** Replaces everything but, where the body has none, the parameters. */
+export async function replaceSharingProfile(
+  tx: Tx,
+  stored: StoredSharingProfile,
+  body: SharingProfileBody,
+  options: WriteOptions,
+): Promise<void> {
+  const primary_connection_id = await checkProfile(tx, body, options);
+  await tx
+    .updateTable('guacamole_sharing_profile')
+    .set({ sharing_profile_name: body.name, primary_connection_id })
+    .where('sharing_profile_id', '=', stored.id)
+    .execute()
+    .catch(asTaken(body));
+  await writeValues(tx, stored.id, body, false);
+}
+
+/** JSON Merge Patch. */
+export async function mergeSharingProfile(
+  tx: Tx,
+  stored: StoredSharingProfile,
+  patch: SharingProfilePatch,
+  options: WriteOptions,
+): Promise<void> {
+  const { profile } = stored;
+  const body: SharingProfileBody = {
+    name: patch.name ?? profile.name,
+    primaryConnectionIdentifier: patch.primaryConnectionIdentifier ?? profile.primaryConnectionIdentifier,
+    attributes: mergeValues(profile.attributes, patch.attributes),
+    ...(patch.parameters === undefined ? {} : { parameters: mergeValues(stored.parameters, patch.parameters) }),
+  };
+  await replaceSharingProfile(tx, stored, body, options);
+}
+
+export async function deleteSharingProfile(tx: Tx, identifier: string): Promise<void> {
+  const id = parseIdentifier(identifier);
+  const deleted =
+    id === undefined
+      ? undefined
+      : await tx.deleteFrom('guacamole_sharing_profile').where('sharing_profile_id', '=', id).executeTakeFirst();
+  if (!deleted || deleted.numDeletedRows === 0n) throw notFound('sharing profile', identifier);
+}
+
+/** Throws everything that is wrong; returns the connection that is shared. */
+async function checkProfile(tx: Tx, body: SharingProfileBody, options: WriteOptions): Promise<number> {
+  const { primaryConnectionIdentifier: identifier } = body;
+  const id = parseIdentifier(identifier);
+  const connection = await tx
+    .selectFrom('guacamole_connection')
+    .select('protocol')
+    .where('connection_id', '=', id ?? 0)
+    .executeTakeFirst();
+  refuseProblems([
+    ...(connection
+      ? []
+      : [problem('primaryConnectionIdentifier', `There is no connection '${identifier}'.`, 'NotFound')]),
+    ...(connection
+      ? sharingParameterProblems(connection.protocol, body.parameters ?? {}, options.allowUnknownParameters === true)
+      : []),
+    ...attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}),
+  ]);
+  return id ?? 0;
+}
+
+async function writeValues(tx: Tx, id: number, body: SharingProfileBody, fresh: boolean): Promise<void> {
+  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  const rows = (values: Record<string, string>) =>
+    Object.entries(values).map(([name, value]): [number, string, string] => [id, name, value]);
+  const parameters = body.parameters ? setValues(body.parameters) : undefined;
+  if (fresh) {
+    await insertValues(tx, 'guacamole_sharing_profile_attribute', rows(extra));
+    await insertValues(tx, 'guacamole_sharing_profile_parameter', rows(parameters ?? {}));
+    return;
+  }
+  await replaceValues(tx, 'guacamole_sharing_profile_attribute', id, extra);
+  if (parameters) await replaceValues(tx, 'guacamole_sharing_profile_parameter', id, parameters);
+}
+
+const asTaken =
+  (body: SharingProfileBody) =>
+  (error: unknown): never => {
+    if (!isDuplicate(error)) throw error;
+    const message = `Connection ${body.primaryConnectionIdentifier} has a sharing profile '${body.name}' already.`;
+    throw new ApiError(409, 'NameTaken', message, { target: 'name' });
+  };

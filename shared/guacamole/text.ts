@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+/** Why the schema cannot store a text, or undefined. `utf8mb3` has no characters above U+FFFF; varchar counts characters. */
+export function textProblem(text: string, max: number): string | undefined {
+  if (!text.isWellFormed()) return 'holds half of a surrogate pair, which is not Unicode text';
+  const astral = /[\u{10000}-\u{10FFFF}]/u.exec(text);
+  if (astral) {
+    return `holds '${astral[0]}' (U+${astral[0].codePointAt(0)?.toString(16).toUpperCase()}); Guacamole's database stores no characters above U+FFFF`;
+  }
+  if (text.length > max) return `has ${text.length} characters; at most ${max} fit`;
+  return undefined;
+}
+
+/** The same for what something is called, which may not be blank either. */
+export const nameProblem = (text: string, max = 128): string | undefined =>
+  text.trim() === '' ? 'must not be blank' : textProblem(text, max);
+
+const checked = (problemOf: (text: string) => string | undefined) =>
+  z.string().superRefine((text, context) => {
+    const problem = problemOf(text);
+    if (problem) context.addIssue({ code: 'custom', message: problem });
+  });
+
+/** A name of something in Guacamole: 1 to 128 characters, not blank. */
+export const nameSchema = checked((text) => nameProblem(text));
+
+/** Names of attributes and parameters to their values; null and '' mean: not set. */
+export const valuesSchema = z.record(z.string(), z.string().nullable());
+
+/** As in a body: names to text, null where something is taken away. */
+export type Values = Record<string, string | null>;
+
+/** A number as Guacamole writes identifiers; undefined when the text is none. Columns are signed 32-bit. */
+export function parseIdentifier(text: string): number | undefined {
+  if (!/^[1-9]\d{0,9}$/.test(text)) return undefined;
+  const id = Number(text);
+  return id <= 2_147_483_647 ? id : undefined;
+}

@@ -1,0 +1,127 @@
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import type { z } from 'zod';
+import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
+import { mergeValues } from './connections.ts';
+import { insertEntity, noEntity } from './entities.ts';
+import { etagOf } from './http/etag.ts';
+import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
+import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { problem, refuseProblems } from './problems.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
+import type { userGroupBody, userGroupPatch, userGroupReplacement, userGroupShape } from './shapes.ts';
+import { insertValues, replaceValues } from './values.ts';
+
+type Db = Kysely<GuacamoleDatabase>;
+type Tx = Transaction<GuacamoleDatabase>;
+
+export type UserGroup = z.output<typeof userGroupShape>;
+export type UserGroupBody = z.output<typeof userGroupBody>;
+export type UserGroupReplacement = z.output<typeof userGroupReplacement>;
+export type UserGroupPatch = z.output<typeof userGroupPatch>;
+
+export interface StoredUserGroup {
+  entityId: number;
+  groupId: number;
+  group: UserGroup;
+  etag: string;
+}
+
+interface GroupRow {
+  entity_id: number;
+  user_group_id: number;
+  name: string;
+  disabled: number;
+  extra: unknown;
+}
+
+const LISTING: Listing = {
+  fields: { identifier: textField('e.name'), disabled: flagField('g.disabled') },
+  orders: { identifier: { keys: [{ column: 'e.name' }] } },
+};
+
+const COLUMNS = sql`
+  e.entity_id, e.name, g.user_group_id, g.disabled,
+  (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
+    FROM guacamole_user_group_attribute a WHERE a.user_group_id = g.user_group_id) AS extra`;
+
+export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
+  const { where, orderBy, limit, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER_GROUP'`]);
+  const found = await sql<GroupRow>`
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
+    WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
+  return toPage(LISTING, query, url, found.rows, toUserGroup);
+}
+
+/** ApiError 404 when there is none. */
+export const getUserGroup = (db: Db, name: string): Promise<StoredUserGroup> => readUserGroup(db, name, sql``);
+
+/** The same, and nobody else changes the group until the transaction ends. */
+export const lockUserGroup = (tx: Tx, name: string): Promise<StoredUserGroup> =>
+  readUserGroup(tx, name, sql`FOR UPDATE`);
+
+async function readUserGroup(db: Db, name: string, lock: RawBuilder<unknown>): Promise<StoredUserGroup> {
+  const found = await sql<GroupRow & { etag_key: string }>`
+    SELECT ${COLUMNS}, ${etagKey} AS etag_key
+    FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
+    WHERE e.type = 'USER_GROUP' AND e.name = ${name} ${lock}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw noEntity('USER_GROUP', name);
+  const group = toUserGroup(row);
+  const etag = etagOf(row.etag_key, [group.identifier, group.disabled, group.attributes]);
+  return { entityId: row.entity_id, groupId: row.user_group_id, group, etag };
+}
+
+const toUserGroup = (row: GroupRow): UserGroup => ({
+  identifier: row.name,
+  disabled: row.disabled === 1,
+  attributes: readAttributes(NO_ATTRIBUTES, row, readJsonObject(row.extra)),
+});
+
+export async function createUserGroup(tx: Tx, body: UserGroupBody): Promise<void> {
+  refuseProblems(attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}));
+  const entity_id = await insertEntity(tx, 'USER_GROUP', body.identifier);
+  const inserted = await tx
+    .insertInto('guacamole_user_group')
+    .values({ entity_id, disabled: body.disabled })
+    .executeTakeFirstOrThrow();
+  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  await insertValues(
+    tx,
+    'guacamole_user_group_attribute',
+    Object.entries(extra).map(([name, value]) => [Number(inserted.insertId), name, value]),
+  );
+}
+
+export async function replaceUserGroup(tx: Tx, stored: StoredUserGroup, body: UserGroupReplacement): Promise<void> {
+  const { identifier } = stored.group;
+  if (body.identifier !== undefined && body.identifier.toLowerCase() !== identifier.toLowerCase()) {
+    refuseProblems([
+      problem(
+        'identifier',
+        `A user group cannot be renamed; '${identifier}' is in the path and '${body.identifier}' in the body.`,
+      ),
+    ]);
+  }
+  refuseProblems(attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}));
+  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  await tx
+    .updateTable('guacamole_user_group')
+    .set({ disabled: body.disabled })
+    .where('user_group_id', '=', stored.groupId)
+    .execute();
+  await replaceValues(tx, 'guacamole_user_group_attribute', stored.groupId, extra);
+}
+
+/** JSON Merge Patch. */
+export async function mergeUserGroup(tx: Tx, stored: StoredUserGroup, patch: UserGroupPatch): Promise<void> {
+  await replaceUserGroup(tx, stored, {
+    identifier: patch.identifier,
+    disabled: patch.disabled ?? stored.group.disabled,
+    attributes: mergeValues(stored.group.attributes, patch.attributes),
+  });
+}
+
+/** Deletes the group and, by the schema's cascades, its permissions and memberships; its members stay. */
+export async function deleteUserGroup(tx: Tx, stored: StoredUserGroup): Promise<void> {
+  await tx.deleteFrom('guacamole_entity').where('entity_id', '=', stored.entityId).execute();
+}

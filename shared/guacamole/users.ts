@@ -1,0 +1,179 @@
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import type { z } from 'zod';
+import { ApiError } from '../errors.ts';
+import { attributeProblems, readAttributes, storeAttributes, USER_ATTRIBUTES } from './attributes.ts';
+import { mergeValues } from './connections.ts';
+import { insertEntity, noEntity } from './entities.ts';
+import { etagOf } from './http/etag.ts';
+import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
+import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { newPassword, passwordMatches, unusablePassword } from './passwords.ts';
+import { problem, refuseProblems } from './problems.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
+import type { userBody, userPatch, userReplacement, userShape } from './shapes.ts';
+import { now, toMillis } from './times.ts';
+import { insertValues, replaceValues } from './values.ts';
+
+type Db = Kysely<GuacamoleDatabase>;
+type Tx = Transaction<GuacamoleDatabase>;
+
+export type User = z.output<typeof userShape>;
+export type UserBody = z.output<typeof userBody>;
+export type UserReplacement = z.output<typeof userReplacement>;
+export type UserPatch = z.output<typeof userPatch>;
+
+export interface StoredUser {
+  entityId: number;
+  userId: number;
+  user: User;
+  password: { password_hash: Buffer; password_salt: Buffer | null; password_date: string };
+  etag: string;
+}
+
+interface UserRow {
+  entity_id: number;
+  user_id: number;
+  name: string;
+  disabled: number;
+  extra: unknown;
+  last_active: string | null;
+}
+
+const LISTING: Listing = {
+  fields: {
+    username: textField('e.name'),
+    disabled: flagField('u.disabled'),
+    fullName: textField('u.full_name'),
+    emailAddress: textField('u.email_address'),
+    organization: textField('u.organization'),
+  },
+  orders: { username: { keys: [{ column: 'e.name' }] } },
+};
+
+const COLUMNS = sql`
+  e.entity_id, e.name, u.user_id, u.disabled, u.expired, u.access_window_start, u.access_window_end, u.valid_from, u.valid_until,
+  u.timezone, u.full_name, u.email_address, u.organization, u.organizational_role,
+  (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value) FROM guacamole_user_attribute a WHERE a.user_id = u.user_id) AS extra,
+  (SELECT MAX(h.start_date) FROM guacamole_user_history h WHERE h.user_id = u.user_id) AS last_active`;
+
+export async function listUsers(db: Db, query: ListQuery, url: URL) {
+  const { where, orderBy, limit, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER'`]);
+  const found = await sql<UserRow>`
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e JOIN guacamole_user u ON u.entity_id = e.entity_id
+    WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
+  return toPage(LISTING, query, url, found.rows, toUser);
+}
+
+/** ApiError 404 when there is none. */
+export const getUser = (db: Db, username: string): Promise<StoredUser> => readUser(db, username, sql``);
+
+/** The same, and nobody else changes the user until the transaction ends. */
+export const lockUser = (tx: Tx, username: string): Promise<StoredUser> => readUser(tx, username, sql`FOR UPDATE`);
+
+async function readUser(db: Db, username: string, lock: RawBuilder<unknown>): Promise<StoredUser> {
+  const found = await sql<UserRow & StoredUser['password'] & { etag_key: string }>`
+    SELECT ${COLUMNS}, ${etagKey} AS etag_key, u.password_hash, u.password_salt, u.password_date
+    FROM guacamole_entity e JOIN guacamole_user u ON u.entity_id = e.entity_id
+    WHERE e.type = 'USER' AND e.name = ${username} ${lock}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw noEntity('USER', username);
+  const user = toUser(row);
+  const { password_hash, password_salt, password_date } = row;
+  const etag = etagOf(row.etag_key, [user.username, user.disabled, user.attributes, password_hash.toString('hex')]);
+  return {
+    entityId: row.entity_id,
+    userId: row.user_id,
+    user,
+    password: { password_hash, password_salt, password_date },
+    etag,
+  };
+}
+
+function toUser(row: UserRow): User {
+  return {
+    username: row.name,
+    disabled: row.disabled === 1,
+    attributes: readAttributes(USER_ATTRIBUTES, row, readJsonObject(row.extra)),
+    ...(row.last_active === null ? {} : { lastActive: toMillis(row.last_active) }),
+  };
+}
+
+/** Makes a user, who may read itself: without that Guacamole shows it nothing after the login. Without a password nobody can log in. */
+export async function createUser(tx: Tx, body: UserBody): Promise<void> {
+  refuseProblems(attributeProblems(USER_ATTRIBUTES, body.attributes ?? {}));
+  const entity_id = await insertEntity(tx, 'USER', body.username);
+  const password = body.password ? newPassword(body.password) : unusablePassword();
+  const { columns, extra } = storeAttributes(USER_ATTRIBUTES, body.attributes ?? {});
+  const inserted = await tx
+    .insertInto('guacamole_user')
+    .values({ entity_id, ...password, password_date: now(), disabled: body.disabled, ...(columns as object) })
+    .executeTakeFirstOrThrow();
+  const affected_user_id = Number(inserted.insertId);
+  await tx
+    .insertInto('guacamole_user_permission')
+    .values({ entity_id, affected_user_id, permission: 'READ' })
+    .execute();
+  await insertValues(
+    tx,
+    'guacamole_user_attribute',
+    Object.entries(extra).map(([name, value]) => [affected_user_id, name, value]),
+  );
+}
+
+/** Replaces everything but the password, which changes only when the body has one. */
+export async function replaceUser(tx: Tx, stored: StoredUser, body: UserReplacement): Promise<void> {
+  refuseRenaming(stored, body.username);
+  refuseProblems(attributeProblems(USER_ATTRIBUTES, body.attributes ?? {}));
+  const { columns, extra } = storeAttributes(USER_ATTRIBUTES, body.attributes ?? {});
+  await tx
+    .updateTable('guacamole_user')
+    .set({ disabled: body.disabled, ...(columns as object) })
+    .where('user_id', '=', stored.userId)
+    .execute();
+  await replaceValues(tx, 'guacamole_user_attribute', stored.userId, extra);
+  if (body.password) await setPassword(tx, stored, body.password);
+}
+
+/** JSON Merge Patch. */
+export async function mergeUser(tx: Tx, stored: StoredUser, patch: UserPatch): Promise<void> {
+  await replaceUser(tx, stored, {
+    username: patch.username,
+    disabled: patch.disabled ?? stored.user.disabled,
+    password: patch.password,
+    attributes: mergeValues(stored.user.attributes, patch.attributes),
+  });
+}
+
+/** Sets a password; the one before goes to the history, as Guacamole's own policy checks expect. */
+export async function setPassword(tx: Tx, stored: StoredUser, password: string): Promise<void> {
+  await tx
+    .insertInto('guacamole_user_password_history')
+    .values({ user_id: stored.userId, ...stored.password })
+    .execute();
+  await tx
+    .updateTable('guacamole_user')
+    .set({ ...newPassword(password), password_date: now() })
+    .where('user_id', '=', stored.userId)
+    .execute();
+}
+
+/** Throws 403 unless this is the user's password. */
+export function requirePassword(stored: StoredUser, password: string): void {
+  if (passwordMatches(password, stored.password)) return;
+  throw new ApiError(403, 'WrongPassword', 'The old password is not right.', { target: 'oldPassword' });
+}
+
+/** Deletes the user and, by the schema's cascades, everything that hangs on it but its history. */
+export async function deleteUser(tx: Tx, stored: StoredUser): Promise<void> {
+  await tx.deleteFrom('guacamole_entity').where('entity_id', '=', stored.entityId).execute();
+}
+
+function refuseRenaming(stored: StoredUser, username: string | undefined): void {
+  if (username === undefined || username.toLowerCase() === stored.user.username.toLowerCase()) return;
+  refuseProblems([
+    problem(
+      'username',
+      `A user cannot be renamed; '${stored.user.username}' is in the path and '${username}' in the body.`,
+    ),
+  ]);
+}
