@@ -28,6 +28,9 @@ const peering = z.strictObject({
     .describe("Reach on-premises networks through the other network's gateway."),
 });
 
+const whoMayComeIn =
+  'must name at least one network that may reach the ingress, for example your office: ["203.0.113.0/24"]';
+
 const network = z.strictObject({
   addressSpace: z
     .array(cidr)
@@ -36,8 +39,8 @@ const network = z.strictObject({
     .default(['10.20.0.0/16']),
   subnets: subnets.optional().describe('Default: the first two blocks of the address space.'),
   allowedSources: z
-    .array(cidr)
-    .min(1, 'must name at least one network that may reach the ingress, for example your office: ["203.0.113.0/24"]')
+    .array(cidr, whoMayComeIn)
+    .min(1, whoMayComeIn)
     .max(500, 'may hold at most 500 networks')
     .describe('Networks from which users reach the ingress. Nothing else does.'),
   peerings: z.array(peering).max(100, 'may hold at most 100 peerings').default([]),
