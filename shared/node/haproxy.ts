@@ -20,7 +20,7 @@ export interface ProxyInput {
 }
 
 /** Guacamole's place below the root: the official image's default. */
-const webPath = '/guacamole/';
+export const webPath = '/guacamole/';
 
 /**
  * The whole configuration, deterministic. Three ways in: `ingress` (users, TLS), `peer` (the other nodes, TLS, to this node's
@@ -30,7 +30,9 @@ const webPath = '/guacamole/';
 export function haproxyConfiguration({ node, peers, peerName }: ProxyInput): string {
   for (const { name, address } of [node, ...peers]) assertPlain(name, address);
   assertPlain(peerName);
-  const others = [...peers].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const sorted = [...peers].sort((a, b) => (a.name < b.name ? -1 : 1));
+  // Each node prefers another peer, so that what one cannot take does not all go to the same.
+  const others = [...sorted.filter(({ name }) => name > node.name), ...sorted.filter(({ name }) => name < node.name)];
   return [globalSection, defaultsSection, frontends(node), backends(node, others, peerName)].join('\n');
 }
 
@@ -90,20 +92,30 @@ function frontends({ address, draining }: ProxyNode): string {
 frontend peer
   bind ${address}:${nodePorts.peer} ${tls}
   monitor-uri /health
-  monitor fail if { nbsrv(local) lt 1 }
+  monitor fail if ${webDown}
+  http-request return status ${notHere} if ${webDown}
+  http-response set-var(txn.answered) bool(true)
+  http-after-response set-status ${notHere} if { status 503 } !{ var(txn.answered) -m bool }
   default_backend local
 
 frontend probe
   bind ${address}:${nodePorts.probe}
   monitor-uri /health
-  monitor fail if ${draining ? '{ always_true }' : '{ nbsrv(local) lt 1 }'}
+  monitor fail if ${draining ? '{ always_true }' : webDown}
   http-request return status 404
 `;
 }
 
+// A worker that a reload replaces counts no servers any more, but it still answers a probe that it has accepted.
+const webDown = '{ nbsrv(local) lt 1 } !{ stopping }';
+
+/** How a peer says that its Guacamole is down: a status that Guacamole itself never uses, so that trying elsewhere is safe. */
+const notHere = 425;
+
 /**
- * A new session stays on the node where the balancer put it (peers are `backup`): one hop less, and the balancer spreads by itself.
- * Weight 0 is HAProxy's drain: a cookie is still honoured, nothing new comes. A draining node therefore sends what is new to its peers.
+ * A new session stays on the node where the balancer put it (`balance first`): one hop less, and the balancer spreads by itself.
+ * Weight 0 is HAProxy's drain: a cookie is still honoured, nothing new comes. `option persist`: a failed check alone never moves a
+ * session to a node that does not know it; only a connection that fails does, and then the request goes to another node.
  */
 function backends(node: ProxyNode, peers: readonly ProxyNode[], peerName: string): string {
   const weight = (one: ProxyNode): string => (one.draining ? ' weight 0' : '');
@@ -111,11 +123,12 @@ function backends(node: ProxyNode, peers: readonly ProxyNode[], peerName: string
   const local = `127.0.0.1:${nodePorts.web}`;
   const peerLines = peers.map(
     (peer) =>
-      `  server ${peer.name} ${peer.address}:${nodePorts.peer} cookie ${peer.name}${weight(peer)} backup check inter 2s fall 2 rise 2 ${verified}`,
+      `  server ${peer.name} ${peer.address}:${nodePorts.peer} cookie ${peer.name}${weight(peer)} check inter 2s fastinter 500ms fall 2 rise 2 ${verified}`,
   );
   return `backend guacamole
-  balance roundrobin
-  option allbackups
+  balance first
+  option persist
+  retry-on conn-failure ${notHere}
   cookie MOLCAJETE_NODE insert indirect nocache httponly secure attr SameSite=Lax
   option httpchk
   http-check send meth GET uri /health
@@ -126,7 +139,7 @@ backend local
   option httpchk
   http-check send meth GET uri ${webPath}
   http-check expect status 200
-  server local ${local} check inter 2s fall 3 rise 1
+  server local ${local} check inter 2s fastinter 500ms fall 2 rise 1
 
 backend guacd
   mode tcp

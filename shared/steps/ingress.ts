@@ -2,6 +2,7 @@ import { request } from 'node:https';
 import type { Outcome, Step } from '../azure/engine.ts';
 import { namesOf, parts } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
+import { webPath } from '../node/haproxy.ts';
 import { nodeNumbers } from '../nodes.ts';
 import { controlSecrets, type Login, nodeSecrets } from '../secrets/vaults.ts';
 import type { JumpServerSpec } from '../spec.ts';
@@ -33,7 +34,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
         );
       }
       const host = fqdn || ipAddress;
-      return { state: 'ready', output: { ipAddress, fqdn, url: `https://${host}${port === 443 ? '' : `:${port}`}/` } };
+      return { state: 'ready', output: { ipAddress, fqdn, url: `https://${host}${port === 443 ? '' : `:${port}`}${webPath}` } };
     },
   };
 }
@@ -89,9 +90,9 @@ async function logIn(
       call.on('error', reject);
       call.end(body);
     });
-  const login = await send('POST', '/api/tokens', new URLSearchParams({ username, password }).toString());
+  const login = await send('POST', `${webPath}api/tokens`, new URLSearchParams({ username, password }).toString());
   if (login.status === 200)
-    await send('DELETE', `/api/tokens/${(JSON.parse(login.text) as { authToken: string }).authToken}`, '');
+    await send('DELETE', `${webPath}api/tokens/${(JSON.parse(login.text) as { authToken: string }).authToken}`, '');
   return login.status;
 }
 
