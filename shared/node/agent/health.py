@@ -1,11 +1,14 @@
 """How the parts of this node are: HAProxy and what it watches, the database, the open sessions."""
 
 import socket
+import time
 from collections.abc import Callable
 
 from machine import BASE, Json, Trouble, last_line, read, run
 
 ACCOUNT = "database.cnf"
+# The longest interval of the checks in haproxy.cfg, and a little.
+FIRST_CHECK_SECONDS = 6.0
 
 
 def haproxy_says(command: str) -> str:
@@ -38,14 +41,17 @@ def haproxy() -> Json:
 
 
 def watched(backend: str) -> Json:
-    """What HAProxy's own check says of this node's server; right after a start it says UP before it has looked."""
-    for row in statistics("@1"):
-        if (row.get("pxname"), row.get("svname")) == (backend, "local"):
-            check = row["check_status"].lstrip("* ")
-            if not row["status"].startswith("UP") or check not in ("L4OK", "L6OK", "L7OK"):
-                raise Trouble(f"{row['status']} {check}")
-            return {}
-    raise Trouble("not watched by haproxy yet")
+    """What HAProxy's own check says of this node's server. After a start or reload it calls it UP before it has looked: wait for that."""
+    end = time.monotonic() + FIRST_CHECK_SECONDS
+    while True:
+        row = next((row for row in statistics("@1") if (row["pxname"], row["svname"]) == (backend, "local")), None)
+        check = row["check_status"].lstrip("* ") if row else ""
+        if row and check != "INI" or time.monotonic() > end:
+            break
+        time.sleep(0.2)
+    if row and row["status"].startswith("UP") and check in ("L4OK", "L6OK", "L7OK"):
+        return {}
+    raise Trouble(f"haproxy's check says {row['status']} {check}" if row else "haproxy does not watch it")
 
 
 def database() -> Json:
