@@ -51,7 +51,7 @@ export function namesOf(jumpServer: string, place: Place) {
     mysqlServer: `${jumpServer}-${unique.slice(0, 12)}`,
     dataEndpoint: `${jumpServer}-mysql-endpoint`,
     /** In the control plane's resource group, where other jump servers have theirs. */
-    controlEndpoint: `${jumpServer}-mysql-endpoint`,
+    controlEndpoint: `${jumpServer}-control-endpoint`,
     dnsZone: databaseDnsZone,
     dnsZoneLink: `${jumpServer}-vnet`,
     remotePeering: `molcajete-${jumpServer}`,

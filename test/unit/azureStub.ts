@@ -32,15 +32,18 @@ export interface AzureStub {
   /** What ARM would answer to a GET, by id in lower case; tests change it behind our back. */
   stored: Map<string, Json>;
   find(id: string): Json;
+  /** The next PUT of this resource gets this answer. */
+  refuseOnce(id: string, status: number, answer: Json): void;
 }
 
 /** The real clients over a store that answers as Azure does: with defaults, read-only members and other letter case. */
 export function azureStub(subscriptionId: string): AzureStub {
   const stored = new Map<string, Json>();
   const requests: Sent[] = [];
+  const refusals = new Map<string, Answer>();
   const httpClient: HttpClient = {
     async sendRequest(request) {
-      const { status, answer, headers } = handle(stored, request);
+      const { status, answer, headers } = refusal(refusals, request) ?? handle(stored, request);
       const url = new URL(request.url);
       if (status !== 401) {
         const body = typeof request.body === 'string' ? (JSON.parse(request.body) as Json) : undefined;
@@ -73,6 +76,7 @@ export function azureStub(subscriptionId: string): AzureStub {
     get writes() {
       return requests.filter(({ method }) => method !== 'GET');
     },
+    refuseOnce: (id, status, answer) => void refusals.set(key(id), { status, answer }),
     find(id) {
       const found = stored.get(key(id));
       if (found === undefined) throw new Error(`${id} is not stored.`);
@@ -87,6 +91,13 @@ interface Answer {
   status: number;
   answer?: Json;
   headers?: Record<string, string>;
+}
+
+function refusal(refusals: Map<string, Answer>, request: PipelineRequest): Answer | undefined {
+  const id = key(decodeURIComponent(new URL(request.url).pathname));
+  const found = request.method === 'PUT' ? refusals.get(id) : undefined;
+  refusals.delete(found === undefined ? '' : id);
+  return found;
 }
 
 function handle(stored: Map<string, Json>, request: PipelineRequest): Answer {

@@ -1,5 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { readArmError } from '../../shared/azure/armError.ts';
 import { throwAwaySshKey } from '../../shared/azure/resources/sshKey.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
 import type { Json } from './azureAnswers.ts';
@@ -166,6 +167,33 @@ test('the resource group of another jump server is refused', async () => {
     tags: { 'molcajete-jump-server': 'other' },
   });
   await expect(group.look(stub.azure, {})).rejects.toMatchObject({ status: 409, target: 'resourceGroup' });
+});
+
+test('a DNS zone that was in the group before is not taken over', async () => {
+  const stub = azureStub(subscriptionId);
+  const zone = resourceNamed(specOf(), 'dnsZone');
+  stub.stored.set(zone.id.toLowerCase(), { id: zone.id, location: 'global', tags: {}, properties: {} });
+  const refusal = await zone.look(stub.azure, {}).catch((error: unknown) => error);
+  expect(refusal).toMatchObject({ status: 409, code: 'ResourceNotOurs', target: 'resourceGroup' });
+  expect(readArmError(refusal).kind).toBe('hopeless');
+});
+
+test('a soft-deleted vault of the same name is recovered', async () => {
+  const { stub } = await provisioned('vault');
+  const { id } = resourceNamed(specOf(), 'vault');
+  stub.stored.delete(id.toLowerCase());
+  const message = 'A vault with the same name already exists in deleted state. You need to either recover or purge it.';
+  stub.refuseOnce(id, 409, { error: { code: 'ConflictError', message } });
+  expect(await ensureAll(stub, specOf())).toEqual(['vault']);
+  expect(lastWrite(stub)).toMatchObject({ createMode: 'recover', enableRbacAuthorization: true });
+});
+
+test('a vault name that somebody else has is an error', async () => {
+  const { stub } = await provisioned('vault');
+  const { id } = resourceNamed(specOf(), 'vault');
+  stub.stored.delete(id.toLowerCase());
+  stub.refuseOnce(id, 409, { error: { code: 'VaultAlreadyExists', message: 'The vault name is already in use.' } });
+  await expect(ensureAll(stub, specOf())).rejects.toMatchObject({ code: 'VaultAlreadyExists' });
 });
 
 test('a role assignment for an identity that is gone is replaced', async () => {

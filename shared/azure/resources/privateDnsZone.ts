@@ -2,6 +2,7 @@ import type { PrivateZone, VirtualNetworkLink } from '@azure/arm-privatedns';
 import type { Blueprint } from '../blueprint.ts';
 import { type Resource, resource } from '../resource.ts';
 import { bodyToPut } from './difference.ts';
+import { refuseUnowned } from './ownership.ts';
 import { tagsOver } from './tags.ts';
 
 const type = 'Microsoft.Network/privateDnsZones';
@@ -16,7 +17,11 @@ export function dnsZone(blueprint: Blueprint): Resource {
     id: blueprint.id(type, names.dnsZone),
     dependsOn: ['resourceGroup'],
     get: (azure) => azure.privateDns.privateZones.get(place.resourceGroup, names.dnsZone),
-    desired: (found) => bodyToPut<PrivateZone>(found, { location: 'global', tags: tagsOver(found, blueprint) }),
+    desired(found) {
+      // Its name is Azure's: in a shared group it may be somebody else's, and would be taken down with us.
+      refuseUnowned(found, blueprint);
+      return bodyToPut<PrivateZone>(found, { location: 'global', tags: tagsOver(found, blueprint) });
+    },
     put: (azure, body) =>
       azure.privateDns.privateZones.beginCreateOrUpdateAndWait(place.resourceGroup, names.dnsZone, body),
   });

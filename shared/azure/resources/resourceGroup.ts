@@ -1,5 +1,4 @@
 import type { ResourceGroup } from '@azure/arm-resources';
-import { ApiError } from '../../errors.ts';
 import type { Blueprint } from '../blueprint.ts';
 import { ownerTag, resourceGroupId } from '../names.ts';
 import { type Resource, resource } from '../resource.ts';
@@ -18,22 +17,10 @@ export function resourceGroup(blueprint: Blueprint): Resource {
     id: resourceGroupId(place),
     get: (azure) => azure.resources.resourceGroups.get(place.resourceGroup),
     desired(found) {
-      const owner = found?.tags?.[ownerTag];
-      if (found !== undefined && owner === undefined) return undefined;
-      if (owner !== undefined && owner !== name) throw ownedByAnother(place.resourceGroup, owner);
+      if (found !== undefined && found.tags?.[ownerTag] === undefined) return undefined;
       return bodyToPut(found, { location: spec.location, tags: tagsOver(found, blueprint) });
     },
     put: (azure, body) => azure.resources.resourceGroups.createOrUpdate(place.resourceGroup, body),
     output: (found) => ({ owned: String(found.tags?.[ownerTag] === name) }),
   });
 }
-
-const ownedByAnother = (group: string, owner: string): ApiError =>
-  new ApiError(
-    409,
-    'ResourceGroupInUse',
-    `The resource group ${group} belongs to the jump server '${owner}'. Choose another one.`,
-    {
-      target: 'resourceGroup',
-    },
-  );
