@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ownedResources } from './azure.ts';
+import { openWorld, spec, type World, writesOf } from './world.ts';
+
+/** Kills come at moments drawn from this seed; `SEED=… npm test` repeats a run. */
+const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+
+/** Mulberry32: small, seeded, good enough to choose moments. */
+function random(state: number): () => number {
+  let a = state;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+let world: World;
+beforeAll(async () => {
+  world = await openWorld();
+}, 120_000);
+afterAll(() => world?.close());
+
+/** Kills the host three times while the operation runs and brings it back each time. */
+async function killThrice(draw: () => number): Promise<void> {
+  for (let kill = 0; kill < 3; kill++) {
+    await delay(300 + draw() * 2_500);
+    await world.stack.killHost();
+    await world.stack.restartHost();
+  }
+}
+
+test(`a host killed at any moment carries on: nothing twice, nothing orphaned (seed ${seed})`, async () => {
+  console.log(`seed ${seed}`);
+  const draw = random(seed);
+  const put = await world.call('PUT', '/jump-servers/crash', { body: spec() });
+  expect(put.status, put.text).toBe(202);
+  await killThrice(draw);
+  const made = await world.follow(put.headers.get('operation-location') ?? '');
+  expect(made.error).toBeUndefined();
+  expect(made.status).toBe('Succeeded');
+  // A second PUT of one resource is allowed (a write whose answer was lost); a second resource is not.
+  const owned = await ownedResources(world, 'crash');
+  expect(new Set(owned.map((id) => id.toLowerCase())).size).toBe(owned.length);
+  expect(owned.filter((id) => id.includes('/virtualMachines/'))).toHaveLength(2);
+  expect(owned.filter((id) => id.includes('/flexibleServers/'))).toHaveLength(1);
+
+  const before = world.armRows().length;
+  const again = await world.call('PUT', '/jump-servers/crash', {
+    body: (await world.call('GET', '/jump-servers/crash')).body.spec,
+  });
+  expect(again.status).toBe(200);
+  expect(writesOf(world.armRows().slice(before))).toEqual([]);
+
+  const gone = await world.call('DELETE', '/jump-servers/crash');
+  await killThrice(draw);
+  const removed = await world.follow(gone.headers.get('operation-location') ?? '');
+  expect(removed.error).toBeUndefined();
+  expect(removed.status).toBe('Succeeded');
+  expect(await ownedResources(world, 'crash')).toEqual([]);
+});

@@ -1,0 +1,223 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mysqlNames, ownedResources } from './azure.ts';
+import { findIn, secretValues } from './secrets.ts';
+import { browse, logIn, reaches, visibleConnections } from './users.ts';
+import { type Answer, openWorld, spec, type World, writesOf } from './world.ts';
+
+const name = 'office';
+const base = `/jump-servers/${name}`;
+const shared = fileURLToPath(new URL('../../../shared', import.meta.url));
+
+let world: World;
+let ingress: string;
+beforeAll(async () => {
+  world = await openWorld();
+}, 120_000);
+afterAll(() => world?.close());
+
+const found = async (path: string): Promise<Answer['body']> => {
+  const answer = await world.call('GET', path);
+  expect(answer.status, answer.text).toBe(200);
+  return answer.body;
+};
+
+test('bad specs are refused with the field that is wrong, and leave no row and no ARM call', async () => {
+  const bad: [string, object | string, string][] = [
+    ['wrong type', spec({ web: { count: 'two' } }), 'web.count'],
+    ['unknown field', spec({ colour: 'green' }), 'colour'],
+    ['unknown nested field', spec({ web: { colour: 'green' } }), 'web'],
+    ['bad CIDR', spec({ network: { allowedSources: ['10.0.0.0/33'] } }), 'network.allowedSources.0'],
+    [
+      'overlap',
+      spec({
+        network: {
+          addressSpace: ['10.0.0.0/16'],
+          subnets: { web: '10.0.0.0/24', data: '10.0.0.128/25' },
+          allowedSources: ['1.2.3.4/32'],
+        },
+      }),
+      'network.subnets',
+    ],
+    ['count 0', spec({ web: { count: 0 } }), 'web.count'],
+    ['count 101', spec({ web: { count: 101 } }), 'web.count'],
+    ['unknown location', spec({ location: 'atlantis' }), 'location'],
+    ['no body', '', 'body'],
+    ['broken JSON', '{"location": ', ''],
+    ['not an object', '[]', 'body'],
+    ['lone surrogate', '{"location":"westeurope","tags":{"a":"\\ud800"}}', 'tags.a'],
+  ];
+  const before = world.armRows().length;
+  for (const [title, body, target] of bad) {
+    const answer = await world.call('PUT', base, typeof body === 'string' ? { raw: body } : { body });
+    expect(answer.status, `${title}: ${answer.text}`).toBe(400);
+    expect(`${answer.body.error.target ?? ''} ${answer.body.error.message}`, title).toContain(target);
+  }
+  for (const badName of ['ab', 'x'.repeat(25), 'Upper', '-dash', 'a--b', 'windows']) {
+    const answer = await world.call('PUT', `/jump-servers/${badName}`, { body: spec() });
+    expect([badName, answer.status, answer.body.error.code]).toEqual([badName, 400, 'InvalidName']);
+  }
+  const large = await world.call('PUT', base, {
+    raw: JSON.stringify(spec({ tags: { a: 'x'.repeat(2 * 1024 * 1024) } })),
+  });
+  expect([large.status, large.body.error.code]).toEqual([413, 'PayloadTooLarge']);
+  expect((await found('/jump-servers')).value).toEqual([]);
+  expect((await found(`${base}/operations`)).value).toEqual([]);
+  expect(world.armRows().length).toBe(before);
+});
+
+test('ten PUTs at once start one operation; each caller is told which', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => world.call('PUT', base, { body: spec({ tags: { caller: String(i) } }) })),
+  );
+  const urls = new Set(answers.map((answer) => answer.headers.get('operation-location')));
+  expect(answers.map((answer) => answer.status).sort()).toEqual([202, ...Array(9).fill(409)]);
+  expect(urls.size).toBe(1);
+  const operation = await world.follow([...urls][0] ?? '');
+  expect(operation.error).toBeUndefined();
+  expect(operation.status).toBe('Succeeded');
+  const server = await found(base);
+  expect(server.status.state).toBe('Ready');
+  expect(server.status.nodes.map((node: { healthy: boolean }) => node.healthy)).toEqual([true, true]);
+  ingress = server.status.ingress.url;
+});
+
+test('an equal PUT answers 200 and asks Azure nothing', async () => {
+  const { spec: stored } = await found(base);
+  const before = world.armRows().length;
+  const answer = await world.call('PUT', base, { body: stored });
+  expect(answer.status, answer.text).toBe(200);
+  expect(world.armRows().length).toBe(before);
+});
+
+test('a plan of an equal spec finds nothing to do, and writes nothing', async () => {
+  const { spec: stored } = await found(base);
+  const before = world.armRows().length;
+  const plan = await world.call('POST', `${base}/plan`, { body: stored });
+  expect(plan.body.changes.filter((one: { change: string }) => one.change !== 'none')).toEqual([]);
+  expect(writesOf(world.armRows().slice(before))).toEqual([]);
+});
+
+test('a user made over HTTP sees exactly what was granted, from twenty addresses and whichever node the next flow lands on', async () => {
+  await world.call('POST', `${base}/users`, { body: { username: 'ana', password: 'correct horse 1' } });
+  for (const connection of ['web-1', 'web-2', 'hidden']) {
+    const made = await world.call('POST', `${base}/connections`, {
+      body: {
+        name: connection,
+        protocol: 'ssh',
+        parentIdentifier: 'ROOT',
+        parameters: { hostname: '10.9.9.9' },
+        attributes: {},
+      },
+    });
+    expect(made.status, made.text).toBe(201);
+    if (connection === 'hidden') continue;
+    const grant = [{ op: 'add', path: `/connectionPermissions/${made.body.identifier}`, value: 'READ' }];
+    const granted = await world.call('PATCH', `${base}/users/ana/permissions`, {
+      raw: JSON.stringify(grant),
+      headers: { 'content-type': 'application/json-patch+json' },
+    });
+    expect(granted.status, granted.text).toBeLessThan(300);
+  }
+  const homes = new Set<string>();
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, i) => {
+      const session = await logIn({ ingress, from: `127.0.0.${i + 10}` }, 'ana', 'correct horse 1');
+      if (session === undefined) throw new Error(`no login from 127.0.0.${i + 10}`);
+      homes.add(session.cookies?.join() ?? '');
+      // Six more flows of their own source ports: the balancer spreads them over both nodes.
+      for (let flow = 0; flow < 6; flow++) expect(await visibleConnections(session)).toEqual(['web-1', 'web-2']);
+    }),
+  );
+  expect(homes.size).toBe(2);
+});
+
+test('the default administrator of Guacamole is not there', async () => {
+  expect(await logIn({ ingress, from: '127.0.0.9' }, 'guacadmin', 'guacadmin')).toBeUndefined();
+});
+
+test('an address that is not allowed does not reach the ingress', async () => {
+  const { hostname, port } = new URL(ingress);
+  expect(await reaches('127.0.0.9', hostname, Number(port || 443))).toBe(true);
+  expect(await reaches('127.0.1.9', hostname, Number(port || 443))).toBe(false);
+});
+
+test('a changed spec changes only what differs, and says what cannot be changed in place', async () => {
+  const { spec: stored } = await found(base);
+  const wanted = {
+    ...stored,
+    network: { ...stored.network, allowedSources: ['127.0.0.0/24', '198.51.100.0/24'] },
+    web: { ...stored.web, count: 3 },
+  };
+  const moved = await world.call('PUT', base, { body: { ...stored, location: 'northeurope' } });
+  expect([moved.status, moved.body.error.code, moved.body.error.target]).toEqual([400, 'ChangeNotAllowed', 'location']);
+  const before = world.armRows().length;
+  const operation = await world.provision(name, wanted);
+  expect(operation.error).toBeUndefined();
+  const touched = writesOf(world.armRows().slice(before)).map(({ url }) =>
+    new URL(url, 'https://arm').pathname.split('/providers/').at(-1),
+  );
+  expect(touched.sort()).toEqual([
+    'Microsoft.Compute/virtualMachines/office-3',
+    'Microsoft.Network/networkInterfaces/office-3-nic',
+    'Microsoft.Network/networkSecurityGroups/office-web-nsg',
+  ]);
+  expect((await found(base)).status.nodes).toHaveLength(3);
+});
+
+test('a tag is put on what carries tags, and a node taken out of the spec is removed', async () => {
+  const { spec: stored } = await found(base);
+  const operation = await world.provision(name, {
+    ...stored,
+    tags: { team: 'platform' },
+    web: { ...stored.web, count: 2 },
+  });
+  expect(operation.error).toBeUndefined();
+  expect(
+    operation.resources
+      .filter((one) => one.state === 'removed')
+      .map((one) => one.key)
+      .sort(),
+  ).toEqual(['node-3/health', 'node-3/networkInterface', 'node-3/virtualMachine']);
+  expect((await browse({ ingress, from: '127.0.0.5' }, 'GET', '')).status).toBe(200);
+});
+
+test('MySQL refuses whoever does not speak TLS, and has never been public', async () => {
+  const host = mysqlNames(world)[0]?.address ?? '';
+  const refused = spawnSync(
+    'mariadb',
+    ['--skip-ssl', '-h', host, '-u', 'molcajete_node', '-pwrong', '-e', 'SELECT 1'],
+    { encoding: 'utf8' },
+  );
+  expect(refused.status).not.toBe(0);
+  const bodies = world.armRows().filter((row) => row.method === 'PUT' && /flexibleServers\/[^/?]+\?/.test(row.url));
+  expect(bodies.length).toBeGreaterThan(0);
+  for (const { body } of bodies) expect(JSON.stringify(body)).toContain('"publicNetworkAccess":"Disabled"');
+});
+
+test('no secret is anywhere but in the vaults and in MySQL', async () => {
+  const secrets = [...(await secretValues(world)), 'correct horse 1'];
+  expect(secrets.length).toBeGreaterThan(5);
+  expect(findIn(world.stack.dir, secrets)).toEqual([]);
+});
+
+test('deleting it leaves nothing of it', async () => {
+  const answer = await world.call('DELETE', base);
+  expect(answer.status, answer.text).toBe(202);
+  const operation = await world.follow(answer.headers.get('operation-location') ?? '');
+  expect(operation.error).toBeUndefined();
+  expect(operation.status).toBe('Succeeded');
+  expect((await world.call('GET', base)).status).toBe(404);
+  expect((await world.call('DELETE', base)).status).toBe(204);
+  expect(await ownedResources(world, name)).toEqual([]);
+});
+
+test.skipIf(!existsSync(shared))("every body that was sent fits Azure's published types", () => {
+  const checker = join(shared, 'tools', 'check-arm-requests.mjs');
+  const trace = join(world.stack.dir, 'arm-requests.jsonl');
+  const checked = spawnSync(process.execPath, [checker, trace, join(shared, 'tools', 'bicep')], { encoding: 'utf8' });
+  expect(checked.stdout).toMatch(/ 0 diagnostics/);
+});

@@ -1,0 +1,117 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Stack, startStack } from '../../local/start/stack.ts';
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of every shape
+  body: any;
+  text: string;
+}
+
+export interface ArmRow {
+  method: string;
+  url: string;
+  status: number;
+  body?: unknown;
+}
+
+/** A whole machine of its own: local Azure, storage and the Functions host with the product, in a temporary directory. */
+export interface World {
+  stack: Stack;
+  /** Calls the API as a JumpServer.Admin, or with the given token (`null`: none). */
+  call(method: string, path: string, more?: CallOptions): Promise<Answer>;
+  /** Follows an operation to its end; throws with what was going on when it does not end within the seconds. */
+  follow(url: string, seconds?: number): Promise<OperationView>;
+  /** PUT and follow. */
+  provision(name: string, spec: object): Promise<OperationView>;
+  /** Everything that has reached ARM so far. */
+  armRows(): ArmRow[];
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  body?: unknown;
+  /** Sent as it is, instead of `body`. */
+  raw?: string | Uint8Array;
+  token?: string | null;
+  headers?: Record<string, string>;
+}
+
+export interface OperationView {
+  id: string;
+  kind: string;
+  status: string;
+  error?: { code: string; message: string; advice?: string; target?: string };
+  resources: { key: string; state: string; detail?: string; seconds?: number; error?: { code: string } }[];
+}
+
+export const spec = (more: object = {}) => ({
+  location: 'westeurope',
+  network: { allowedSources: ['127.0.0.0/24'] },
+  ...more,
+});
+
+export async function openWorld(options: { factor?: number } = {}): Promise<World> {
+  const dir = mkdtempSync(join(tmpdir(), 'molcajete-'));
+  const stack = await startStack({ dir, factor: options.factor ?? 0.01, quiet: true });
+  const call = async (method: string, path: string, more: CallOptions = {}): Promise<Answer> => {
+    const token = more.token === undefined ? await stack.token('JumpServer.Admin') : more.token;
+    const url = path.startsWith('http') ? path : `${stack.endpoints.api}${path}`;
+    const answer = await fetch(url, {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(more.body === undefined && more.raw === undefined ? {} : { 'content-type': 'application/json' }),
+        ...more.headers,
+      },
+      body: (more.raw as string | undefined) ?? (more.body === undefined ? undefined : JSON.stringify(more.body)),
+    });
+    const text = await answer.text();
+    const json = answer.headers.get('content-type')?.includes('json') === true && text !== '';
+    return { status: answer.status, headers: answer.headers, text, body: json ? JSON.parse(text) : undefined };
+  };
+  const follow = async (url: string, seconds = 120): Promise<OperationView> => {
+    const until = Date.now() + seconds * 1000;
+    for (;;) {
+      // The host may be down just now: some tests kill it.
+      const answer = await call('GET', url).catch(() => undefined);
+      const operation = answer?.status === 200 ? (answer.body as OperationView) : undefined;
+      if (operation !== undefined && !['NotStarted', 'Running'].includes(operation.status)) return operation;
+      if (Date.now() > until) throw new Error(`The operation did not end: ${JSON.stringify(open(operation), null, 1)}`);
+      await delay(200);
+    }
+  };
+  return {
+    stack,
+    call,
+    follow,
+    async provision(name, body) {
+      const answer = await call('PUT', `/jump-servers/${name}`, { body });
+      if (answer.status !== 202) throw new Error(`PUT ${name} was answered with ${answer.status}: ${answer.text}`);
+      return follow(answer.headers.get('operation-location') ?? '');
+    },
+    armRows() {
+      const file = join(dir, 'arm-requests.jsonl');
+      if (!existsSync(file)) return [];
+      return readFileSync(file, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as ArmRow);
+    },
+    async close() {
+      await stack.stop();
+      if (process.env.KEEP_WORLD === undefined) rmSync(dir, { recursive: true, force: true });
+      else console.log(`kept ${dir}`);
+    },
+  };
+}
+
+const open = (operation: OperationView | undefined) =>
+  operation?.resources.filter((one) => one.state !== 'ready' && one.state !== 'removed');
+
+export const writesOf = (rows: ArmRow[]): ArmRow[] =>
+  rows.filter(({ method }) => method === 'PUT' || method === 'PATCH' || method === 'DELETE');
