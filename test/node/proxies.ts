@@ -26,14 +26,14 @@ export const freshNetwork = (): string => `127.1.${randomInt(1, 250)}`;
 
 /** Waits for what will be true soon; fails with the last thing seen. */
 export async function until<T>(
-  look: () => Promise<T | undefined> | T | undefined,
+  look: () => Promise<T | false | undefined> | T | false | undefined,
   what: string | (() => string),
   seconds = 15,
 ): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const found = await look();
-    if (found !== undefined && found !== false) return found;
+    if (found) return found;
     if (Date.now() > end)
       throw new Error(`Still not so after ${seconds} s: ${typeof what === 'string' ? what : what()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -127,13 +127,14 @@ export async function startProxies(count: number): Promise<Proxies> {
   return proxies;
 }
 
-/** Waits until every node is healthy and passes sessions on to every other one. */
+/** Waits until every node's HAProxy has found every other node healthy. */
 export async function allRelay(proxies: Proxies): Promise<void> {
-  const pairs = proxies.nodes.flatMap((from) => proxies.nodes.map((to) => [from, to] as const));
-  for (const [from, to] of pairs) {
-    const headers = { cookie: `MOLCAJETE_NODE=${to.node.name}` };
-    const relays = async () => (servedBy(await get(proxies, from, { headers })) === to.node.name ? true : undefined);
-    await until(relays, `${from.node.name} passes on to ${to.node.name}`);
+  const servers = /^guacamole,(?!BACKEND).*$/gm;
+  for (const { node, directory } of proxies.nodes) {
+    await until(async () => {
+      const rows = (await ask(join(directory, 'master.sock'), '@1 show stat')).match(servers) ?? [];
+      return rows.length > 0 && rows.every((row) => /,(UP|DRAIN|no check),/.test(row) && !row.includes(',INI,'));
+    }, `${node.name} finds the others healthy`);
   }
 }
 
