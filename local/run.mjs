@@ -119,7 +119,7 @@ async function installPackages() {
   if (packagesAreCurrent()) return;
   await step(
     'Installing the npm packages',
-    [npm(), [...npmArgs(), 'ci', '--no-audit', '--no-fund', '--loglevel=error']],
+    [npm(), [...npmArgs(), 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']],
     {
       advice: 'Run `npm ci` by hand to see what is wrong.',
     },
