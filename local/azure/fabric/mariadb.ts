@@ -16,6 +16,7 @@ const account = 'mysql';
 const settings = `
 skip-name-resolve
 skip-log-bin
+default_time_zone = "+00:00"
 performance_schema = OFF
 local_infile = OFF
 require_secure_transport = ON
