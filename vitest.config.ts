@@ -4,11 +4,12 @@ import { defineConfig, type Plugin } from 'vitest/config';
 const pythonAsText: Plugin = {
   name: 'python-as-text',
   enforce: 'pre',
-  transform: (code, id) => (id.endsWith('.py') ? { code: `export default ${JSON.stringify(code)}`, map: null } : undefined),
+  transform: (code, id) =>
+    id.endsWith('.py') ? { code: `export default ${JSON.stringify(code)}`, map: null } : undefined,
 };
 
 /** Files that start the whole local machine: one at a time, and after everything else. */
-const wholeMachine = ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'];
+const wholeMachine = ['test/api/**/*.test.ts', 'test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'];
 
 const shared = { pool: 'forks' as const, env: { NODE_OPTIONS: '--disable-warning=ExperimentalWarning' } };
 

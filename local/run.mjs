@@ -117,13 +117,8 @@ const isNodeOfThisMachine = (path) => path === `node_modules/node-linux-${arch()
 
 async function installPackages() {
   if (packagesAreCurrent()) return;
-  await step(
-    'Installing the npm packages',
-    [npm(), [...npmArgs(), 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']],
-    {
-      advice: 'Run `npm ci` by hand to see what is wrong.',
-    },
-  );
+  const args = [...npmArgs(), 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await step('Installing the npm packages', [npm(), args], { advice: 'Run `npm ci` by hand to see what is wrong.' });
 }
 
 // Under `npm start` npm tells where it is; else the one on the PATH.

@@ -13,7 +13,14 @@ const options = {
   factor: { type: 'string', default: '0.02' },
   host: { type: 'string', default: 'local' },
   'exit-when-ready': { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
 } as const;
+
+const usage = `npm start -- [options]
+  --exit-when-ready   end with 0 once the first login has worked, with 1 and the reason if it has not
+  --dir DIR           where everything is kept (default .local); several directories run side by side
+  --factor F          share of Azure's real durations (default 0.02)
+  --host local|func   our Functions host, or this machine's Azure Functions Core Tools`;
 
 interface Settings {
   dir: string;
@@ -22,8 +29,9 @@ interface Settings {
   exitWhenReady: boolean;
 }
 
-function readArguments(): Settings {
+function readArguments(): Settings | undefined {
   const { values } = parseArgs({ options });
+  if (values.help) return undefined;
   const { dir, host } = values;
   const factor = Number(values.factor);
   if (!(factor >= 0 && factor <= 10))
@@ -39,6 +47,10 @@ const interrupted = new Promise<'interrupted'>((resolve) => {
 
 async function main(): Promise<number> {
   const settings = readArguments();
+  if (!settings) {
+    console.log(usage);
+    return 0;
+  }
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
