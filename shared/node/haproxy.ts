@@ -24,8 +24,9 @@ export const webPath = '/guacamole/';
 
 /**
  * The whole configuration, deterministic. Three ways in: `ingress` (users, TLS), `peer` (the other nodes, TLS, to this node's
- * Guacamole only) and `probe` (the balancer). Three backends: `guacamole` (the session's home node, by cookie), `local` (this node's
- * Guacamole for peers; its check stands for the web application's health) and `guacd` (a check only).
+ * Guacamole only) and `probe` (the balancer). Three backends: `guacd` (a check only), `local` (this node's Guacamole for peers; its check
+ * stands for the web application's health) and `guacamole` (the session's home node, by cookie). HAProxy spreads the first checks
+ * after a start in this order, and what the agent reports waits for the first two.
  */
 export function haproxyConfiguration({ node, peers, peerName }: ProxyInput): string {
   for (const { name, address } of [node, ...peers]) assertPlain(name, address);
@@ -125,7 +126,19 @@ function backends(node: ProxyNode, peers: readonly ProxyNode[], peerName: string
     (peer) =>
       `  server ${peer.name} ${peer.address}:${nodePorts.peer} cookie ${peer.name}${weight(peer)} check inter 2s fastinter 500ms fall 2 rise 2 ${verified}`,
   );
-  return `backend guacamole
+  return `backend guacd
+  mode tcp
+  no option http-no-delay
+  option tcp-check
+  server local 127.0.0.1:${nodePorts.guacd} check inter 10s fastinter 1s fall 2 rise 1
+
+backend local
+  option httpchk
+  http-check send meth GET uri ${webPath}
+  http-check expect status 200
+  server local ${local} check inter 2s fastinter 500ms fall 2 rise 1
+
+backend guacamole
   balance first
   option persist
   retry-on conn-failure ${notHere}
@@ -134,17 +147,5 @@ function backends(node: ProxyNode, peers: readonly ProxyNode[], peerName: string
   http-check send meth GET uri /health
   http-check expect status 200
 ${[`  server local ${local} cookie ${node.name}${weight(node)} track local/local`, ...peerLines].join('\n')}
-
-backend local
-  option httpchk
-  http-check send meth GET uri ${webPath}
-  http-check expect status 200
-  server local ${local} check inter 2s fastinter 500ms fall 2 rise 1
-
-backend guacd
-  mode tcp
-  no option http-no-delay
-  option tcp-check
-  server local 127.0.0.1:${nodePorts.guacd} check inter 5s fall 2 rise 1
 `;
 }

@@ -200,7 +200,7 @@ async function currentWorker(directory: string): Promise<string | undefined> {
   return /# workers\n(\d+)/.exec(said)?.[1];
 }
 
-function ask(socketPath: string, command: string): Promise<string> {
+export function ask(socketPath: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let said = '';
     const socket = createConnection(socketPath, () => socket.end(`${command}\n`));
