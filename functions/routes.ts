@@ -1,6 +1,7 @@
 import type { Deps } from '../shared/deps.ts';
 import type { Route } from '../shared/http.ts';
 import { auditRoutes } from './audit.ts';
+import { guacamoleRoutes } from './guacamole.ts';
 import { healthRoutes } from './health.ts';
 import { jumpServerRoutes } from './jumpServers.ts';
 import { nodeRoutes } from './nodes.ts';
@@ -18,5 +19,6 @@ const apiRoutes = (deps: Deps): Route[] => [
   ...jumpServerRoutes(deps),
   ...operationRoutes(deps),
   ...auditRoutes(deps),
+  ...guacamoleRoutes(deps),
   ...nodeRoutes(deps),
 ];

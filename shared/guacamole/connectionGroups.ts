@@ -28,7 +28,7 @@ export interface StoredGroup {
   etag: string;
 }
 
-interface GroupRow {
+export interface GroupRow {
   connection_group_id: number;
   connection_group_name: string;
   parent_id: number | null;
@@ -154,8 +154,8 @@ export async function replaceConnectionGroup(tx: Tx, stored: StoredGroup, body: 
   }
   refuseProblems(attributeProblems(GROUP_ATTRIBUTES, body.attributes ?? {}));
   const parent_id = await lockParent(tx, body.parentIdentifier);
-  await refuseTakenName(tx, body.name, parent_id, stored.id);
   if (toParentIdentifier(parent_id) !== stored.group.parentIdentifier) await refuseDepth(tx, parent_id, stored.id);
+  await refuseTakenName(tx, body.name, parent_id, stored.id);
   const { columns, extra } = storeAttributes(GROUP_ATTRIBUTES, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection_group')
@@ -179,9 +179,8 @@ export async function mergeConnectionGroup(tx: Tx, stored: StoredGroup, patch: C
 }
 
 /** Deletes a group; one that is not empty only with `recursive`, from the leaves up: InnoDB cascades at most 15 levels. */
-export async function deleteConnectionGroup(tx: Tx, identifier: string, recursive: boolean): Promise<void> {
+export async function deleteConnectionGroup(tx: Tx, stored: StoredGroup, recursive: boolean): Promise<void> {
   await lockTree(tx);
-  const stored = await lockConnectionGroup(tx, identifier);
   const levels = await findSubtree(tx, stored.id);
   const ids = levels.map((level) => level.id);
   if (!recursive) await refuseContent(tx, stored.id, ids.length - 1);

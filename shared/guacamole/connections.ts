@@ -35,7 +35,7 @@ export interface StoredConnection {
   etag: string;
 }
 
-interface ConnectionRow {
+export interface ConnectionRow {
   connection_id: number;
   connection_name: string;
   parent_id: number | null;
@@ -66,7 +66,7 @@ const LISTING: Listing = {
 };
 
 /** What both the list and the single read select: one statement, so one round trip. */
-const COLUMNS = sql`
+export const COLUMNS = sql`
   c.connection_id, c.connection_name, c.parent_id, c.protocol, c.max_connections, c.max_connections_per_user,
   c.connection_weight, c.failover_only, c.proxy_hostname, c.proxy_port, c.proxy_encryption_method,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
@@ -85,34 +85,24 @@ export async function listConnections(db: Db, query: ListQuery, url: URL) {
   return toPage(LISTING, query, url, found.rows, toConnection);
 }
 
-export async function findConnection(db: Db, identifier: string): Promise<StoredConnection | undefined> {
-  const id = parseIdentifier(identifier);
-  return id === undefined ? undefined : readConnection(db, id, sql``);
-}
-
 /** ApiError 404 when there is none. */
-export async function getConnection(db: Db, identifier: string): Promise<StoredConnection> {
-  const found = await findConnection(db, identifier);
-  if (!found) throw notFound('connection', identifier);
-  return found;
-}
+export const getConnection = (db: Db, identifier: string): Promise<StoredConnection> =>
+  readConnection(db, identifier, sql``);
 
 /** The same, and nobody else changes it until the transaction ends. */
-export async function lockConnection(tx: Tx, identifier: string): Promise<StoredConnection> {
-  const id = parseIdentifier(identifier);
-  const locked = id === undefined ? undefined : await readConnection(tx, id, sql`FOR UPDATE`);
-  if (!locked) throw notFound('connection', identifier);
-  return locked;
-}
+export const lockConnection = (tx: Tx, identifier: string): Promise<StoredConnection> =>
+  readConnection(tx, identifier, sql`FOR UPDATE`);
 
-async function readConnection(db: Db, id: number, lock: RawBuilder<unknown>): Promise<StoredConnection | undefined> {
+async function readConnection(db: Db, identifier: string, lock: RawBuilder<unknown>): Promise<StoredConnection> {
+  const id = parseIdentifier(identifier);
+  if (id === undefined) throw notFound('connection', identifier);
   const found = await sql<ConnectionRow & { parameters: unknown; etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key,
       (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
         FROM guacamole_connection_parameter p WHERE p.connection_id = c.connection_id) AS parameters
     FROM guacamole_connection c WHERE c.connection_id = ${id} ${lock}`.execute(db);
   const row = found.rows[0];
-  if (!row) return undefined;
+  if (!row) throw notFound('connection', identifier);
   const connection = toConnection(row);
   const parameters = readJsonObject(row.parameters);
   const { name, parentIdentifier, protocol, attributes } = connection;
@@ -127,7 +117,7 @@ async function readConnection(db: Db, id: number, lock: RawBuilder<unknown>): Pr
   return { id, connection, parameters, etag };
 }
 
-function toConnection(row: ConnectionRow): Connection {
+export function toConnection(row: ConnectionRow): Connection {
   return {
     name: row.connection_name,
     identifier: String(row.connection_id),
@@ -204,13 +194,9 @@ export async function mergeConnection(
   await replaceConnection(tx, stored, body, options, patch.parameters ?? {});
 }
 
-export async function deleteConnection(tx: Tx, identifier: string): Promise<void> {
-  const id = parseIdentifier(identifier);
-  const deleted =
-    id === undefined
-      ? undefined
-      : await tx.deleteFrom('guacamole_connection').where('connection_id', '=', id).executeTakeFirst();
-  if (!deleted || deleted.numDeletedRows === 0n) throw notFound('connection', identifier);
+/** Deletes the connection and, by the schema's cascades, what hangs on it but its history. */
+export async function deleteConnection(tx: Tx, stored: StoredConnection): Promise<void> {
+  await tx.deleteFrom('guacamole_connection').where('connection_id', '=', stored.id).execute();
 }
 
 /** Throws everything that is wrong with a connection apart from its place. */

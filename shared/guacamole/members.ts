@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Caller } from '../auth.ts';
+import { collationKeys } from './collation.ts';
 import { type Entity, type EntityType, entityWord, findEntities } from './entities.ts';
 import { refuseAdministrators } from './guards.ts';
 import { type Problem, problem, refuseProblems } from './problems.ts';
@@ -122,9 +123,13 @@ async function resolveNames(
   problems: Problem[],
 ): Promise<{ op: string; entity: Entity }[]> {
   const entities = await findEntities(tx, type, [...new Set(operations.map((operation) => operation.value))]);
-  const byName = new Map(entities.map((entity) => [entity.name.toLowerCase(), entity]));
+  const keyOf = await collationKeys(tx, [
+    ...operations.map((operation) => operation.value),
+    ...entities.map((entity) => entity.name),
+  ]);
+  const byName = new Map(entities.map((entity) => [keyOf(entity.name), entity]));
   return operations.flatMap(({ op, index, value }) => {
-    const entity = byName.get(value.toLowerCase());
+    const entity = byName.get(keyOf(value));
     if (entity) return [{ op, entity }];
     if (op === 'add')
       problems.push(problem(`[${index}]`, `There is no ${entityWord(type)} '${value.slice(0, 128)}'.`, 'NotFound'));

@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely';
 import type { Caller } from '../auth.ts';
+import { collationKeys } from './collation.ts';
 import { findEntities } from './entities.ts';
 import { refuseAdminister, refuseAdministrators } from './guards.ts';
 import { suggestion } from './nearest.ts';
@@ -153,8 +154,9 @@ async function resolve(
       caller,
       entities.map((entity) => entity.entityId),
     );
-    const byName = new Map(entities.map((entity) => [entity.name.toLowerCase(), entity.id]));
-    return new Map(identifiers.flatMap((name) => mapEntry(name, byName.get(name.toLowerCase()))));
+    const keyOf = await collationKeys(tx, [...identifiers, ...entities.map((entity) => entity.name)]);
+    const byName = new Map(entities.map((entity) => [keyOf(entity.name), entity.id]));
+    return new Map(identifiers.flatMap((name) => mapEntry(name, byName.get(keyOf(name)))));
   }
   const wanted = identifiers.flatMap((text) => mapEntry(text, parseIdentifier(text)));
   if (wanted.length === 0) return new Map();

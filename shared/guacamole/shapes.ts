@@ -130,3 +130,9 @@ export const recordShape = z.object({
   sharingProfileIdentifier: z.string().optional(),
   sharingProfileName: z.string().optional(),
 });
+
+/** A batch of grants, revocations or memberships. */
+export const grantPatchBody = z
+  .array(z.strictObject({ op: z.enum(['add', 'remove']), path: z.string().max(400), value: z.string().max(400) }))
+  .min(1)
+  .max(20_000, 'has more than 20000 operations');

@@ -60,6 +60,27 @@ export async function listSharingProfiles(db: Db, query: ListQuery, url: URL) {
   return toPage(LISTING, query, url, found.rows, toSharingProfile);
 }
 
+/** The profiles of these connections, or of all, by the connection's identifier. */
+export async function readSharingProfiles(
+  db: Db,
+  connectionIds: readonly number[],
+  all: boolean,
+): Promise<Map<string, SharingProfile[]>> {
+  const byConnection = new Map<string, SharingProfile[]>();
+  if (connectionIds.length === 0) return byConnection;
+  const found = await sql<ProfileRow>`
+    SELECT ${COLUMNS} FROM guacamole_sharing_profile s
+    WHERE ${all ? sql`TRUE` : sql`s.primary_connection_id IN (${sql.join(connectionIds)})`} ORDER BY s.sharing_profile_name`.execute(
+    db,
+  );
+  for (const profile of found.rows.map(toSharingProfile)) {
+    const mine = byConnection.get(profile.primaryConnectionIdentifier) ?? [];
+    if (mine.length === 0) byConnection.set(profile.primaryConnectionIdentifier, mine);
+    mine.push(profile);
+  }
+  return byConnection;
+}
+
 /** ApiError 404 when there is none. */
 export const getSharingProfile = (db: Db, identifier: string): Promise<StoredSharingProfile> =>
   readSharingProfile(db, identifier, sql``);
@@ -149,13 +170,8 @@ export async function mergeSharingProfile(
   await replaceSharingProfile(tx, stored, body, options);
 }
 
-export async function deleteSharingProfile(tx: Tx, identifier: string): Promise<void> {
-  const id = parseIdentifier(identifier);
-  const deleted =
-    id === undefined
-      ? undefined
-      : await tx.deleteFrom('guacamole_sharing_profile').where('sharing_profile_id', '=', id).executeTakeFirst();
-  if (!deleted || deleted.numDeletedRows === 0n) throw notFound('sharing profile', identifier);
+export async function deleteSharingProfile(tx: Tx, stored: StoredSharingProfile): Promise<void> {
+  await tx.deleteFrom('guacamole_sharing_profile').where('sharing_profile_id', '=', stored.id).execute();
 }
 
 /** Throws everything that is wrong; returns the connection that is shared. */

@@ -1,0 +1,71 @@
+import { change, read } from '../shared/guacamole/change.ts';
+import { type EntityType, getEntity } from '../shared/guacamole/entities.ts';
+import { failures, JSON_PATCH } from '../shared/guacamole/http/answers.ts';
+import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
+import { patchPermissions } from '../shared/guacamole/permissionPatch.ts';
+import { readEffectivePermissions, readPermissions } from '../shared/guacamole/permissions.ts';
+import { grantPatchBody, permissionsShape } from '../shared/guacamole/shapes.ts';
+import type { Route } from '../shared/http.ts';
+
+const answer = { 200: { description: 'Identifiers to permissions', schema: permissionsShape }, ...failures };
+
+/** What users and user groups are granted, and what they may do in the end. */
+export function permissionsRoutes(deps: DatabaseDeps): Route[] {
+  return [...routesOf(deps, 'users', 'Users', 'USER'), ...routesOf(deps, 'user-groups', 'UserGroups', 'USER_GROUP')];
+}
+
+function routesOf(deps: DatabaseDeps, kind: 'users' | 'user-groups', name: string, type: EntityType): Route[] {
+  const below = `/jump-servers/{name}/${kind}/{id}` as const;
+  return [
+    databaseRoute(
+      deps,
+      {
+        operationId: `${name}_GetPermissions`,
+        summary: 'Reads what is granted to it directly',
+        method: 'GET',
+        path: `${below}/permissions`,
+        role: 'Reader',
+        responses: answer,
+      },
+      async ({ db, params }) => ({
+        body: await read(db, async (on) => readPermissions(on, (await getEntity(on, type, params.id)).entityId)),
+      }),
+    ),
+    databaseRoute(
+      deps,
+      {
+        operationId: `${name}_GetEffectivePermissions`,
+        summary: 'Reads what it may do in the end, through all its groups',
+        method: 'GET',
+        path: `${below}/effective-permissions`,
+        role: 'Reader',
+        responses: answer,
+      },
+      async ({ db, params }) => ({
+        body: await read(db, async (on) =>
+          readEffectivePermissions(on, (await getEntity(on, type, params.id)).entityId),
+        ),
+      }),
+    ),
+    databaseRoute(
+      deps,
+      {
+        operationId: `${name}_UpdatePermissions`,
+        summary: "Grants and revokes, all or none, in Guacamole's JSON Patch",
+        method: 'PATCH',
+        path: `${below}/permissions`,
+        role: 'Connection.Admin',
+        body: grantPatchBody,
+        contentTypes: JSON_PATCH,
+        maxBodyBytes: 8 * 1024 * 1024,
+        responses: answer,
+      },
+      async ({ db, auditId, params, body, caller }) =>
+        change(db, auditId, async (tx) => {
+          const { entityId } = await getEntity(tx, type, params.id);
+          await patchPermissions(tx, caller, entityId, body);
+          return { body: await readPermissions(tx, entityId) };
+        }),
+    ),
+  ];
+}
