@@ -5,7 +5,7 @@ import type { Deps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { StartOperation } from './http.ts';
 import type { JumpServerSpec } from './spec.ts';
-import { findJumpServer, putJumpServer } from './store/jumpServers.ts';
+import { findJumpServer, moveJumpServer, putJumpServer } from './store/jumpServers.ts';
 import {
   findLease,
   isActive,
@@ -105,8 +105,9 @@ export async function recordStart(deps: Deps, lease: Lease, status: OperationSta
   });
 }
 
-const recordInterrupted = (deps: Deps, lease: Lease): Promise<void> =>
-  putOperation(deps.tables, {
+async function recordInterrupted(deps: Deps, lease: Lease): Promise<void> {
+  await moveJumpServer(deps.tables, lease.jumpServer, lease.operationId, 'Failed');
+  await putOperation(deps.tables, {
     ...operationOf(lease),
     status: 'Failed',
     finishedAt: deps.now(),
@@ -116,6 +117,7 @@ const recordInterrupted = (deps: Deps, lease: Lease): Promise<void> =>
       advice: 'A later operation carries on where it stopped.',
     },
   });
+}
 
 /** The durable start of a lease's orchestration. An instance of that id that runs already is the one that was meant. */
 export async function startOrchestration(client: DurableClient, lease: Lease): Promise<void> {

@@ -9,6 +9,7 @@ import { removalSteps } from '../../shared/steps/removal.ts';
 import { type InventoryItem, listInventory, putInventory } from '../../shared/store/inventory.ts';
 import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { listSteps, putStep, type StepProgress } from '../../shared/store/operations.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
 
@@ -16,6 +17,9 @@ import type { Progress } from '../contracts.ts';
 const budget = 45_000;
 /** A wait shorter than this is spent inside the next call: a durable timer may come up to 30 s late. */
 const shortWaitSeconds = 20;
+
+/** A MySQL server with zone redundancy takes up to 15 minutes, a hung operation of Azure longer: then a person should look. */
+const longestOperationSeconds = 2 * 3600;
 
 /** Brings the jump server nearer to its spec, as far as one call's budget goes, then removes what the spec no longer has. */
 export const advance =
@@ -43,8 +47,9 @@ function provisionSteps(deps: Deps, writes: Writes, jumpServer: string, spec: Ju
 /** Walks the steps under the holder's lease, keeping progress and inventory in the store as it happens. */
 export async function carryOutSteps(deps: Deps, holder: Holder, steps: Step[]): Promise<Progress> {
   const { tables } = deps;
+  const lease = await findHeldLease(tables, holder);
   const deadline = new Date(deps.now().getTime() + leaseMilliseconds);
-  if (!(await changeLease(tables, holder, { deadline }))) return { state: 'fenced' };
+  if (lease === undefined || !(await changeLease(tables, holder, { deadline }))) return { state: 'fenced' };
   const [recorded, inventory] = await Promise.all([
     listSteps(tables, holder.operationId),
     listInventory(tables, holder.jumpServer),
@@ -59,7 +64,7 @@ export async function carryOutSteps(deps: Deps, holder: Holder, steps: Step[]): 
     permit: () => permit(deps, holder),
     record: createRecorder(deps, holder, steps, progress, inventory),
   });
-  return progressOf(result);
+  return progressOf(deps, result, lease.requestedAt);
 }
 
 /** What stands as failed in this operation stays failed: the next operation tries it again. */
@@ -121,11 +126,19 @@ function createRecorder(
   };
 }
 
-function progressOf(result: WalkResult): Progress {
+function progressOf(deps: Deps, result: WalkResult, begunAt: Date): Progress {
   if (result.stopped !== undefined) return { state: result.stopped };
   if (result.lookAgainSeconds !== undefined) {
+    if (secondsAfter(begunAt, longestOperationSeconds) < deps.now()) return timedOut(result.pending);
     return { state: 'pending', waitSeconds: result.lookAgainSeconds < shortWaitSeconds ? 0 : result.lookAgainSeconds };
   }
   const [failure] = result.failures;
   return failure === undefined ? { state: 'done' } : { state: 'failed', failure };
+}
+
+function timedOut(pending: Record<string, string>): Progress {
+  const [[target, detail] = ['', '']] = Object.entries(pending);
+  const message = `After ${longestOperationSeconds / 3600} hours this was still open: ${target}: ${detail}.`;
+  const advice = 'Look at this step, then send the same request again: it carries on from here.';
+  return { state: 'failed', failure: { code: 'TimedOut', message, advice, target } };
 }

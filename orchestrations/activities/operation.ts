@@ -1,8 +1,10 @@
 import type { Deps } from '../../shared/deps.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
+import { controlSecrets } from '../../shared/secrets/vaults.ts';
 import { deleteJumpServer, type JumpServerState, moveJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { type OperationStatus, putOperation } from '../../shared/store/operations.ts';
+import { deleteReports } from '../../shared/store/reports.ts';
 import type { Activities, Ending } from '../contracts.ts';
 
 /** Takes up the lease and makes the operation and what it is about visible. */
@@ -35,7 +37,18 @@ export const finishOperation =
       finishedAt: deps.now(),
       ...(ending.state === 'failed' ? { failure: ending.failure } : {}),
     });
-    if (lease.kind === 'teardown' && ending.state === 'done') await deleteJumpServer(deps.tables, holder.jumpServer);
+    if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
     else await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, state);
     return { finished: await changeLease(deps.tables, holder, { state: 'finished' }) };
   };
+
+/**
+ * What the control plane itself kept of a jump server that is gone. Its secrets go only now: until its database is seen to be gone,
+ * an interrupted teardown may still be followed by a PUT that needs them.
+ */
+async function forget(deps: Deps, jumpServer: string): Promise<void> {
+  const secrets = [controlSecrets.mysqlAdministrator, controlSecrets.guacadmin, controlSecrets.controlAccount];
+  await Promise.all(secrets.map((nameOf) => deps.vaults.control.remove(nameOf(jumpServer))));
+  await deleteReports(deps.tables, jumpServer);
+  await deleteJumpServer(deps.tables, jumpServer);
+}

@@ -15,6 +15,8 @@ export interface Vault {
   find(name: string): Promise<Secret | undefined>;
   /** Writes a new version and returns it. Brings a soft-deleted secret of that name back first. */
   put(name: string, value: string, more: { contentType: string; expiresOn?: Date }): Promise<string>;
+  /** Deletes it (softly, as vaults do). One that is gone already is fine. */
+  remove(name: string): Promise<void>;
 }
 
 export interface Vaults {
@@ -70,6 +72,13 @@ function createVault(credential: TokenCredential, uri: string): Vault {
         if (!isCode(error, 409)) throw error;
         await (await client.beginRecoverDeletedSecret(name)).pollUntilDone();
         return write(client, name, value, more);
+      }
+    },
+    async remove(name) {
+      try {
+        await client.beginDeleteSecret(name);
+      } catch (error) {
+        if (!isCode(error, 404)) throw error;
       }
     },
   };

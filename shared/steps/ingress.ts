@@ -34,7 +34,10 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
         );
       }
       const host = fqdn || ipAddress;
-      return { state: 'ready', output: { ipAddress, fqdn, url: `https://${host}${port === 443 ? '' : `:${port}`}${webPath}` } };
+      return {
+        state: 'ready',
+        output: { ipAddress, fqdn, url: `https://${host}${port === 443 ? '' : `:${port}`}${webPath}` },
+      };
     },
   };
 }

@@ -6,12 +6,15 @@ import type { Deps } from '../deps.ts';
 import { deleteInventory, type InventoryItem } from '../store/inventory.ts';
 
 const gone: Outcome = { state: 'ready', output: {} };
+/** Looks at a group that is not empty yet: what goes with something else (an endpoint's interface, a disk) is listed a little longer. */
+const lingering = 6;
 const resourceGroupType = 'Microsoft.Resources/resourceGroups';
 
 /** A step for each owned thing, dependants first. The row goes when the thing is seen to be gone. */
 export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, items: readonly InventoryItem[]): Step[] {
   return reversed(items).map((item): Step => {
     let setbacks = 0;
+    let looks = 0;
     return {
       key: item.key,
       type: item.type,
@@ -20,7 +23,8 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
       removes: true,
       async ensure(_outputs, attempt) {
         try {
-          const outcome = item.id === '' ? gone : await removeResource(deps, writes, jumpServer, item, attempt);
+          const outcome =
+            item.id === '' ? gone : await removeResource(deps, writes, jumpServer, item, attempt, ++looks);
           if (outcome.state === 'ready') await deleteInventory(deps.tables, jumpServer, item.key);
           return outcome;
         } catch (error) {
@@ -38,6 +42,7 @@ async function removeResource(
   jumpServer: string,
   item: InventoryItem,
   attempt: Attempt,
+  looks: number,
 ): Promise<Outcome> {
   const apiVersion = apiVersions[item.type];
   if (apiVersion === undefined) throw new Error(`No API version is known for ${item.type}.`);
@@ -47,7 +52,11 @@ async function removeResource(
   if (sent !== undefined) return (await attempt.within(sent)) === undefined ? working : gone;
   const found = await findById(deps, item.id, apiVersion);
   if (found === undefined || !isOurs(item, found.tags, jumpServer)) return gone;
-  if (item.type === resourceGroupType && (await holdsOthers(deps, item.id))) return gone;
+  if (item.type === resourceGroupType && (await holdsOthers(deps, item.id))) {
+    return looks < lingering
+      ? { state: 'pending', detail: 'something is still in the group', lookAgainSeconds: 2 }
+      : gone;
+  }
   await attempt.permit();
   const removal = writes.start(item.id, undefined, () =>
     resources.resources.beginDeleteByIdAndWait(item.id, apiVersion),
@@ -74,7 +83,7 @@ function isOurs(item: InventoryItem, tags: Record<string, string> | undefined, j
   return untagged || tags?.[ownerTag] === jumpServer;
 }
 
-/** A group goes only when it is empty: deleting it deletes whatever else somebody put into it. */
+/** A group goes only when it is empty: deleting it would delete whatever else somebody put into it. */
 async function holdsOthers(deps: Deps, groupId: string): Promise<boolean> {
   const group = groupId.split('/').at(-1) ?? '';
   for await (const _resource of deps.azure.resources.resources.listByResourceGroup(group)) return true;
