@@ -1,9 +1,10 @@
 import { afterError, type Writes } from '../azure/armStep.ts';
 import { type Attempt, type Outcome, reversed, type Step } from '../azure/engine.ts';
-import { ownerTag } from '../azure/names.ts';
+import { nodeName, ownerTag } from '../azure/names.ts';
 import { apiVersions } from '../azure/resources/apiVersions.ts';
 import type { Deps } from '../deps.ts';
 import { deleteInventory, type InventoryItem } from '../store/inventory.ts';
+import { deleteReport } from '../store/reports.ts';
 
 const gone: Outcome = { state: 'ready', output: {} };
 /** Looks at a group that is not empty yet: what goes with something else (an endpoint's interface, a disk) is listed a little longer. */
@@ -25,7 +26,7 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
         try {
           const outcome =
             item.id === '' ? gone : await removeResource(deps, writes, jumpServer, item, attempt, ++looks);
-          if (outcome.state === 'ready') await deleteInventory(deps.tables, jumpServer, item.key);
+          if (outcome.state === 'ready') await forgetItem(deps, jumpServer, item.key);
           return outcome;
         } catch (error) {
           writes.forget(item.id);
@@ -34,6 +35,12 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
       },
     };
   });
+}
+
+async function forgetItem(deps: Deps, jumpServer: string, key: string): Promise<void> {
+  const number = /^node-(\d+)\/health$/.exec(key)?.[1];
+  if (number !== undefined) await deleteReport(deps.tables, jumpServer, nodeName(jumpServer, Number(number)));
+  await deleteInventory(deps.tables, jumpServer, key);
 }
 
 async function removeResource(

@@ -27,9 +27,12 @@ export async function listReports(tables: Tables, jumpServer: string): Promise<S
   return (await listRows<ReportRow>(tables.reports, jumpServer)).map(toReport);
 }
 
+export const deleteReport = (tables: Tables, jumpServer: string, node: string): Promise<void> =>
+  deleteRow(tables.reports, jumpServer, node);
+
 export async function deleteReports(tables: Tables, jumpServer: string): Promise<void> {
   const reports = await listReports(tables, jumpServer);
-  await Promise.all(reports.map(({ node }) => deleteRow(tables.reports, jumpServer, node)));
+  await Promise.all(reports.map(({ node }) => deleteReport(tables, jumpServer, node)));
 }
 
 const toReport = (row: Row<ReportRow>): StoredReport => ({
