@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { regions } from './azure/regions.ts';
 import { containsCidr, parseCidr } from './cidr.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
+import { scalingSpec } from './scaling/scalingSpec.ts';
 import { refineSpec } from './specChecks.ts';
 import { cidr, defaultSubnets } from './specNetwork.ts';
 
@@ -111,6 +112,7 @@ const body = z.strictObject({
   web: web.prefault({}),
   ingress: ingress.prefault({}),
   database: database.prefault({}),
+  scaling: scalingSpec.prefault({}),
   tags: z.record(z.string(), z.string()).default({}).describe('Put on every resource.'),
 });
 

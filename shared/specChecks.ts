@@ -1,17 +1,20 @@
 import type { z } from 'zod';
+import { checkScaling, highestCount, type Scaling } from './scaling/scalingSpec.ts';
 import { type Complain, checkNetwork } from './specNetwork.ts';
 
 interface Spec {
   network: Parameters<typeof checkNetwork>[0];
   web: { count: number };
   database: { sku: string; highAvailability: string };
+  scaling: Scaling;
   tags: Record<string, string>;
 }
 
 /** What one field's own schema cannot see: fields against each other, and Azure's limits on tags. */
 export function refineSpec(spec: Spec, context: z.RefinementCtx): void {
   const complain: Complain = (path, message) => context.addIssue({ code: 'custom', path, message });
-  checkNetwork(spec.network, spec.web.count, complain);
+  checkNetwork(spec.network, highestCount(spec.scaling, spec.web.count), complain);
+  checkScaling(spec.scaling, spec.web.count, complain);
   checkDatabase(spec.database, complain);
   checkTags(spec.tags, complain);
 }

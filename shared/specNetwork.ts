@@ -74,7 +74,7 @@ export function checkNetwork(network: NetworkSpec, nodes: number, complain: Comp
     const room = Math.max(0, web.size - reservedAddresses);
     complain(
       where('web'),
-      `${subnets.web} has room for ${room} nodes (Azure keeps 5 addresses), not for web.count ${nodes}.`,
+      `${subnets.web} has room for ${room} nodes (Azure keeps 5 addresses), not for the ${nodes} that web.count and scaling ask for.`,
     );
   }
 }

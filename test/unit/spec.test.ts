@@ -29,6 +29,7 @@ test('the least a user says is a region and who may come in; the rest has defaul
       backupRetentionDays: 7,
       geoRedundantBackup: false,
     },
+    scaling: { min: 0, schedule: [], overrides: [], drainTimeout: 'PT30M', cooldown: 'PT10M' },
     tags: {},
   });
 });
@@ -48,7 +49,7 @@ const refused: [string, unknown, string, RegExp][] = [
     'network.allowedSources',
     /at least one network/,
   ],
-  ['an unknown field', { ...minimal, scaling: {} }, '', /scaling/],
+  ['an unknown field', { ...minimal, scalling: {} }, '', /scalling/],
   ['an unknown field inside', network({ dns: 'x' }), 'network', /dns/],
   ['a number as CIDR', network({ addressSpace: [7] }), 'network.addressSpace.0', /IPv4 network/],
   [
