@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { World } from './world.ts';
 
 interface ArmAnswer {
@@ -80,3 +81,56 @@ export async function vaults(world: World): Promise<{ name: string; uri: string 
 
 export const controlIdentity =
   '/resourceGroups/molcajete-control/providers/Microsoft.ManagedIdentity/userAssignedIdentities/molcajete-control';
+
+const peer = '/resourceGroups/targets/providers/Microsoft.Network';
+
+/** A network of somebody else with a machine's interface in it, for a jump server to peer with. Returns the network's id. */
+export async function makePeer(world: World): Promise<string> {
+  const location = 'westeurope';
+  const id = `/subscriptions/${world.stack.endpoints.subscriptionId}${peer}/virtualNetworks/targets`;
+  await settled(world, '/resourceGroups/targets', '2025-04-01', { location });
+  const subnets = [{ name: 'machines', properties: { addressPrefix: '10.90.0.0/24' } }];
+  await settled(world, `${peer}/virtualNetworks/targets`, '2026-01-01', {
+    location,
+    properties: { addressSpace: { addressPrefixes: ['10.90.0.0/16'] }, subnets },
+  });
+  const ipConfigurations = [
+    { name: 'primary', properties: { subnet: { id: `${id}/subnets/machines` }, privateIPAllocationMethod: 'Dynamic' } },
+  ];
+  await settled(world, `${peer}/networkInterfaces/target-nic`, '2026-01-01', {
+    location,
+    properties: { ipConfigurations },
+  });
+  return id;
+}
+
+/** The interface in the peered network. */
+export const peeredSource = (world: World): string =>
+  `/subscriptions/${world.stack.endpoints.subscriptionId}${peer}/networkInterfaces/target-nic`;
+
+async function settled(world: World, path: string, apiVersion: string, body: unknown): Promise<void> {
+  const put = await arm(world, 'PUT', path, apiVersion, body);
+  if (put.status >= 300) throw new Error(`PUT ${path} was answered with ${put.status}: ${JSON.stringify(put.body)}`);
+  for (;;) {
+    const { body: found } = await arm(world, 'GET', path, apiVersion);
+    if (found.properties.provisioningState === 'Succeeded') return;
+    await delay(50);
+  }
+}
+
+/** Would this flow pass? Asked of the local network, which answers from the rules that it enforces. */
+export async function connectivity(
+  world: World,
+  from: string,
+  to: string,
+  port: number,
+): Promise<{ result: string; detail: string }> {
+  const { control, subscriptionId } = world.stack.endpoints;
+  const target = to.startsWith('/subscriptions/') ? to : `/subscriptions/${subscriptionId}${to}`;
+  const answer = await fetch(`${control}/connectivity`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ from, to: target, port }),
+  });
+  return (await answer.json()) as { result: string; detail: string };
+}

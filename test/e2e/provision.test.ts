@@ -3,7 +3,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { mysqlNames, ownedResources } from './azure.ts';
+import {
+  arm,
+  connectivity,
+  controlIdentity,
+  makePeer,
+  mysqlNames,
+  ownedResources,
+  peeredSource,
+  principalOf,
+  vault,
+  vaults,
+} from './azure.ts';
 import { findIn, secretValues } from './secrets.ts';
 import { browse, logIn, reaches, visibleConnections } from './users.ts';
 import { type Answer, openWorld, spec, type World, writesOf } from './world.ts';
@@ -70,8 +81,11 @@ test('bad specs are refused with the field that is wrong, and leave no row and n
 });
 
 test('ten PUTs at once start one operation; each caller is told which', async () => {
+  const network = { allowedSources: ['127.0.0.0/24'], peerings: [{ virtualNetworkId: await makePeer(world) }] };
   const answers = await Promise.all(
-    Array.from({ length: 10 }, (_, i) => world.call('PUT', base, { body: spec({ tags: { caller: String(i) } }) })),
+    Array.from({ length: 10 }, (_, i) =>
+      world.call('PUT', base, { body: spec({ network, tags: { caller: String(i) } }) }),
+    ),
   );
   const urls = new Set(answers.map((answer) => answer.headers.get('operation-location')));
   expect(answers.map((answer) => answer.status).sort()).toEqual([202, ...Array(9).fill(409)]);
@@ -133,6 +147,65 @@ test('a user made over HTTP sees exactly what was granted, from twenty addresses
     }),
   );
   expect(homes.size).toBe(2);
+});
+
+const virtualMachine = (node: string) =>
+  `/resourceGroups/molcajete-${name}/providers/Microsoft.Compute/virtualMachines/${node}`;
+
+const report = {
+  bootId: 'boot',
+  agentVersion: '1',
+  applied: null,
+  ...Object.fromEntries(
+    ['haproxy', 'web', 'guacd', 'database'].map((part) => [part, { healthy: false, detail: 'forged' }]),
+  ),
+  sessions: { served: 0, relayed: 0 },
+  secrets: {},
+  draining: false,
+};
+
+test("a node's identity reports for that very node only", async () => {
+  const { body: machine } = await arm(world, 'GET', virtualMachine(`${name}-1`), '2026-04-01');
+  const oid: string = machine.identity.principalId;
+  const token = await world.stack.mint({ oid });
+  const send = (path: string, bearer: string) => world.call('POST', path, { body: report, token: bearer });
+  for (const path of [
+    `${base}/nodes/${name}-2/report`,
+    `/jump-servers/another/nodes/${name}-1/report`,
+    `${base}/nodes/nobody/report`,
+  ]) {
+    expect([path, (await send(path, token)).status]).toEqual([path, 403]);
+  }
+  const forArm = await world.stack.mint({ oid, audience: 'https://management.azure.com' });
+  expect((await send(`${base}/nodes/${name}-1/report`, forArm)).status).toBe(401);
+  expect((await send(`${base}/nodes/${name}-1/report`, await world.stack.token('JumpServer.Admin'))).status).toBe(403);
+  expect((await send(`${base}/nodes/${name}-1/report`, token)).status).toBe(200);
+});
+
+test("the nodes' identity reads the secrets of its own vault and of no other", async () => {
+  const oid = await principalOf(
+    world,
+    `/resourceGroups/molcajete-${name}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}-nodes`,
+  );
+  const control = await principalOf(world, controlIdentity);
+  for (const { name: vaultName, uri } of await vaults(world)) {
+    const own = vaultName.startsWith(name);
+    const { body } = await vault(world, control, `${uri.replace(/\/$/, '')}/secrets`);
+    expect(body.value.length).toBeGreaterThan(0);
+    for (const { id } of body.value) expect([id, (await vault(world, oid, id)).status]).toEqual([id, own ? 200 : 403]);
+  }
+});
+
+test('from a peered network nothing of a node is reached but what users reach', async () => {
+  const source = peeredSource(world);
+  const { result } = await connectivity(world, source, `${virtualMachine(`${name}-1`)}`, 8443);
+  expect(result).toBe('denied');
+  for (const port of [22, 4822, 8080, 3306, 8444, 8081]) {
+    expect([port, (await connectivity(world, source, virtualMachine(`${name}-1`), port)).result]).toEqual([
+      port,
+      'denied',
+    ]);
+  }
 });
 
 test('the default administrator of Guacamole is not there', async () => {
