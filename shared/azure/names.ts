@@ -9,8 +9,6 @@ export const tagNamesTag = 'molcajete-tags';
 /** The MySQL administrator; its password is in the control vault as `{name}-mysql-admin`. */
 export const databaseAdministrator = 'molcajete';
 
-export const databaseName = 'guacamole';
-
 /** MySQL Flexible Server's zone for private endpoints. */
 export const databaseDnsZone = 'privatelink.mysql.database.azure.com';
 

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { databaseAdministrator } from '../../shared/azure/names.ts';
 import { apiVersions } from '../../shared/azure/resources/apiVersions.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
+import { accountNames } from '../../shared/steps/database.ts';
 import { topology } from '../../shared/topology.ts';
 import { azureStub } from './azureStub.ts';
 import { diagnose } from './bicep.ts';
@@ -131,6 +133,27 @@ test('no secret is in what the clients sent, but the administrator password of t
   const bodies = stub.writes.map(({ body }) => JSON.stringify(body));
   expect(bodies.filter((body) => body.includes('a-Secret-of-2026'))).toHaveLength(1);
   expect(bodies.some((body) => body.includes('PRIVATE KEY'))).toBe(false);
+});
+
+test('the picture of the graph in the documentation has every resource and every arrow', () => {
+  const document = readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8');
+  const picture = /flowchart LR\n([\s\S]*?)```/.exec(document)?.[1] ?? '';
+  const arrows = new Set<string>();
+  for (const line of picture.split('\n').map((text) => text.replace(/\["[^"]*"\]/g, ''))) {
+    const stages = line.split('-->').map((stage) => stage.split('&').map((key) => key.trim()));
+    stages.slice(1).forEach((to, at) => {
+      for (const one of stages[at] ?? []) for (const other of to) arrows.add(`${one} → ${other}`);
+    });
+  }
+  const short = (key: string) => key.replace(/^node-\d+\//, '').replace(/^peering-.*/, 'peering');
+  const expected = topology('demo', everything, environment).flatMap(({ key, dependsOn }) =>
+    dependsOn.map((dependency) => `${short(dependency)} → ${short(key)}`),
+  );
+  expect([...arrows].sort()).toEqual([...new Set(expected)].filter((arrow) => arrow !== 'peering → peering').sort());
+});
+
+test('the administrator in the server is the one whose password is in the vault', () => {
+  expect(databaseAdministrator).toBe(accountNames.administrator);
 });
 
 const compiler = new URL('../../../shared/tools/bicep', import.meta.url).pathname;

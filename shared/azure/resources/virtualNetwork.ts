@@ -20,7 +20,6 @@ export function virtualNetwork(blueprint: Blueprint): Resource {
     type,
     id,
     dependsOn: [
-      'resourceGroup',
       'webNetworkSecurityGroup',
       'dataNetworkSecurityGroup',
       ...(spec.network.ddosProtection ? ['ddosProtectionPlan'] : []),
