@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -22,7 +22,14 @@ const node = (title: string, script: string, onLine?: (line: string) => void) =>
   onLine,
 });
 
-const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
+/** A zombie is dead; whoever is process 1 takes its time to bury it. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 test('a process that ends by itself is reported with the end of its log', async () => {
   const failed = Promise.withResolvers<Error>();
