@@ -35,7 +35,13 @@ export function createDatabases(tables: Tables, vaults: Vaults): Databases {
     const { host, login, version } = await findAccount(tables, vaults, jumpServer);
     const identity = `${host} ${version}`;
     if (previous?.identity === identity) return { ...previous, checkedAt: Date.now() };
-    const db = openDatabase({ host, port: databasePort, user: login.username, password: login.password, database: databaseName });
+    const db = openDatabase({
+      host,
+      port: databasePort,
+      user: login.username,
+      password: login.password,
+      database: databaseName,
+    });
     await previous?.db.destroy();
     return { identity, db, checkedAt: Date.now() };
   };
@@ -64,7 +70,10 @@ async function findAccount(
   vaults: Vaults,
   jumpServer: string,
 ): Promise<{ host: string; login: Login; version: string }> {
-  const [server, inventory] = await Promise.all([findJumpServer(tables, jumpServer), listInventory(tables, jumpServer)]);
+  const [server, inventory] = await Promise.all([
+    findJumpServer(tables, jumpServer),
+    listInventory(tables, jumpServer),
+  ]);
   if (server === undefined) throw notFound('jump server', jumpServer);
   const outputs = new Map(inventory.map((item) => [item.key, item.output]));
   const host = outputs.get('mysqlServer')?.fullyQualifiedDomainName;

@@ -1,5 +1,5 @@
-import type { Outputs } from './azure/resource.ts';
 import { nodeName } from './azure/names.ts';
+import type { Outputs } from './azure/resource.ts';
 import { databaseName, databasePort } from './databases.ts';
 import type { ProxyNode } from './node/haproxy.ts';
 import { type DesiredNodeState, desiredNodeState } from './node/report.ts';
@@ -26,7 +26,8 @@ export function desiredNode(
   const vaultUri = outputs.vault?.vaultUri;
   const identityClientId = outputs.identity?.clientId;
   const peerName = outputs.certificate?.peerName;
-  if (self === undefined || vaultUri === undefined || identityClientId === undefined || peerName === undefined) return undefined;
+  if (self === undefined || vaultUri === undefined || identityClientId === undefined || peerName === undefined)
+    return undefined;
   const host = outputs.mysqlServer?.fullyQualifiedDomainName;
   const account = outputs.database?.nodeAccountVersion;
   const bootstrapped = host !== undefined && account !== undefined;

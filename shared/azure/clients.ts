@@ -22,7 +22,11 @@ export interface AzureClients {
 const armScope = 'https://management.azure.com/.default';
 
 /** @param endpoint base URL of Azure Resource Manager, e.g. `https://management.azure.com`. */
-export function createAzureClients(credential: TokenCredential, subscriptionId: string, endpoint: string): AzureClients {
+export function createAzureClients(
+  credential: TokenCredential,
+  subscriptionId: string,
+  endpoint: string,
+): AzureClients {
   const modular = { endpoint, credentials: { scopes: [armScope] } };
   const classic = { endpoint, credentialScopes: armScope };
   return {
