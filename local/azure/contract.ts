@@ -51,7 +51,11 @@ export interface DataPlane {
   /** Takes the real thing away for good (data too). Idempotent. */
   remove(resource: ArmResource): Promise<void>;
   /** POST actions (start, powerOff, restart, redeploy, deallocate, runCommand, stop, loadBalancingRules/x/health …). Returns the answer's body. */
-  act?(resource: ArmResource, action: string, body: Record<string, unknown>): Promise<Record<string, unknown> | undefined>;
+  act?(
+    resource: ArmResource,
+    action: string,
+    body: Record<string, unknown>,
+  ): Promise<Record<string, unknown> | undefined>;
 }
 
 /** Keyed by resource type in lower case. */

@@ -1,0 +1,51 @@
+import type { Context, DataPlane, DataPlanes } from '../contract.ts';
+import type { StateStore } from '../state.ts';
+import type { Clock } from './clock.ts';
+import type { Kind } from './kind.ts';
+import type { Operations } from './operations.ts';
+import type { References } from './references.ts';
+
+export interface ArmOptions {
+  /** Multiplies every real duration; 0 for at once. */
+  factor: number;
+  /** How long (in Azure's seconds) a new role assignment does nothing. */
+  rolePropagationSeconds: number;
+  /** How long (ms) the references of something deleted linger. */
+  referenceLagMs: number;
+  /** Length of operation URLs; Azure's are kilobytes long. */
+  operationUrlBytes: number;
+  throttling: boolean;
+  /** What a VNet PUT without `subnets` does. Azure deleted them for years; the change of this may not have reached every region. */
+  omittedSubnets: 'delete' | 'keep';
+  /** Cores per VM family and in all that a subscription may use in a region. */
+  coreQuota: number;
+}
+
+export const defaultOptions: ArmOptions = {
+  factor: 0.02,
+  // Up to 10 minutes in Azure; most act sooner.
+  rolePropagationSeconds: 30,
+  referenceLagMs: 0,
+  operationUrlBytes: 1200,
+  throttling: true,
+  omittedSubnets: 'delete',
+  coreQuota: 100,
+};
+
+/** What the parts of ARM share. */
+export interface ArmEnv {
+  context: Omit<Context, 'state'>;
+  state: StateStore;
+  kinds: Map<string, Kind>;
+  references: References;
+  operations: Operations;
+  planes: DataPlanes;
+  clock: Clock;
+  options: ArmOptions;
+  /** The principal of a system-assigned identity. */
+  principalOf(resourceId: string): { objectId: string; clientId: string };
+}
+
+export const kindOf = (env: ArmEnv, type: string): Kind | undefined => env.kinds.get(type.toLowerCase());
+
+export const planeOf = (env: ArmEnv, type: string): DataPlane | undefined => env.planes[type.toLowerCase()];

@@ -1,0 +1,296 @@
+import type { ArmResource } from '../../contract.ts';
+import type { Stored } from '../../state.ts';
+import { giveAddresses } from '../addresses.ts';
+import type { ArmEnv } from '../env.ts';
+import { key, within } from '../ids.ts';
+import type { Draft, Kind, Reference } from '../kind.ts';
+import { asObject, asText, defaults, findAll, idOf, type Json, objects } from '../values.ts';
+import { bad, networkStates } from './networkErrors.ts';
+import { memberName } from './networkInterfaces.ts';
+import { backendPool, inboundNatRule, loadBalancer } from './networkShapes.ts';
+import { joinSubnet } from './virtualNetworks.ts';
+
+const type = 'Microsoft.Network/loadBalancers';
+
+function prepareBalancer(draft: Draft): void {
+  const { resource, existing, env } = draft;
+  const { properties } = resource;
+  resource.sku = { name: 'Basic', tier: 'Regional', ...resource.sku };
+  if (resource.sku.name === 'Basic')
+    throw bad('BasicSkuLoadBalancerCreationNotAllowed', 'Basic SKU load balancers are retired: use Standard.');
+  if (existing && existing.sku?.name !== resource.sku.name)
+    throw bad('LoadBalancerSkuCannotBeChanged', `Sku of load balancer ${resource.id} cannot be changed.`);
+  properties.resourceGuid = existing?.properties.resourceGuid ?? crypto.randomUUID();
+  for (const list of [
+    'frontendIPConfigurations',
+    'backendAddressPools',
+    'probes',
+    'loadBalancingRules',
+    'outboundRules',
+    'inboundNatRules',
+    'inboundNatPools',
+  ])
+    defaults(properties, { [list]: [] });
+  each(properties.frontendIPConfigurations, (own) => defaults(own, { privateIPAllocationMethod: 'Dynamic' }));
+  each(properties.probes, completeProbe);
+  each(properties.loadBalancingRules, (own, name) => completeRule(own, name, resource.id));
+  each(properties.outboundRules, (own) =>
+    defaults(own, { allocatedOutboundPorts: 0, idleTimeoutInMinutes: 4, enableTcpReset: false }),
+  );
+  each(properties.inboundNatRules, (own) =>
+    defaults(own, { protocol: 'Tcp', idleTimeoutInMinutes: 4, enableTcpReset: false, enableFloatingIP: false }),
+  );
+  each(properties.backendAddressPools, (own, name) => checkPool(draft, own, name));
+  checkFrontends(draft);
+  checkSnat(properties);
+  giveAddresses(
+    env,
+    resource.id,
+    objects(properties.frontendIPConfigurations),
+    objects(existing?.properties.frontendIPConfigurations),
+  );
+}
+
+const each = (list: unknown, visit: (properties: Json, name: string) => void): void => {
+  for (const item of objects(list)) {
+    item.properties = { ...asObject(item.properties) };
+    visit(asObject(item.properties), asText(item.name));
+  }
+};
+
+function completeProbe(own: Json, name: string): void {
+  defaults(own, {
+    intervalInSeconds: 15,
+    numberOfProbes: 2,
+    probeThreshold: 1,
+    noHealthyBackendsBehavior: 'AllProbedDown',
+  });
+  if (Number(own.intervalInSeconds) < 5)
+    throw bad(
+      'InvalidProbeInterval',
+      `Probe ${name} has an interval of ${String(own.intervalInSeconds)} s; the least is 5.`,
+    );
+  const http = own.protocol !== 'Tcp';
+  if (http && asText(own.requestPath) === '')
+    throw bad('ProbeRequestPathMissing', `Probe ${name} of protocol ${String(own.protocol)} needs a requestPath.`);
+  if (!http && own.requestPath !== undefined)
+    throw bad('ProbeRequestPathNotAllowed', `Probe ${name} of protocol Tcp may not have a requestPath.`);
+}
+
+function completeRule(own: Json, name: string, balancer: string): void {
+  defaults(own, {
+    idleTimeoutInMinutes: 4,
+    enableFloatingIP: false,
+    enableTcpReset: false,
+    loadDistribution: 'Default',
+    disableOutboundSnat: false,
+  });
+  if (own.backendPort === undefined)
+    throw bad('LoadBalancingRuleBackendPortMissing', `Load balancing rule ${name} of ${balancer} has no backendPort.`);
+  const pool = own.backendAddressPool ?? objects(own.backendAddressPools)[0];
+  if (pool !== undefined) {
+    own.backendAddressPool = pool;
+    own.backendAddressPools = own.backendAddressPools ?? [pool];
+  }
+}
+
+/** Members of a NIC pool are written on the NIC: on the pool only their adminState may change, with their names as keys. */
+function checkPool({ resource, env }: Draft, own: Json, name: string): void {
+  const addresses = objects(own.loadBalancerBackendAddresses);
+  const members = nicMembers(env, `${resource.id}/backendAddressPools/${name}`);
+  if (addresses.length === 0) return;
+  const byAddress = addresses.filter(
+    (item) =>
+      asObject(item.properties).ipAddress !== undefined && asObject(item.properties).virtualNetwork !== undefined,
+  );
+  if (members.length > 0 && byAddress.length > 0)
+    throw bad(
+      'BackendAddressPoolCannotMixNicAndIp',
+      `Backend address pool ${name} has network interfaces; IP addresses cannot be added.`,
+    );
+  if (members.length === 0) {
+    const bare = addresses.find((item) => asObject(item.properties).ipAddress === undefined);
+    if (bare)
+      throw bad(
+        'LoadBalancerBackendAddressIpAddressMissing',
+        `Backend address ${asText(bare.name)} of pool ${name} has no ipAddress.`,
+      );
+    for (const item of addresses) defaults(asObject(item.properties), { adminState: 'None' });
+    return;
+  }
+  const names = members.map(memberName);
+  const strange = addresses.find(
+    (item) => !names.some((known) => known.toLowerCase() === asText(item.name).toLowerCase()),
+  );
+  if (strange)
+    throw bad(
+      'LoadBalancerBackendAddressCannotBeAddedToNicBasedPool',
+      `Backend address ${asText(strange.name)} is no member of pool ${name}: members are written on the network interface.`,
+    );
+}
+
+function checkFrontends({ resource, env }: Draft): void {
+  for (const item of objects(resource.properties.frontendIPConfigurations)) {
+    const own = asObject(item.properties);
+    const ip = idOf(own.publicIPAddress);
+    if ((ip === undefined) === (idOf(own.subnet) === undefined))
+      throw bad(
+        'LoadBalancerFrontendIPConfigurationMustHaveSubnetOrPublicIP',
+        `Frontend ${asText(item.name)} of ${resource.id} must have either a subnet or a public IP.`,
+      );
+    if (ip === undefined) continue;
+    const sku = env.state.get(ip)?.sku?.name;
+    if (sku !== undefined && sku !== resource.sku?.name)
+      throw bad(
+        'PublicIPAndLBSkuDoNotMatch',
+        `${String(resource.sku?.name)} sku load balancer ${resource.id} cannot reference ${String(sku)} sku publicIP ${ip}.`,
+      );
+    const other = env.references.of(ip).find((use) => key(use.source) !== key(resource.id));
+    if (other)
+      throw bad(
+        'PublicIPAddressInUse',
+        `Resource ${String(item.id)} is referencing public IP address ${ip} that is already allocated to resource ${other.holder}.`,
+      );
+  }
+}
+
+function checkSnat(properties: Json): void {
+  const outbound = findAll(properties, 'outboundRules[].properties.frontendIPConfigurations[]').map(({ value }) =>
+    key(idOf(value) ?? ''),
+  );
+  for (const rule of objects(properties.loadBalancingRules)) {
+    const own = asObject(rule.properties);
+    if (own.disableOutboundSnat === true || !outbound.includes(key(idOf(own.frontendIPConfiguration) ?? ''))) continue;
+    throw bad(
+      'LoadBalancingRuleMustDisableSNATSinceSameFrontendIPConfigurationIsReferencedByOutboundRule',
+      `Load balancing rule ${String(rule.id)} must disable SNAT since same frontend IP configuration is referenced by outbound rule.`,
+    );
+  }
+}
+
+/** The ipConfigurations that are members of a pool. */
+export const nicMembers = (env: ArmEnv, pool: string): string[] =>
+  env.references
+    .of(pool)
+    .filter((use) => use.reference.back === 'backendIPConfigurations')
+    .map((use) => use.holder);
+
+/** A pool shows its members; their adminState is kept by name. */
+function showMembers(copy: ArmResource, stored: Stored, env: ArmEnv): void {
+  for (const pool of objects(copy.properties.backendAddressPools)) {
+    const own = asObject(pool.properties);
+    const members = nicMembers(env, asText(pool.id));
+    if (members.length === 0) continue;
+    const kept = objects(own.loadBalancerBackendAddresses);
+    own.loadBalancerBackendAddresses = members.map((member) => {
+      const name = memberName(member);
+      const old = kept.find((item) => asText(item.name).toLowerCase() === name.toLowerCase());
+      const nic = objects(env.state.get(member.split('/').slice(0, -2).join('/'))?.properties.ipConfigurations).find(
+        (c) => key(asText(c.id)) === key(member),
+      );
+      return {
+        name,
+        properties: {
+          ipAddress: asObject(nic?.properties).privateIPAddress,
+          networkInterfaceIPConfiguration: { id: member },
+          adminState: asObject(old?.properties).adminState ?? 'None',
+        },
+      };
+    });
+  }
+  copy.properties.provisioningState = stored.properties.provisioningState;
+}
+
+const inside = (list: string, path: string, part: string, back: string, single = false): Reference => ({
+  path: `properties.${list}[].properties.${path}`,
+  to: `${type}/${part}`,
+  back,
+  ...(single ? { single } : {}),
+});
+
+export const loadBalancers: Kind[] = [
+  {
+    type,
+    style: 'network',
+    location: 'required',
+    properties: loadBalancer,
+    extra: { sku: { name: 'Standard|Basic|Gateway', tier: 'Regional|Global' }, extendedLocation: 'any' },
+    parts: [
+      'frontendIPConfigurations',
+      'backendAddressPools',
+      'probes',
+      'loadBalancingRules',
+      'outboundRules',
+      'inboundNatRules',
+    ],
+    patch: 'tags',
+    state: networkStates,
+    references: [
+      { path: 'properties.frontendIPConfigurations[].properties.subnet', ...joinSubnet, back: 'ipConfigurations' },
+      {
+        path: 'properties.frontendIPConfigurations[].properties.publicIPAddress',
+        to: 'Microsoft.Network/publicIPAddresses',
+        linked: 'Microsoft.Network/publicIPAddresses/join/action',
+        back: 'ipConfiguration',
+        single: true,
+      },
+      inside('loadBalancingRules', 'frontendIPConfiguration', 'frontendIPConfigurations', 'loadBalancingRules'),
+      inside('loadBalancingRules', 'backendAddressPool', 'backendAddressPools', 'loadBalancingRules'),
+      inside('loadBalancingRules', 'backendAddressPools[]', 'backendAddressPools', 'loadBalancingRules'),
+      inside('loadBalancingRules', 'probe', 'probes', 'loadBalancingRules'),
+      inside('outboundRules', 'frontendIPConfigurations[]', 'frontendIPConfigurations', 'outboundRules'),
+      inside('outboundRules', 'backendAddressPool', 'backendAddressPools', 'outboundRules'),
+      inside('inboundNatRules', 'frontendIPConfiguration', 'frontendIPConfigurations', 'inboundNatRules'),
+      inside('inboundNatRules', 'backendAddressPool', 'backendAddressPools', 'inboundNatRules'),
+    ],
+    prepare: prepareBalancer,
+    view: showMembers,
+    removed(resource, env) {
+      for (const nic of env.state.list('Microsoft.Network/networkInterfaces')) dropPools(env, nic, resource.id);
+    },
+  },
+  { type: `${type}/backendAddressPools`, style: 'network', location: 'none', properties: backendPool, embedded: true },
+  { type: `${type}/inboundNatRules`, style: 'network', location: 'none', properties: inboundNatRule, embedded: true },
+  {
+    type: `${type}/frontendIPConfigurations`,
+    style: 'network',
+    location: 'none',
+    properties: {},
+    embedded: true,
+    made: true,
+  },
+  { type: `${type}/probes`, style: 'network', location: 'none', properties: {}, embedded: true, made: true },
+  { type: `${type}/outboundRules`, style: 'network', location: 'none', properties: {}, embedded: true, made: true },
+  {
+    type: `${type}/loadBalancingRules`,
+    style: 'network',
+    location: 'none',
+    properties: {},
+    embedded: true,
+    made: true,
+    actions: {
+      health: {
+        free: true,
+        check(rule) {
+          if (idOf(rule.properties.probe) === undefined)
+            throw bad('LoadBalancingRuleHasNoProbe', `The health of rule ${rule.id} is not known: it has no probe.`);
+        },
+      },
+    },
+  },
+];
+
+function dropPools(env: ArmEnv, nic: Stored, balancer: string): void {
+  const named = findAll(nic, 'properties.ipConfigurations[].properties.loadBalancerBackendAddressPools[]');
+  if (!named.some(({ value }) => within(idOf(value) ?? '', balancer))) return;
+  env.state.update(nic.id, (copy) => {
+    for (const configuration of objects(copy.properties.ipConfigurations)) {
+      const own = asObject(configuration.properties);
+      for (const list of ['loadBalancerBackendAddressPools', 'loadBalancerInboundNatRules']) {
+        const left = objects(own[list]).filter((item) => !within(idOf(item) ?? '', balancer));
+        if (left.length > 0) own[list] = left;
+        else delete own[list];
+      }
+    }
+  });
+}
