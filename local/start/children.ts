@@ -72,9 +72,10 @@ function startChild(options: ChildOptions, logFile: string, onUnexpectedExit: (e
   process.stderr.pipe(log, { end: false });
   if (options.onLine) createInterface({ input: process.stdout }).on('line', options.onLine);
   let expected = false;
-  const exited = watchExit(process).then((how) => {
-    log.end();
+  const exited = watchExit(process).then(async (how) => {
     killGroup(process.pid);
+    await closed(process);
+    await new Promise<void>((resolve) => log.end(resolve));
     if (!expected) onUnexpectedExit(new Error(`${options.title} ${how}.${lastLines(logFile)}`));
   });
   const running = () => process.exitCode === null && process.signalCode === null;
@@ -101,6 +102,14 @@ async function watchExit(process: ChildProcess): Promise<string> {
   } catch (error) {
     return `could not be started: ${(error as Error).message}`;
   }
+}
+
+/** Resolves when its output has been read, or after a second if something outside its group still holds the pipes. */
+async function closed(process: ChildProcess): Promise<void> {
+  const streams = [process.stdout, process.stderr].filter((stream) => stream !== null && !stream.readableEnded);
+  const signal = AbortSignal.timeout(1000);
+  await Promise.all(streams.map((stream) => stream && once(stream, 'end', { signal }))).catch(() => {});
+  for (const stream of streams) stream?.destroy();
 }
 
 /** Nothing that it started stays behind. */

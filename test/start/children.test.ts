@@ -59,7 +59,7 @@ test('a process and what it started die with us, also by kill -9', async () => {
   const dir = tempDir();
   const modulePath = join(import.meta.dirname, '../../local/start/children.ts');
   const grandchild =
-    'const c = require("child_process").spawn("sleep", ["1000"]); console.log("pid", process.pid, c.pid); process.on("SIGTERM", () => { c.kill(); process.exit() }); setInterval(() => {}, 1e6)';
+    'const c = require("child_process").spawn("sleep", ["1000"]); process.on("SIGTERM", () => { c.kill(); process.exit() }); console.log("pid", process.pid, c.pid); setInterval(() => {}, 1e6)';
   const script = `
     import { openChildren } from ${JSON.stringify(modulePath)};
     openChildren(${JSON.stringify(dir)}, () => {}).start({
