@@ -71,7 +71,8 @@ export function join(a: Socket, b: Socket, idleMs?: number): void {
     [a, b],
     [b, a],
   ] as const) {
-    from.on('error', () => to.destroy());
+    // A reset is passed on as one: a half-closed other side would notice nothing before its next byte.
+    from.on('error', () => to.resetAndDestroy());
     from.once('close', () => {
       if (!from.readableEnded) to.destroy();
     });

@@ -97,7 +97,7 @@ function databaseClient(machine: Machine, args: string[]): string[] {
   const host = hostOf(mapped);
   const address = host && (machine.dns.resolve(machine.nic.networkId, host) ?? host);
   if (host && address === host && !/^[\d.]+$/.test(host)) throw new UnknownHost(host);
-  return [mariadb, ...mapped, ...(address ? [`--host=${address}`, `--bind-address=${machine.addresses.wire}`] : [])];
+  return [mariadb, ...mapped, ...(address ? [`--host=${address}`] : [])];
 }
 
 /** In the client's own words. */

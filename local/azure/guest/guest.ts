@@ -134,6 +134,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
       if ('closeAllConnections' in server) server.closeAllConnections();
     }
     servers = [];
+    rmSync(root, { force: true });
     if (nic) await parts.nics.detach(nic.id);
   }
 
