@@ -92,13 +92,17 @@ export class StateStore implements State {
     this.#announce({ id: before.id, before });
   }
 
-  /** A value that is made once and kept, e.g. the subscription's id. */
+  /** A value that is made once and kept, e.g. the subscription's id; see `set`. */
   once(name: string, make: () => string): string {
     const row = this.db.prepare('select value from meta where key = ?').get(name);
     if (row !== undefined) return String(row.value);
     const value = make();
     this.db.prepare('insert into meta (key, value) values (?, ?)').run(name, value);
     return value;
+  }
+
+  set(name: string, value: string): void {
+    this.db.prepare('insert or replace into meta (key, value) values (?, ?)').run(name, value);
   }
 
   close(): void {

@@ -101,6 +101,8 @@ export interface Kind {
   created?: number;
   /** Verbs that are answered at once although the style has long-running operations. */
   instant?: ('PUT' | 'PATCH' | 'DELETE')[];
+  /** The data plane is asked before the answer and again in the operation: what it knows (a vault's address) is there at once. */
+  early?: boolean;
   /** The data plane is awaited before the answer, which already shows the end (network interfaces). */
   inline?: boolean;
   /** The member of `properties` that shows the state, and its words. */

@@ -192,12 +192,21 @@ async function startWrite(
   request: ArmRequest,
 ): Promise<ArmAnswer> {
   const operation = env.operations.start(draft, length * 1000 * env.options.factor, secrets);
+  if (kind.early) await learnEarly(env, kind, id);
   if (kind.inline) {
     await env.operations.ended(operation);
     if (operation.error) throw new ArmError(400, operation.error.code, operation.error.message);
   }
   const stored = env.state.get(shownId) ?? env.state.get(id);
   return acceptedAnswer(operation, stored && show(stored, env, request), request.origin, env);
+}
+
+async function learnEarly(env: ArmEnv, kind: Kind, id: string): Promise<void> {
+  const learned = await env.operations.queued(id, async () => {
+    const stored = env.state.get(id);
+    return stored && planeOf(env, kind.type)?.apply(stored, {});
+  });
+  if (learned) env.state.update(id, (copy) => Object.assign(copy.properties, learned));
 }
 
 async function finishNow(

@@ -135,6 +135,7 @@ const vaults: Kind = {
   patch: 'merge',
   state: states,
   created: 200,
+  early: true,
   instant: ['DELETE'],
   prepare: prepareVault,
   removed: keepDeleted,
