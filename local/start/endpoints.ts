@@ -1,23 +1,5 @@
-/** What `local/azure/main.ts` prints when it listens. */
-export interface AzureEndpoints {
-  /** `127.7`: the claimed /16. */
-  range: string;
-  arm: string;
-  tenantId: string;
-  subscriptionId: string;
-  location: string;
-  issuer: string;
-  identityEndpoint: string;
-  identityHeader: string;
-  /** Tokens and faults; answers on loopback only. */
-  control: string;
-  /** PEM file of the local certificate authority. */
-  ca: string;
-  /** Directory of the hosts files of the virtual networks. */
-  hosts: string;
-  /** Object id of a principal that owns the subscription. */
-  ownerOid: string;
-}
+import type { AzureEndpoints } from '../azure/azure.ts';
+import type { TokenRequest } from '../azure/identity/tokens.ts';
 
 /** `<dir>/endpoints.json`: where everything of a running copy listens, for tools. */
 export interface Endpoints extends Omit<AzureEndpoints, 'identityHeader'> {
@@ -29,16 +11,6 @@ export interface Endpoints extends Omit<AzureEndpoints, 'identityHeader'> {
   queues: string;
   /** Where users log in, once the first jump server is there. */
   ingress?: string;
-}
-
-export interface TokenRequest {
-  audience: string;
-  oid?: string;
-  roles?: string[];
-  name?: string;
-  expiresInSeconds?: number;
-  issuer?: string;
-  signWith?: 'other-key';
 }
 
 /** Asks a running local Azure for an access token. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { AzureEndpoints } from '../azure/azure.ts';
 import { putResource } from './arm.ts';
-import { type AzureEndpoints, fetchToken } from './endpoints.ts';
+import { fetchToken } from './endpoints.ts';
 
 /** What a platform team has before it deploys Molcajete, and what the product's settings name. */
 export interface LandingZone {

@@ -2,11 +2,11 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import type { AzureEndpoints } from '../azure/azure.ts';
 import { hostsFileOf } from '../azure/fabric/dns.ts';
 import type { KeyedCertificate } from '../azure/tls.ts';
 import { root } from './build.ts';
 import type { Child, Children } from './children.ts';
-import type { AzureEndpoints } from './endpoints.ts';
 import type { Ports } from './ports.ts';
 
 /** The three processes of a running copy, and how each is started. */

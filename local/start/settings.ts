@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AzureEndpoints } from '../azure/azure.ts';
 import { root } from './build.ts';
-import type { AzureEndpoints } from './endpoints.ts';
 import type { LandingZone } from './landingZone.ts';
 import type { Ports } from './ports.ts';
 

@@ -1,10 +1,12 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import type { AzureEndpoints } from '../azure/azure.ts';
+import type { TokenRequest } from '../azure/identity/tokens.ts';
 import { openAuthority } from '../azure/tls.ts';
 import { buildBundle, root } from './build.ts';
 import { type Child, type Children, openChildren } from './children.ts';
-import { type AzureEndpoints, type Endpoints, fetchToken, type TokenRequest } from './endpoints.ts';
+import { type Endpoints, fetchToken } from './endpoints.ts';
 import { makeLandingZone } from './landingZone.ts';
 import { lockDirectory } from './lock.ts';
 import { startAzure, startAzurite, startHost } from './parts.ts';
