@@ -1,5 +1,7 @@
+import { appendFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DurableApi } from './durable/api.ts';
 import { HubDatabase } from './durable/database.ts';
@@ -18,7 +20,7 @@ import { applySettings, type HostConfig, readHostConfig } from './settings.ts';
 import { Timers } from './timers/timers.ts';
 import type { TypedData } from './worker/coreTypes.ts';
 import { loadApp } from './worker/loadApp.ts';
-import { type RegisteredFunction, Worker } from './worker/worker.ts';
+import { type RegisteredFunction, type Trace, Worker } from './worker/worker.ts';
 
 /** How long running functions may take to finish when the host is stopped. */
 const stopLimitMs = 10_000;
@@ -34,7 +36,7 @@ export interface RunningHost {
 export async function startHost(options: HostOptions): Promise<RunningHost> {
   applySettings(options.app, options.settings);
   const config = readHostConfig(options.app, availableParallelism());
-  const worker = new Worker();
+  const worker = new Worker(options.trace ? traceTo(options.trace) : null);
   let serve: Parameters<typeof listen>[1] = async (_, response) => void response.writeHead(503).end();
   // The app may ask for its own address while it loads.
   const main = await listen(options.port, (request, response) => serve(request, response));
@@ -62,10 +64,19 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     keys,
     auth: options.auth,
   });
+  if (options.auth)
+    keys.writeAll(
+      join(options.dir, 'keys.json'),
+      functions.map(({ target }) => target.metadata.name),
+    );
   engine.start();
   timers.start();
   const stop = () => stopHost(worker, database, engine, timers, [main.server, rpc.server]);
   return { port: main.port, rpcPort: rpc.port, stop };
+}
+
+function traceTo(file: string): Trace {
+  return (message) => appendFileSync(file, `${JSON.stringify({ t: new Date().toISOString(), ...message })}\n`);
 }
 
 function durableParts(options: HostOptions, config: HostConfig, worker: Worker) {

@@ -11,10 +11,12 @@ export interface HostOptions {
   /** Names of the only functions to load (lower case), or null for all. */
   readonly enable: ReadonlySet<string> | null;
   readonly settings: string | null;
+  /** A file that gets one JSON line for every message to and from a function, or null. */
+  readonly trace: string | null;
 }
 
 export const usage =
-  'node local/host/main.ts --app DIR --dir STATE_DIR --port PORT [--rpc-port PORT] [--auth] [--enable FUNCTION]... [--settings FILE]';
+  'node local/host/main.ts --app DIR --dir STATE_DIR --port PORT [--rpc-port PORT] [--auth] [--enable FUNCTION]... [--settings FILE] [--trace FILE]';
 
 /**
  * Reads the command line.
@@ -31,6 +33,7 @@ export function parseOptions(argv: readonly string[]): HostOptions {
       auth: { type: 'boolean', default: false },
       enable: { type: 'string', multiple: true },
       settings: { type: 'string' },
+      trace: { type: 'string' },
     },
   });
   if (!values.app || !values.dir || !values.port)
@@ -44,6 +47,7 @@ export function parseOptions(argv: readonly string[]): HostOptions {
     auth: values.auth,
     enable: names.length ? new Set(names.map((name) => name.toLowerCase())) : null,
     settings: values.settings ? resolve(values.settings) : null,
+    trace: values.trace ? resolve(values.trace) : null,
   };
 }
 

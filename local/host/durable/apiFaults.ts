@@ -1,8 +1,12 @@
 import { jsonReply, type Reply } from '../http/reply.ts';
 
-/** The faults that the extension's API reports with a .NET exception; the stack, which names its own code, is left out. */
+/** The last frame of the stack that the real extension prints. */
+const stack =
+  '   at Microsoft.Azure.WebJobs.Extensions.DurableTask.HttpApiHandler.HandleRequestAsync(HttpRequestMessage request, CancellationToken cancellationToken)';
+
+/** The faults that the extension's API reports with a .NET exception. */
 function fault(status: number, message: string, type: string, detail: string): Reply {
-  return jsonReply(status, { Message: message, ExceptionMessage: detail, ExceptionType: type, StackTrace: '' });
+  return jsonReply(status, { Message: message, ExceptionMessage: detail, ExceptionType: type, StackTrace: stack });
 }
 
 export function argumentFault(message: string, detail: string): Reply {

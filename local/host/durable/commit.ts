@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { log } from '../log.ts';
 import { milliseconds, timestamp } from './clock.ts';
 import type { HubDatabase } from './database.ts';
 import { subOrchestrationFailed } from './failures.ts';
@@ -49,7 +50,8 @@ export function commitEpisode(database: HubDatabase, episode: Episode): Wakes | 
       if (woken) wakes.add(woken);
     }
     if (decision.completion) events.push(completionEvent(decision.completion));
-    events.push(event(eventType.orchestratorCompleted, {}));
+    // The first episode after continueAsNew finds its mark in the history already, and adds another only when it has scheduled something.
+    if (episode.fresh.length || events.length) events.push(event(eventType.orchestratorCompleted, {}));
     appendHistory(database, instance.id, episode.pastLength, events);
     if (decision.completion) {
       const parent = tellParent(database, instance, decision.completion);
@@ -121,7 +123,15 @@ function startScheduled(database: HubDatabase, instance: Instance, id: number, s
     case 'timer': {
       const fired = event(eventType.timerFired, { TimerId: id, FireAt: scheduled.fireAt });
       // The storage queue takes a delay in whole seconds, so a timer fires up to a second early.
-      const seconds = Math.max(0, Math.floor((milliseconds(scheduled.fireAt) - Date.now()) / 1000));
+      const left = milliseconds(scheduled.fireAt) - Date.now();
+      const seconds = Math.max(0, Math.floor(left / 1000));
+      if (left > 0 && !seconds) {
+        log(
+          'debug',
+          instance.name,
+          `Instance '${instance.id}': a timer of ${Math.round(left)} ms fires at once, as on the real host.`,
+        );
+      }
       sendMessage(database, instance.id, instance.execution, fired, seconds ? Date.now() + seconds * 1000 : 0);
       return seconds ? null : instance.id;
     }

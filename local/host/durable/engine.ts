@@ -32,6 +32,8 @@ export class Engine {
   #activitiesRunning = 0;
   #pumpAsked = false;
   #stopping = false;
+  /** Every message that was due at this time has had its instance woken. */
+  #wokenUpTo = 0;
   #dueTimer: NodeJS.Timeout | undefined;
   #neighbourTimer: NodeJS.Timeout | undefined;
 
@@ -135,14 +137,17 @@ export class Engine {
 
   #armDueTimer(): void {
     clearTimeout(this.#dueTimer);
-    const due = this.#database.get('SELECT min(due) AS due FROM messages WHERE due > ?', Date.now())?.due;
+    // Counted from the last look, not from now: what has become due since then must not be forgotten here.
+    this.#wokenUpTo = Math.min(this.#wokenUpTo, Date.now());
+    const due = this.#database.get('SELECT min(due) AS due FROM messages WHERE due > ?', this.#wokenUpTo)?.due;
     if (due === null || due === undefined) return;
     const delay = Math.max(0, Math.min(Number(due) - Date.now(), maxDelayMs));
     this.#dueTimer = setTimeout(() => this.#wakeDue(), delay);
   }
 
   #wakeDue(): void {
-    const rows = this.#database.all('SELECT DISTINCT instance FROM messages WHERE due <= ?', Date.now());
+    this.#wokenUpTo = Date.now();
+    const rows = this.#database.all('SELECT DISTINCT instance FROM messages WHERE due <= ?', this.#wokenUpTo);
     this.wake(...rows.map((row) => String(row.instance)));
   }
 

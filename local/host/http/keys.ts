@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { DatabaseSync } from 'node:sqlite';
 
@@ -24,6 +25,17 @@ export class Keys {
       .run(scope, name, `${randomBytes(38).toString('base64url')}AzFu==`);
     const row = this.#database.prepare('SELECT value FROM keys WHERE scope = ? AND name = ?').get(scope, name);
     return String(row?.value);
+  }
+
+  /** Makes all keys and writes them to a file that only its owner may read: with key checks on, nothing else tells them to a caller. */
+  writeAll(file: string, functionNames: readonly string[]): void {
+    const all = {
+      master: this.get('master'),
+      host: this.get('host'),
+      system: { [durableSystemKey]: this.get('system', durableSystemKey) },
+      functions: Object.fromEntries(functionNames.map((name) => [name, this.get(`function:${name}`)])),
+    };
+    writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`, { mode: 0o600 });
   }
 
   /** Which scopes the key that came with a request has; none when there is none or it is unknown. */

@@ -59,12 +59,12 @@ export class Timers {
   /** Runs a timer function by hand. `input` only shows up in the trigger metadata, under the binding's name. */
   async runByHand(name: string, input: unknown): Promise<void> {
     const schedule = this.#schedules.get(name);
-    if (schedule)
-      await this.#invoke(
-        schedule,
-        false,
-        typeof input === 'string' ? { [schedule.binding.name]: { string: input } } : {},
-      );
+    if (!schedule) return;
+    await this.#invoke(
+      schedule,
+      false,
+      typeof input === 'string' ? { [schedule.binding.name]: { string: input } } : {},
+    );
   }
 
   #add(target: RegisteredFunction, binding: BindingInfo): void {
@@ -76,7 +76,7 @@ export class Timers {
     const schedule: Schedule = { target, binding, cron, monitored, timer: undefined };
     this.#schedules.set(target.metadata.name, schedule);
     const missed = monitored && this.#missedTick(schedule);
-    if (missed || binding.runOnStartup === true) void this.#invoke(schedule, missed, {});
+    if (missed || binding.runOnStartup === true) void this.#tick(schedule, missed);
     this.#arm(schedule);
   }
 
@@ -98,7 +98,7 @@ export class Timers {
     schedule.timer = setTimeout(
       () => {
         if (Date.now() < next.getTime()) return this.#arm(schedule);
-        if (this.#claimTick(schedule.target.metadata.name, next.getTime())) void this.#invoke(schedule, false, {});
+        if (this.#claimTick(schedule.target.metadata.name, next.getTime())) void this.#tick(schedule, false);
         this.#arm(schedule);
       },
       Math.max(1, Math.min(left, maxDelayMs)),
@@ -116,19 +116,24 @@ export class Timers {
     );
   }
 
+  /** Runs a tick. Only such runs, not those by hand, are written into the monitor. */
+  async #tick(schedule: Schedule, isPastDue: boolean): Promise<void> {
+    const startedAt = new Date();
+    await this.#invoke(schedule, isPastDue, {});
+    if (schedule.monitored) this.#write(schedule.target.metadata.name, offsetText(startedAt), schedule.cron.nextRun());
+  }
+
   async #invoke(schedule: Schedule, isPastDue: boolean, metadata: Record<string, TypedData>): Promise<void> {
-    const { target, binding, cron, monitored } = schedule;
+    const { target, binding, monitored } = schedule;
     const { name } = target.metadata;
     const status = monitored ? this.#status(name) : null;
     const input = { Schedule: { AdjustForDST: true }, ScheduleStatus: status, IsPastDue: isPastDue };
     const inputs = [{ name: binding.name, data: { json: JSON.stringify(input) } }, ...this.#extraInputs(target)];
-    const startedAt = new Date();
     const outcome = await this.#worker.invoke(target, inputs, {
-      TimerTrigger: { string: localText(startedAt) },
+      TimerTrigger: { string: localText(new Date()) },
       ...metadata,
     });
     if (!outcome.ok) log('error', name, outcome.stack || outcome.message);
-    if (monitored && !Object.keys(metadata).length) this.#write(name, offsetText(startedAt), cron.nextRun());
   }
 
   #status(name: string): MonitorStatus | null {

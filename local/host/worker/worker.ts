@@ -24,6 +24,13 @@ export type InvocationOutcome =
   | { readonly ok: true; readonly response: InvocationResponse; readonly returnedNothing: boolean }
   | { readonly ok: false; readonly message: string; readonly stack: string };
 
+/** Takes one message between host and function. */
+export type Trace = (message: {
+  readonly event: string;
+  readonly function: string;
+  readonly [part: string]: unknown;
+}) => void;
+
 /** The app as it has registered itself, and the way to invoke its functions: what the Node worker is to the real host. */
 export class Worker {
   readonly functions = new Map<string, RegisteredFunction>();
@@ -33,6 +40,12 @@ export class Worker {
   #started = false;
   readonly #hooks = new Map<HookName, HookCallback[]>(hookNames.map((name) => [name, []]));
   readonly #running = new Set<Promise<unknown>>();
+  readonly #trace: Trace | null;
+
+  /** @param trace is told every message to and from a function. */
+  constructor(trace: Trace | null = null) {
+    this.#trace = trace;
+  }
 
   register(metadata: FunctionMetadata, callback: FunctionCallback): void {
     if (this.#started) throw new Error('A function can only be registered during app startup.');
@@ -71,14 +84,17 @@ export class Worker {
     triggerMetadata: Record<string, TypedData>,
     invocationId: string = randomUUID(),
   ): Promise<InvocationOutcome> {
-    const work = this.#invoke(target, {
+    const request: InvocationRequest = {
       invocationId,
       functionId: target.metadata.name,
       inputData,
       triggerMetadata,
       traceContext: { traceParent: '', traceState: '', attributes: {} },
       retryContext: null,
-    }).catch(failure);
+    };
+    this.#trace?.({ event: 'invocationRequest', function: target.metadata.name, request });
+    const work = this.#invoke(target, request).catch(failure);
+    if (this.#trace) void work.then((outcome) => this.#trace?.(tracedOutcome(target.metadata.name, outcome)));
     this.#running.add(work);
     void work.then(() => this.#running.delete(work));
     return work;
@@ -137,6 +153,13 @@ export class Worker {
     for (const hook of this.#hooks.get('log') ?? []) hook(context);
     log(context.level, source, context.message);
   }
+}
+
+function tracedOutcome(name: string, outcome: InvocationOutcome): Parameters<Trace>[0] {
+  const response = outcome.ok
+    ? { returnValue: outcome.response.returnValue, result: { status: 1 } }
+    : { result: { status: 0, exception: { message: outcome.message, stackTrace: outcome.stack } } };
+  return { event: 'invocationResponse', function: name, response };
 }
 
 function failure(error: unknown): InvocationOutcome {

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deviationOf } from './deviations.ts';
+import { type AppDirectory, HostProcess, type TraceLine } from './hostProcess.ts';
+import { haveRecordings, recordedApp, recording, recordingsBetween, whyNot } from './recordings.ts';
+import { quiet, replayStep, unnotedStarts } from './replaySteps.ts';
+import { readTraffic } from './traffic.ts';
+
+/** Recordings in which several things finish at the same time: their order and grouping into episodes is chance. */
+const racing = new Set([
+  '14-fanout-all',
+  '15-fanout-fail',
+  '38-parallel-mix',
+  '39-events-queue',
+  '42-start-same-id',
+  '43-client-status',
+  '45-purge',
+]);
+/** Steps before which the driver had waited for an instance to finish. */
+const finishedBefore: readonly (readonly [recording: string, step: string, instance: string])[] = [
+  ['17-any-timer-wins', 'raiseEvent after completion', 'g-any-timer-wins'],
+];
+const stepLimitMs = 8_000;
+const names = haveRecordings ? recordingsBetween(10, 49).filter((name) => !deviationOf(name)) : [];
+
+// One hub for all, in the order of their numbers: the later ones look at instances of the earlier ones.
+describe.skipIf(!haveRecordings)(`The local host runs orchestrations as the real one did${whyNot}`, () => {
+  let directory: AppDirectory;
+  let host: HostProcess;
+  beforeAll(async () => {
+    directory = recordedApp();
+    host = await HostProcess.start(directory);
+  });
+  afterAll(async () => {
+    await host?.end('SIGKILL');
+    directory?.remove();
+  });
+
+  it.each(names)('step by step and message by message in %s', async (name) => {
+    const recorded = recording(name);
+    const isRacing = racing.has(name);
+    const before = host.trace.length;
+    const starts = unnotedStarts(recorded);
+    for (const step of recorded.driverSteps) {
+      for (const [id, { name: orchestrator, body }] of starts) {
+        if (!`${step.request.path}${step.request.body}`.includes(id)) continue;
+        starts.delete(id);
+        await host.startInstance(orchestrator, id, JSON.parse(body));
+      }
+      if (deviationOf(name, step.label)) continue;
+      const waited = finishedBefore.find(([of, label]) => of === name && label === step.label);
+      if (waited) await host.finished(waited[2]);
+      const { expected, actual } = await replayStep(host, step, stepLimitMs, isRacing);
+      expect({ [step.label]: actual }).toEqual({ [step.label]: expected });
+    }
+    if (deviationOf(name, 'messages')) return;
+    await quiet(host);
+    const helpers = new Set(['ops', 'start', 'tickEvery']);
+    const seen = host.trace.slice(before).filter((line) => !helpers.has(line.function));
+    const wanted = recorded.hostWorkerTraffic.filter(
+      (line): line is TraceLine => line.event.startsWith('invocation') && !helpers.has((line as TraceLine).function),
+    );
+    expect(readTraffic(seen, isRacing)).toEqual(readTraffic(wanted, isRacing));
+  });
+});
