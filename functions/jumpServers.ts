@@ -57,7 +57,13 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       requireMatch(headers, before);
       checkChange(before, spec);
       if (before?.state === 'Ready' && etagOf(before.spec) === etagOf(spec)) return present(deps, before);
-      const lease = await requestOperation(deps, startOperation, { jumpServer: name, kind: 'provision', spec, caller });
+      const lease = await requestOperation(deps, startOperation, {
+        jumpServer: name,
+        kind: 'provision',
+        spec,
+        reason: 'PUT of a spec',
+        caller,
+      });
       return accept(deps, name, lease.operationId);
     },
   ),
@@ -75,7 +81,12 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       const server = await findJumpServer(deps.tables, params.name);
       if (server === undefined) return { status: 204 };
       requireMatch(headers, server);
-      const lease = await requestOperation(deps, startOperation, { jumpServer: server.name, kind: 'teardown', caller });
+      const lease = await requestOperation(deps, startOperation, {
+        jumpServer: server.name,
+        kind: 'teardown',
+        reason: 'DELETE',
+        caller,
+      });
       return accept(deps, server.name, lease.operationId);
     },
   ),

@@ -32,9 +32,10 @@ const stepShape = z.object({
 
 const summaryShape = z.object({
   id: z.string(),
-  kind: z.enum(['provision', 'teardown']),
+  kind: z.enum(['provision', 'scale', 'teardown']),
   status: z.enum(['NotStarted', 'Running', 'Succeeded', 'Failed', 'Canceled']),
   requestedBy: z.string(),
+  reason: z.string().describe('Why it was started.'),
   createdAt: z.iso.datetime(),
   finishedAt: z.iso.datetime().optional(),
   error: failureShape.optional(),
@@ -106,12 +107,13 @@ async function existing(deps: Deps, jumpServer: string, id: string): Promise<Ope
   return operation;
 }
 
-function summary({ id, kind, status, requestedBy, createdAt, finishedAt, failure }: Operation) {
+function summary({ id, kind, status, requestedBy, reason, createdAt, finishedAt, failure }: Operation) {
   return {
     id,
     kind,
     status,
     requestedBy,
+    reason,
     createdAt: createdAt.toISOString(),
     ...(finishedAt === undefined ? {} : { finishedAt: finishedAt.toISOString() }),
     ...(failure === undefined ? {} : { error: failure }),

@@ -5,14 +5,14 @@ import { call, type Ending, type OrchestrationInput } from './contracts.ts';
 /** Calls of the working activity before the orchestration goes on as a new execution, so that its history stays small. */
 const callsPerExecution = 40;
 
+/** The activity that does an operation's work, called again and again. */
+type Work = 'advance' | 'dismantle' | 'scale';
+
 /**
  * The shape of every operation: take up the lease, call one activity until nothing is left, write down how it ended. The activity
  * looks before it does anything, so the orchestration may be stopped and started again at any point.
  */
-export function* carryOut(
-  context: OrchestrationContext,
-  activity: 'advance' | 'dismantle',
-): Generator<Task, string, unknown> {
+export function* carryOut(context: OrchestrationContext, activity: Work): Generator<Task, string, unknown> {
   const { begun, ...holder } = context.df.getInput<OrchestrationInput>();
   if (begun === undefined) {
     const { proceed } = yield* call(context, 'beginOperation', holder);
@@ -29,7 +29,7 @@ export function* carryOut(
 
 function* untilEnded(
   context: OrchestrationContext,
-  activity: 'advance' | 'dismantle',
+  activity: Work,
   holder: OrchestrationInput,
 ): Generator<Task, Ending | undefined, unknown> {
   try {

@@ -2,7 +2,7 @@ import * as df from 'durable-functions';
 import type { Holder, OperationKind } from '../shared/store/leases.ts';
 import type { Failure } from '../shared/store/operations.ts';
 
-/** How far one call of `advance` or `dismantle` got. */
+/** How far one call of `advance`, `dismantle` or `scale` got. */
 export type Progress =
   /** Not finished; worth another call after this many seconds. */
   | { state: 'pending'; waitSeconds: number }
@@ -21,6 +21,7 @@ export interface Activities {
   beginOperation: { input: Holder; output: { proceed: boolean } };
   advance: { input: Holder; output: Progress };
   dismantle: { input: Holder; output: Progress };
+  scale: { input: Holder; output: Progress };
   finishOperation: { input: Holder & { ending: Ending }; output: { finished: boolean } };
 }
 
@@ -29,7 +30,7 @@ export type ActivityName = keyof Activities;
 /** What an orchestration is started with. `begun` is set when it goes on as a new execution of itself. */
 export type OrchestrationInput = Holder & { begun?: true };
 
-export const orchestrationNames: readonly OperationKind[] = ['provision', 'teardown'];
+export const orchestrationNames: readonly OperationKind[] = ['provision', 'scale', 'teardown'];
 
 /**
  * Calls an activity and gives its typed result. An activity throws only what may succeed later (a table that does not answer),

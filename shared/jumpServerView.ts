@@ -26,7 +26,7 @@ export const jumpServerShape = z.object({
   name: z.string(),
   spec: z.record(z.string(), z.unknown()),
   status: z.object({
-    state: z.enum(['Provisioning', 'Ready', 'Failed', 'Deleting']),
+    state: z.enum(['Provisioning', 'Ready', 'Hibernated', 'Failed', 'Deleting']),
     ingress: z.object({ address: z.string(), fqdn: z.string().nullable(), url: z.string() }).nullable(),
     nodes: z.array(nodeShape),
     conditions: z.array(conditionShape).describe('What a person should know or do.'),

@@ -4,8 +4,10 @@ import type { Caller } from './auth.ts';
 import type { Deps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { StartOperation } from './http.ts';
+import { rememberByHand } from './scaling/byHand.ts';
+import type { ScaleOrder } from './scaling/order.ts';
 import type { JumpServerSpec } from './spec.ts';
-import { findJumpServer, moveJumpServer, putJumpServer } from './store/jumpServers.ts';
+import { findJumpServer, type JumpServerState, moveJumpServer, putJumpServer } from './store/jumpServers.ts';
 import {
   findLease,
   isActive,
@@ -15,7 +17,7 @@ import {
   type OperationKind,
   writeLease,
 } from './store/leases.ts';
-import { type OperationStatus, putOperation } from './store/operations.ts';
+import { type Failure, type OperationStatus, putOperation } from './store/operations.ts';
 import { secondsAfter } from './time.ts';
 
 /** What a caller asks for. */
@@ -24,6 +26,10 @@ export interface OperationRequest {
   kind: OperationKind;
   /** For a provision: what the jump server should be. */
   spec?: JumpServerSpec;
+  /** For a scale. */
+  order?: ScaleOrder;
+  /** Why, for people. */
+  reason: string;
   caller: Caller;
 }
 
@@ -36,16 +42,18 @@ export const operationUrl = (deps: Deps, jumpServer: string, id: string): string
  * Throws ApiError 409 `OperationInProgress` with the running operation's URL otherwise.
  */
 export async function requestOperation(deps: Deps, start: StartOperation, request: OperationRequest): Promise<Lease> {
-  const spec = request.spec === undefined ? '' : JSON.stringify(request.spec);
+  const { spec: wanted = request.order } = request;
+  const spec = wanted === undefined ? '' : JSON.stringify(wanted);
   for (;;) {
     const held = await findLease(deps.tables, request.jumpServer);
     if (held !== undefined && isActive(held, deps.now())) {
       if (held.kind === request.kind && held.spec === spec && !held.cancelRequested) return held;
-      throw inProgress(deps, held);
+      if (!held.yields) throw inProgress(deps, held);
     }
     const lease = newLease(deps, request, spec, (held?.fence ?? 0) + 1);
     if (!(await writeLease(deps.tables, lease, held?.etag))) continue;
-    if (held !== undefined && held.state !== 'finished') await recordInterrupted(deps, held);
+    if (held !== undefined && held.state !== 'finished')
+      await recordInterrupted(deps, held, held.yields ? gaveWay(lease) : unheardOf);
     await recordStart(deps, lease);
     await start(lease);
     return lease;
@@ -64,6 +72,8 @@ function newLease(deps: Deps, request: OperationRequest, spec: string, fence: nu
     requestedAt: now,
     requestedBy: { objectId: request.caller.objectId, name: request.caller.name },
     spec,
+    reason: request.reason,
+    yields: false,
     cancelRequested: false,
   };
 }
@@ -87,8 +97,15 @@ export const operationOf = (lease: Lease) => ({
   jumpServer: lease.jumpServer,
   kind: lease.kind,
   requestedBy: lease.requestedBy.name,
+  reason: lease.reason,
   createdAt: lease.requestedAt,
 });
+
+/** What a jump server is while an operation runs; one that users go on working on stays what it was. */
+const stateDuring: Partial<Record<OperationKind, JumpServerState>> = {
+  provision: 'Provisioning',
+  teardown: 'Deleting',
+};
 
 /** Writes what callers read: the operation, and the jump server as it is to become. Idempotent. */
 export async function recordStart(deps: Deps, lease: Lease, status: OperationStatus = 'NotStarted'): Promise<void> {
@@ -96,27 +113,33 @@ export async function recordStart(deps: Deps, lease: Lease, status: OperationSta
   const spec = lease.kind === 'provision' ? (JSON.parse(lease.spec) as JumpServerSpec) : existing?.spec;
   await putOperation(deps.tables, { ...operationOf(lease), status });
   if (spec === undefined) return;
+  if (lease.kind === 'scale') await rememberByHand(deps, lease, spec);
   await putJumpServer(deps.tables, {
     name: lease.jumpServer,
     spec,
-    state: lease.kind === 'provision' ? 'Provisioning' : 'Deleting',
+    state: stateDuring[lease.kind] ?? existing?.state ?? 'Failed',
     createdAt: existing?.createdAt ?? lease.requestedAt,
     lastOperation: lease.operationId,
   });
 }
 
-async function recordInterrupted(deps: Deps, lease: Lease): Promise<void> {
-  await moveJumpServer(deps.tables, lease.jumpServer, lease.operationId, 'Failed');
-  await putOperation(deps.tables, {
-    ...operationOf(lease),
-    status: 'Failed',
-    finishedAt: deps.now(),
-    failure: {
-      code: 'Interrupted',
-      message: 'The operation stopped without an end, and nothing was heard of it until its lease ran out.',
-      advice: 'A later operation carries on where it stopped.',
-    },
-  });
+const unheardOf: Failure = {
+  code: 'Interrupted',
+  message: 'The operation stopped without an end, and nothing was heard of it until its lease ran out.',
+  advice: 'A later operation carries on where it stopped.',
+};
+
+const gaveWay = (to: Lease): Failure => ({
+  code: 'GaveWay',
+  message: `While it waited for sessions to end, the operation ${to.operationId} (${to.kind}) was asked for.`,
+  advice: 'Nothing: what it has left is carried on after that one.',
+});
+
+async function recordInterrupted(deps: Deps, lease: Lease, failure: Failure): Promise<void> {
+  if (stateDuring[lease.kind] !== undefined)
+    await moveJumpServer(deps.tables, lease.jumpServer, lease.operationId, 'Failed');
+  const status = failure.code === 'GaveWay' ? 'Canceled' : 'Failed';
+  await putOperation(deps.tables, { ...operationOf(lease), status, finishedAt: deps.now(), failure });
 }
 
 /** The durable start of a lease's orchestration. An instance of that id that runs already is the one that was meant. */
@@ -141,7 +164,8 @@ export async function settleLeases(deps: Deps, start: StartOperation): Promise<v
   for (const { etag, ...lease } of await listLeases(deps.tables)) {
     if (lease.state === 'finished') continue;
     if (!isActive(lease, now)) {
-      if (await writeLease(deps.tables, { ...lease, state: 'finished' }, etag)) await recordInterrupted(deps, lease);
+      if (await writeLease(deps.tables, { ...lease, state: 'finished' }, etag))
+        await recordInterrupted(deps, lease, unheardOf);
     } else if (lease.state === 'requested' && secondsAfter(lease.requestedAt, startGraceSeconds) < now) {
       await recordStart(deps, lease);
       await start(lease);

@@ -1,8 +1,8 @@
 import type { JumpServerSpec } from '../spec.ts';
 import { deleteRow, findRow, listRows, type Row, type Tables, writeRow } from './tables.ts';
 
-/** Where a jump server stands. `Failed` is carried on by the next PUT. */
-export type JumpServerState = 'Provisioning' | 'Ready' | 'Failed' | 'Deleting';
+/** Where a jump server stands. `Failed` is carried on by the next PUT; a hibernating one has no node and no database running. */
+export type JumpServerState = 'Provisioning' | 'Ready' | 'Hibernated' | 'Failed' | 'Deleting';
 
 export interface JumpServer {
   name: string;

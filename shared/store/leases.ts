@@ -1,7 +1,7 @@
 import { findRow, listRows, type Row, type Tables, writeRow } from './tables.ts';
 
 /** What an operation does; each is one orchestration of the same name. */
-export type OperationKind = 'provision' | 'teardown';
+export type OperationKind = 'provision' | 'scale' | 'teardown';
 
 /**
  * The one mutating operation of a jump server, and the outbox that starts it: written before the orchestration is started,
@@ -20,8 +20,12 @@ export interface Lease {
   deadline: Date;
   requestedAt: Date;
   requestedBy: { objectId: string; name: string };
-  /** The spec to provision as JSON; empty for a teardown. */
+  /** What to do, as JSON: the spec to provision, the order of a scale; empty for a teardown. */
   spec: string;
+  /** Why, for people. */
+  reason: string;
+  /** It does nothing but wait (for sessions to end): another operation may take the lease from it. */
+  yields: boolean;
   cancelRequested: boolean;
 }
 
@@ -71,7 +75,7 @@ export async function findHeldLease(tables: Tables, holder: Holder): Promise<(Le
 export async function changeLease(
   tables: Tables,
   holder: Holder,
-  change: Partial<Pick<Lease, 'state' | 'deadline' | 'cancelRequested'>>,
+  change: Partial<Pick<Lease, 'state' | 'deadline' | 'cancelRequested' | 'yields'>>,
 ): Promise<boolean> {
   for (;;) {
     const lease = await findHeldLease(tables, holder);
@@ -82,7 +86,7 @@ export async function changeLease(
 }
 
 function toLease(row: Row<LeaseRow>): Lease & { etag: string } {
-  const { operationId, kind, state, fence, deadline, requestedAt, spec, cancelRequested, etag } = row;
+  const { operationId, kind, state, fence, deadline, requestedAt, spec, reason, yields, cancelRequested, etag } = row;
   return {
     jumpServer: row.rowKey ?? '',
     requestedBy: { objectId: row.callerObjectId, name: row.callerName },
@@ -93,6 +97,8 @@ function toLease(row: Row<LeaseRow>): Lease & { etag: string } {
     deadline,
     requestedAt,
     spec,
+    reason,
+    yields,
     cancelRequested,
     etag,
   };

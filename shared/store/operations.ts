@@ -20,6 +20,8 @@ export interface Operation {
   kind: OperationKind;
   status: OperationStatus;
   requestedBy: string;
+  /** Why it was started, for people. */
+  reason: string;
   createdAt: Date;
   finishedAt?: Date;
   failure?: Failure;
@@ -47,13 +49,14 @@ export async function listOperations(tables: Tables, jumpServer: string): Promis
 }
 
 function toOperation(row: Row<OperationRow>): Operation {
-  const { kind, status, requestedBy, createdAt, finishedAt, failure } = row;
+  const { kind, status, requestedBy, reason, createdAt, finishedAt, failure } = row;
   return {
     id: row.rowKey ?? '',
     jumpServer: row.partitionKey ?? '',
     kind,
     status,
     requestedBy,
+    reason,
     createdAt,
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(failure === undefined ? {} : { failure: JSON.parse(failure) as Failure }),

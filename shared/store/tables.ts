@@ -2,7 +2,17 @@ import type { TokenCredential } from '@azure/core-auth';
 import { RestError, TableClient, type TableEntity, type TableEntityResult } from '@azure/data-tables';
 
 /** Every table of the control plane. What each holds stands in the file of its name. */
-const tableNames = ['jumpServers', 'leases', 'operations', 'steps', 'inventory', 'reports', 'audit'] as const;
+const tableNames = [
+  'jumpServers',
+  'leases',
+  'operations',
+  'steps',
+  'inventory',
+  'nodes',
+  'scaling',
+  'reports',
+  'audit',
+] as const;
 type TableName = (typeof tableNames)[number];
 
 export type Tables = Readonly<Record<TableName, TableClient>>;
@@ -59,6 +69,13 @@ export async function listRows<T extends object>(table: TableClient, partitionKe
   const rows: Row<T>[] = [];
   const filter = `PartitionKey eq '${partitionKey.replaceAll("'", "''")}'`;
   for await (const row of table.listEntities<T>({ queryOptions: { filter } })) rows.push(row);
+  return rows;
+}
+
+/** All rows of a table, whatever their partition: a thousand a page. */
+export async function listAllRows<T extends object>(table: TableClient): Promise<Row<T>[]> {
+  const rows: Row<T>[] = [];
+  for await (const row of table.listEntities<T>()) rows.push(row);
   return rows;
 }
 
