@@ -5,7 +5,7 @@ import type { LoadBalancers } from './loadBalancer.ts';
 import type { Network, Nic } from './network.ts';
 import type { Nics } from './nic.ts';
 import type { PrivateEndpoints } from './privateEndpoint.ts';
-import { key } from './read.ts';
+import { key, object } from './read.ts';
 
 /** `denied` names the rule that drops the flow, `unreachable` that no route leads there, `closed` that nobody listens. */
 export interface Connectivity {
@@ -35,6 +35,7 @@ export function connectivity(parts: ConnectivityParts, from: string, to: string,
   const type = target.type.toLowerCase();
   if (type === 'microsoft.network/privateendpoints') return toEndpoint(parts, source, target, port);
   if (type === 'microsoft.network/publicipaddresses') return toPublicIp(parts, source, target, port);
+  if (type === 'microsoft.dbformysql/flexibleservers') return toServer(source, target);
   const nic = nicOf(parts, to);
   return nic
     ? toNic(parts, source, nic, port)
@@ -66,6 +67,16 @@ function toEndpoint(
   return endpoints.targetOf(endpoint)
     ? { result: 'open', detail: endpoint.name }
     : { result: 'closed', detail: 'the server behind the endpoint is down' };
+}
+
+/** The server's public door: shut unless public access is on and a firewall rule lets the address in. Nothing opens it for real here. */
+function toServer(source: string, server: ArmResource): Connectivity {
+  const access = object(server.properties.network).publicNetworkAccess;
+  if (access === 'Disabled') return { result: 'denied', detail: `publicNetworkAccess of ${server.name} is Disabled` };
+  return {
+    result: 'open',
+    detail: `publicNetworkAccess of ${server.name} is ${access ?? 'not set'}; ${source} is one firewall rule away`,
+  };
 }
 
 function toPublicIp(parts: ConnectivityParts, source: string, publicIp: ArmResource, port: number): Connectivity {

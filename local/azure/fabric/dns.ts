@@ -1,26 +1,28 @@
 /** Names inside each virtual network: a hosts file from the private DNS zones linked to it. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ArmResource, Context } from '../contract.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ArmResource, Context, DataPlane } from '../contract.ts';
 import type { Addresses } from './addresses.ts';
 import type { Network } from './network.ts';
 import { key, lastName, object, objects, parentOf, reference, text } from './read.ts';
 
 const types = {
   network: 'Microsoft.Network/virtualNetworks',
-  zone: 'Microsoft.Network/privateDnsZones',
   link: 'Microsoft.Network/privateDnsZones/virtualNetworkLinks',
   record: 'Microsoft.Network/privateDnsZones/A',
-  vm: 'Microsoft.Compute/virtualMachines',
 };
+
+/** Changes come in bursts. */
+const gatherMs = 10;
 
 /** Where the names of a virtual network are: `<dir>/hosts/<id as file name>.json`, `{name: loopback address}`. */
 export const hostsFileOf = (dir: string, virtualNetworkId: string): string =>
   join(dir, 'hosts', `${key(virtualNetworkId).replace(/^\//, '').replaceAll('/', '_')}.json`);
 
 export interface Dns {
-  /** Rewrites the files that changed. */
-  refresh(): void;
+  /** Records and links: their operations end when the names are there. */
+  dataPlane: DataPlane;
   /** The address of a name in a network, or undefined. */
   resolve(virtualNetworkId: string, name: string): string | undefined;
   close(): void;
@@ -29,39 +31,36 @@ export interface Dns {
 export function openDns(context: Context, network: Network, addresses: Addresses): Dns {
   const { state } = context;
   const written = new Map<string, string>();
-  let pending: NodeJS.Immediate | undefined;
+  let pending: Promise<void> | undefined;
   mkdirSync(join(context.dir, 'hosts'), { recursive: true });
 
-  function namesOf(networkId: string): Record<string, string> {
+  function namesOf(
+    networkId: string,
+    zones: ArmResource[],
+    records: Map<string, ArmResource[]>,
+  ): Record<string, string> {
     const names: Record<string, string> = {};
-    for (const link of state.list(types.link)) {
-      if (reference(link.properties.virtualNetwork) !== key(networkId)) continue;
-      const zone = state.get(parentOf(link.id));
-      if (zone) Object.assign(names, namesOfZone(zone, networkId));
+    for (const zone of zones) {
+      for (const record of records.get(key(zone.id)) ?? []) {
+        const address = text(objects(record.properties.aRecords)[0]?.ipv4Address);
+        if (!address) continue;
+        const loopback = network.nicOfAddress(networkId, address)?.wire ?? addresses.nowhere;
+        for (const name of namesOfRecord(zone.name, lastName(record.id))) names[name] = loopback;
+      }
     }
     return Object.fromEntries(Object.entries(names).sort());
   }
 
-  function namesOfZone(zone: ArmResource, networkId: string): Record<string, string> {
-    const names: Record<string, string> = {};
-    for (const record of state.list(types.record, zone.id)) {
-      const addressesOfRecord = objects(record.properties.aRecords ?? record.properties.ARecords);
-      const address = text(addressesOfRecord[0]?.ipv4Address);
-      if (!address) continue;
-      const label = lastName(record.id);
-      const loopback = network.nicOfAddress(networkId, address)?.wire ?? addresses.nowhere;
-      for (const domain of [zone.name, publicDomain(zone.name)])
-        names[label === '@' ? domain : `${label}.${domain}`] = loopback;
-    }
-    return names;
-  }
-
-  function refresh(): void {
+  /** Every network's file, of which only the changed ones are written. */
+  function rewrite(): void {
+    const records = groupBy(state.list(types.record), (record) => parentOf(record.id));
+    const links = groupBy(state.list(types.link), (link) => reference(link.properties.virtualNetwork) ?? '');
     const present = new Set<string>();
     for (const { id } of state.list(types.network)) {
+      const zones = (links.get(key(id)) ?? []).flatMap((link) => state.get(parentOf(link.id)) ?? []);
       const file = hostsFileOf(context.dir, id);
       present.add(file);
-      const content = `${JSON.stringify(namesOf(id), undefined, 2)}\n`;
+      const content = `${JSON.stringify(namesOf(id, zones, records), undefined, 2)}\n`;
       if (written.get(file) === content) continue;
       writeFileSync(`${file}.new`, content);
       renameSync(`${file}.new`, file);
@@ -74,20 +73,47 @@ export function openDns(context: Context, network: Network, addresses: Addresses
     }
   }
 
-  const onChange = (): void => {
-    pending ??= setImmediate(() => {
+  /** One rewrite serves everyone who asks while it is waiting. */
+  function refresh(): Promise<void> {
+    pending ??= delay(gatherMs).then(() => {
       pending = undefined;
-      refresh();
+      if (open) rewrite();
     });
-  };
+    return pending;
+  }
+
+  let open = true;
+  const onChange = (): void => void refresh().catch((error: Error) => context.log(`DNS: ${error.message}`));
   network.onChange(onChange);
-  refresh();
+  rewrite();
   return {
-    refresh,
+    dataPlane: {
+      apply: async () => {
+        await refresh();
+        return undefined;
+      },
+      // The names go with the resource: its deletion is a change of the network.
+      remove: async () => undefined,
+    },
     resolve: (networkId, name) => text(readHosts(hostsFileOf(context.dir, networkId))[name.toLowerCase()]),
-    close: () => clearImmediate(pending),
+    close() {
+      open = false;
+    },
   };
 }
+
+function groupBy(resources: ArmResource[], keyOf: (resource: ArmResource) => string): Map<string, ArmResource[]> {
+  const groups = new Map<string, ArmResource[]>();
+  for (const resource of resources) {
+    const group = groups.get(keyOf(resource));
+    if (group) group.push(resource);
+    else groups.set(keyOf(resource), [resource]);
+  }
+  return groups;
+}
+
+const namesOfRecord = (zone: string, label: string): string[] =>
+  [...new Set([zone, publicDomain(zone)])].map((domain) => (label === '@' ? domain : `${label}.${domain}`));
 
 /** The public name is an alias of the private-link one: `x.mysql.database.azure.com` → `x.privatelink.mysql.database.azure.com`. */
 const publicDomain = (zone: string): string => zone.replace(/^privatelink\./, '');

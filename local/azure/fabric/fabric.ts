@@ -60,7 +60,7 @@ export async function createFabric(context: Context, options: FabricOptions): Pr
   const dns = openDns(context, network, addresses);
   const guests = openGuests({ context, network, nics, addresses, dns, imds: options.imds });
 
-  // DNS and the indexes follow the state by themselves: these types need no more than that.
+  // The network's indexes follow the state by themselves: these types need no more than their addresses.
   const nic: DataPlane = {
     apply: async (resource) => void addresses.nic(resource.id),
     remove: async (resource) => addresses.release('nic', resource.id),
@@ -76,6 +76,8 @@ export async function createFabric(context: Context, options: FabricOptions): Pr
       'microsoft.network/publicipaddresses': publicIp,
       'microsoft.network/loadbalancers': balancers.dataPlane,
       'microsoft.network/privateendpoints': endpoints.dataPlane,
+      'microsoft.network/privatednszones/a': dns.dataPlane,
+      'microsoft.network/privatednszones/virtualnetworklinks': dns.dataPlane,
       'microsoft.dbformysql/flexibleservers': mysql.servers,
       'microsoft.dbformysql/flexibleservers/databases': mysql.databases,
       'microsoft.compute/virtualmachines': guests.dataPlane,
@@ -86,8 +88,9 @@ export async function createFabric(context: Context, options: FabricOptions): Pr
     async close() {
       network.close();
       dns.close();
-      await Promise.all([guests.close(), mysql.close(), balancers.close(), endpoints.close()]);
-      await nics.close();
+      // Guests write to their databases to the last.
+      await guests.close();
+      await Promise.all([mysql.close(), balancers.close(), endpoints.close(), nics.close()]);
     },
   };
 }

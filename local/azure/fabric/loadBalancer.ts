@@ -43,6 +43,7 @@ export function openLoadBalancers(
   const { network, nics, addresses } = parts;
   const balancers = new Map<string, Balancer>();
   let turn: Promise<void> = Promise.resolve();
+  let waiting = false;
 
   const members = (rule: BalancerRule): Nic[] => {
     if (rule.ipConfigurationId)
@@ -135,10 +136,13 @@ export function openLoadBalancers(
     }
   }
 
-  /** One at a time: two would bind the same address twice. */
+  /** One at a time: two would bind the same address twice. A turn that waits serves everyone who asks meanwhile. */
   function reconcileAll(): Promise<void> {
+    if (waiting) return turn;
+    waiting = true;
     turn = turn
       .then(async () => {
+        waiting = false;
         for (const balancer of balancers.values()) await reconcile(balancer);
       })
       .catch((error: Error) => context.log(`Load balancers: ${error.message}`));

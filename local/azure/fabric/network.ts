@@ -38,11 +38,12 @@ export interface Network {
   admit(source: string, destination: Nic, port: number): Admission;
   /** Why the interface reaches the internet, or undefined when it does not. */
   egress(nic: Nic): string | undefined;
-  /** Called after a change of anything that matters to networks. */
+  /** Called soon after a change of anything that matters to networks, once for many changes. */
   onChange(listener: () => void): void;
   close(): void;
 }
 
+const noticeAfterMs = 20;
 const allowed: Admission = { allowed: true };
 const types = {
   nic: 'Microsoft.Network/networkInterfaces',
@@ -64,10 +65,15 @@ export function openNetwork(context: Context, addresses: Addresses): Network {
   const { state } = context;
   const listeners = new Set<() => void>();
   let index: Index | undefined;
+  let notice: NodeJS.Timeout | undefined;
   const end = state.onChange(({ id }) => {
     if (!/\/providers\/Microsoft\.Network\//i.test(id)) return;
     index = undefined;
-    for (const listener of listeners) listener();
+    // A thousand jump servers in the making change something hundreds of times a second.
+    notice ??= setTimeout(() => {
+      notice = undefined;
+      for (const listener of listeners) listener();
+    }, noticeAfterMs);
   });
   const current = (): Index => {
     index ??= buildIndex();
@@ -217,6 +223,7 @@ export function openNetwork(context: Context, addresses: Addresses): Network {
     onChange: (listener) => void listeners.add(listener),
     close() {
       listeners.clear();
+      clearTimeout(notice);
       end();
     },
   };

@@ -1,6 +1,6 @@
 /** One VM's guest: boots, runs what its cloud-init brought, stops, breaks. */
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { Server as TcpServer } from 'node:net';
@@ -13,6 +13,7 @@ import type { Network } from '../fabric/network.ts';
 import type { Nics } from '../fabric/nic.ts';
 import { shortPath } from '../fabric/shortPath.ts';
 import { parseCloudConfig } from './cloudConfig.ts';
+import { runCloudInit, type ScriptResult } from './cloudInit.ts';
 import { allWiresOf, type Machine, translateCommand } from './commands.ts';
 import { mapPaths } from './paths.ts';
 import { answerShim, serveShims, shimPort, writeShims } from './shims.ts';
@@ -27,19 +28,13 @@ export interface GuestParts {
   imds(vmId: string): RequestHandler;
 }
 
-export interface ScriptResult {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
 export interface Guest {
   /** Begins to boot; `booted` resolves when the first boot's cloud-init or the enabled units are through. */
   boot(customData: string | undefined): Promise<void>;
   booted(): Promise<void>;
   /** Orderly; then nothing runs. */
   shutDown(): Promise<void>;
-  /** As when the power fails; `network` also goes. */
+  /** As when the power fails. */
   kill(): Promise<void>;
   freeze(): void;
   isRunning(): boolean;
@@ -77,7 +72,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
 
   const env = (): Record<string, string> => ({
     PATH: `${shimDir}:${systemPath}`,
-    HOME: '/root',
+    HOME: join(root, 'root'),
     LANG: 'C.UTF-8',
     SSL_CERT_FILE: context.certificates.caFile,
     AZURE_POD_IDENTITY_AUTHORITY_HOST: `http://${machine?.addresses.lo}:${imdsPort}`,
@@ -111,7 +106,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     machine = findMachine();
     const { nic, addresses } = machine;
     rmSync(join(disk, 'run'), { recursive: true, force: true });
-    for (const path of ['run', 'opt', 'var/log', 'etc/systemd/system', 'etc/ssl/certs'])
+    for (const path of ['run', 'opt', 'root', 'var/log', 'etc/systemd/system', 'etc/ssl/certs'])
       mkdirSync(join(disk, path), { recursive: true });
     mkdirSync(logDir, { recursive: true });
     copyFileSync(context.certificates.caFile, join(disk, 'etc/ssl/certs/ca-certificates.crt'));
@@ -162,28 +157,13 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
   }
 
   async function cloudInit(customData: string, current: () => boolean): Promise<void> {
-    const config = parseCloudConfig(customData);
-    for (const file of config.files) {
-      const path = join(disk, file.path);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, file.content, { flag: file.append ? 'a' : 'w' });
-      chmodSync(path, file.mode);
-    }
-    const way = machine && parts.network.egress(machine.nic);
-    if (config.needsPackages && !way) {
-      throw new Error(
-        'cloud-init: apt-get update failed: no way out of the network (no outbound rule, NAT gateway or public IP address)',
-      );
-    }
-    for (const name of config.packages) if (!isInstalled(name)) say(`E: Unable to locate package ${name}`);
-    for (const command of config.commands) {
-      if (!current()) return;
-      const argv = typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
-      const { code, stdout, stderr } = await runArgv(argv.map((word) => mapPaths(word, root)));
-      say(`${typeof command === 'string' ? command : command.join(' ')}: ${code}\n${stdout}${stderr}`);
-      if (code !== 0)
-        context.log(`Guest ${vmId.split('/').at(-1)}: runcmd ended with ${code}: ${stderr.trim().slice(-300)}`);
-    }
+    await runCloudInit(parseCloudConfig(customData), {
+      disk,
+      egress: machine && parts.network.egress(machine.nic),
+      run: (argv) => runArgv(argv.map((word) => mapPaths(word, root))),
+      say,
+      current,
+    });
   }
 
   function runArgv(argv: string[], input?: string): Promise<ScriptResult> {
@@ -250,19 +230,4 @@ function listening(server: Server | TcpServer, host: string, port: number): Prom
     server.once('error', reject);
     server.listen(port, host, () => resolve());
   });
-}
-
-/** A package counts as installed when its program is here; docker's images are stood in for. */
-const programs: Record<string, string> = {
-  haproxy: '/usr/sbin/haproxy',
-  'mariadb-client': '/usr/bin/mariadb',
-  'mariadb-client-core': '/usr/bin/mariadb',
-  python3: '/usr/bin/python3',
-  'docker.io': '/bin/true',
-  'ca-certificates': '/bin/true',
-};
-
-function isInstalled(name: string): boolean {
-  const program = programs[name];
-  return program !== undefined && existsSync(program);
 }
