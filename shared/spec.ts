@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { regions } from './azure/regions.ts';
-import { containsCidr, parseCidr } from './cidr.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
 import { scalingSpec } from './scaling/scalingSpec.ts';
 import { refineSpec } from './specChecks.ts';
@@ -174,12 +173,6 @@ const rules: readonly Rule[] = [
     why: `The resources stay in the group they were created in. ${another}`,
   },
   {
-    target: 'network.addressSpace',
-    value: (spec) => spec.network.addressSpace,
-    refused: (_, after) => !subnetsFit(after),
-    why: 'The subnets in use must stay inside it. Add networks, or take out only those without a subnet.',
-  },
-  {
     target: 'network.subnets.web',
     value: (spec) => spec.network.subnets.web,
     why: `A subnet in use keeps its addresses: give network.subnets as they are. ${another}`,
@@ -236,12 +229,6 @@ export function changesNotAllowed(before: JumpServerSpec, after: JumpServerSpec)
       target,
       message: `${target} cannot change from ${show(value(before))} to ${show(value(after))}. ${why}`,
     }));
-}
-
-/** A changed address space carves other default subnets; what counts is whether they are still inside. */
-function subnetsFit({ network }: JumpServerSpec): boolean {
-  const space = network.addressSpace.map(parseCidr);
-  return Object.values(network.subnets).every((subnet) => space.some((one) => containsCidr(one, parseCidr(subnet))));
 }
 
 const show = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value));

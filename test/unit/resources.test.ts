@@ -137,10 +137,12 @@ test('every machine gets a key of its own, which is a valid RSA public key', asy
   expect(createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails?.modulusLength).toBe(2048);
 });
 
-test('a failed resource is written again though every field looks right', async () => {
+test('a failed resource is written again though every field looks right, with what others added', async () => {
   const { stub, properties } = await provisioned('loadBalancer');
+  properties.probes = [...(properties.probes as Json[]), { name: 'theirs', properties: { protocol: 'Tcp', port: 22 } }];
   properties.provisioningState = 'Failed';
   expect(await ensureAll(stub, specOf())).toEqual(['loadBalancer']);
+  expect(names(lastWrite(stub).probes)).toEqual(['health', 'theirs']);
 });
 
 test('a resource group that was there before is used and not claimed', async () => {

@@ -26,7 +26,7 @@ export function publicIpAddress(blueprint: Blueprint): Resource {
         dnsSettings: domainNameLabel === undefined ? undefined : { domainNameLabel },
       };
       if (!formerLabel) return bodyToPut(found, wanted);
-      return { ...found, ...wanted, dnsSettings: undefined };
+      return { ...found, ...wanted };
     },
     put: (azure, body) =>
       azure.network.publicIPAddresses.createOrUpdate(place.resourceGroup, names.publicIpAddress, body),
