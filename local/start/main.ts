@@ -86,15 +86,19 @@ async function firstMinute(stack: Stack): Promise<string> {
   return ingress;
 }
 
-const explain = ({ dir, endpoints }: Stack, ingress: string): string => `
+function explain({ dir, endpoints }: Stack, ingress: string): string {
+  const here = dir === join(root, '.local') ? '' : ` --dir ${dir}`;
+  const token = (role: string) => `npm run --silent token -- --role ${role}${here}`;
+  return `
   API           ${endpoints.api}
-  Token         npm run --silent token -- --role JumpServer.Admin${dir === join(root, '.local') ? '' : ` --dir ${dir}`}
-  Try           curl -H "Authorization: Bearer $(npm run --silent token -- --role Reader)" ${endpoints.api}/jump-servers/${firstName}
+  Token         ${token('JumpServer.Admin')}
+  Try           curl -H "Authorization: Bearer $(${token('Reader')})" ${endpoints.api}/jump-servers/${firstName}
   Log in at     ${ingress}
   As            guacadmin; the password is in the secret '${firstName}-guacadmin' of the vault 'molcajete-control'
   Everything    ${join(dir, 'endpoints.json')}, logs in ${join(dir, 'logs')}
 
 Ctrl-C stops everything; the state stays in ${dir}.`;
+}
 
 try {
   process.exitCode = await main();
