@@ -65,7 +65,7 @@ export interface DesiredNodeInput {
 }
 
 /** While a jump server is being made, its nodes are waited for. */
-const reportEverySeconds = { bootstrapping: 5, settled: 30 };
+const reportEverySeconds = { bootstrapping: 2, settled: 30 };
 
 /** Pure: equal input (peers in any order) gives an equal version. */
 export function desiredNodeState(input: DesiredNodeInput): DesiredNodeState {

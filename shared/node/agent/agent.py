@@ -57,8 +57,8 @@ class Agent:
         url = f"{boot['apiUrl'].rstrip('/')}/jump-servers/{boot['jumpServer']}/nodes/{boot['node']}/report"
         try:
             desired = http(url, self.identity.header(boot["audience"]), self.report())
-        except Trouble:
-            self.identity.forget()
+        except Trouble as trouble:
+            self.identity.refused(trouble)
             raise
         if not isinstance(desired.get("version"), str) or desired.get("node") != boot["node"]:
             raise Trouble("the control plane answered no desired state for this node")
@@ -72,7 +72,7 @@ class Agent:
             if self.node.state["desired"]:
                 self.node.apply(self.node.state["desired"])
             raise
-        every = min(max(float(desired["reportEverySeconds"]), 1.0), 300.0)
+        every = min(max(float(desired["reportEverySeconds"]), 0.5), 300.0)
         if self.node.apply(desired):
             # Tell it at once; but a unit that fails again and again is a change each time, and that must not become a busy loop.
             self.settling_until = time.monotonic() + SETTLE_SECONDS
@@ -95,7 +95,8 @@ def main() -> None:
             pause, failures = agent.round(), 0
         except Exception as error:  # it must never die
             failures += 1
-            pause = min(60.0, 2.0 ** min(failures, 6)) * random.uniform(0.5, 1.0)
+            asked = error.retry_after if isinstance(error, Trouble) else 0.0
+            pause = (asked or min(60.0, 1.5**failures)) * random.uniform(0.7, 1.0)
             log(str(error) if isinstance(error, Trouble) else f"unexpected {type(error).__name__}")
         time.sleep(pause)
 

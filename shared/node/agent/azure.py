@@ -22,7 +22,7 @@ def http(url: str, headers: dict[str, str], body: Json | None = None) -> Json:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
-        raise Trouble(f"{host} answered {error.code}{error_code(error)}") from None
+        raise Trouble(f"{host} answered {error.code}{error_code(error)}", error.code, retry_after(error)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         text = str(reason)[:200] if isinstance(reason, OSError) else "no JSON"
@@ -39,6 +39,12 @@ def error_code(error: urllib.error.HTTPError) -> str:
         return f" {inner['code'] if isinstance(inner, dict) else inner}"[:80]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def retry_after(error: urllib.error.HTTPError) -> float:
+    """Seconds, when the answer says so in seconds."""
+    value = error.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else 0.0
 
 
 class Identity:
@@ -60,9 +66,10 @@ class Identity:
             self.tokens[(resource, client_id)] = (token, expires)
         return {"Authorization": f"Bearer {token}"}
 
-    def forget(self) -> None:
-        """After a refusal: roles or identities may have changed since the token was issued."""
-        self.tokens.clear()
+    def refused(self, trouble: Trouble) -> None:
+        """After a refusal tokens are asked for anew: roles or identities may have changed since they were issued."""
+        if trouble.status in (401, 403):
+            self.tokens.clear()
 
     def secret(self, vault: Json, name: str, version: str) -> str:
         """Exactly this version of a secret, read as the jump server's user-assigned identity."""
@@ -70,5 +77,5 @@ class Identity:
         try:
             return str(http(url, self.header(VAULT, vault["identityClientId"]))["value"])
         except Trouble as trouble:
-            self.forget()
+            self.refused(trouble)
             raise Trouble(f"secret {name}: {trouble}") from None

@@ -145,7 +145,7 @@ def replace(files: dict[str, str]) -> None:
         write(name, content)
     if not all(read(name) for name in PROXY):
         return
-    check = run("haproxy", "-c", "-q", "-f", str(BASE / "haproxy.cfg"))
+    check = run("haproxy", "-c", "-f", str(BASE / "haproxy.cfg"))
     if check.returncode != 0:
         for name, content in former.items():
             write(name, content)
@@ -165,10 +165,10 @@ def authorities(pem: str) -> list[str]:
 
 
 def client_options(database: Json, account: Json) -> str:
-    """An option file for the mariadb client; TLS is verified against the host's name."""
-    user, password = (str(account[key]).replace("\\", "\\\\").replace('"', '\\"') for key in ("username", "password"))
+    """An option file for the mariadb client; TLS is verified against the host's name. In its quotes only the backslash is special."""
+    user, password = (str(account[key]).replace("\\", "\\\\") for key in ("username", "password"))
     return (
-        f'[client]\nhost={database["host"]}\nport={database["port"]}\nuser="{user}"\npassword="{password}"\n'
+        f'[client]\nprotocol=tcp\nhost={database["host"]}\nport={database["port"]}\nuser="{user}"\npassword="{password}"\n'
         f"ssl-ca={TRUST}\nssl-verify-server-cert\nconnect-timeout=5\n[mariadb]\ndatabase={database['name']}\n"
     )
 

@@ -15,7 +15,13 @@ Json = dict[str, Any]
 
 
 class Trouble(Exception):
-    """Something expected that stands in the way; its text holds no secret and goes into logs and reports."""
+    """Something expected that stands in the way; its text holds no secret and goes into logs and reports.
+    `status`: an HTTP answer's, else 0; `retry_after`: the seconds that it asked for, else 0."""
+
+    def __init__(self, text: str, status: int = 0, retry_after: float = 0.0) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
 
 
 def log(message: str) -> None:
