@@ -17,7 +17,7 @@ import {
   type OperationKind,
   writeLease,
 } from './store/leases.ts';
-import { type Failure, type OperationStatus, putOperation } from './store/operations.ts';
+import { type Failure, findOperation, type OperationStatus, putOperation } from './store/operations.ts';
 import { secondsAfter } from './time.ts';
 
 /** What a caller asks for. */
@@ -46,18 +46,26 @@ export async function requestOperation(deps: Deps, start: StartOperation, reques
   const spec = wanted === undefined ? '' : JSON.stringify(wanted);
   for (;;) {
     const held = await findLease(deps.tables, request.jumpServer);
-    if (held !== undefined && isActive(held, deps.now())) {
+    const ended = held !== undefined && (held.state === 'finished' || (await hasEnded(deps, held)));
+    if (held !== undefined && !ended && isActive(held, deps.now())) {
       if (held.kind === request.kind && held.spec === spec && !held.cancelRequested) return held;
       if (!held.yields) throw inProgress(deps, held);
     }
     const lease = newLease(deps, request, spec, (held?.fence ?? 0) + 1);
     if (!(await writeLease(deps.tables, lease, held?.etag))) continue;
-    if (held !== undefined && held.state !== 'finished')
+    if (held !== undefined && !ended) {
       await recordInterrupted(deps, held, held.yields ? gaveWay(lease) : unheardOf);
+    }
     await recordStart(deps, lease);
     await start(lease);
     return lease;
   }
+}
+
+/** An operation's end is written a moment before its lease is given back: whoever has seen the end need not wait for that. */
+async function hasEnded(deps: Deps, lease: Lease): Promise<boolean> {
+  const operation = await findOperation(deps.tables, lease.jumpServer, lease.operationId);
+  return operation?.finishedAt !== undefined;
 }
 
 function newLease(deps: Deps, request: OperationRequest, spec: string, fence: number): Lease {

@@ -24,21 +24,24 @@ const endings: Record<Exclude<Ending['state'], 'fenced'>, { status: OperationSta
   canceled: { status: 'Canceled', state: 'Failed' },
 };
 
-/** Writes down how an operation ended, then gives the lease back. A crash in between repeats it with the same result. */
+/**
+ * Writes down how an operation ended, then gives the lease back. A crash in between repeats it with the same result. Who sees the
+ * operation ended sees the jump server moved; the lease of an ended operation counts as free (`requestOperation`).
+ */
 export const finishOperation =
   (deps: Deps) =>
   async ({ ending, ...holder }: Activities['finishOperation']['input']): Promise<{ finished: boolean }> => {
     const lease = await findHeldLease(deps.tables, holder);
     if (lease === undefined || ending.state === 'fenced') return { finished: false };
     const { status, state } = endings[ending.state];
+    if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
+    else await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, state);
     await putOperation(deps.tables, {
       ...operationOf(lease),
       status,
       finishedAt: deps.now(),
       ...(ending.state === 'failed' ? { failure: ending.failure } : {}),
     });
-    if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
-    else await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, state);
     return { finished: await changeLease(deps.tables, holder, { state: 'finished' }) };
   };
 

@@ -47,14 +47,13 @@ export async function moveJumpServer(
   operation: string,
   state: JumpServerState,
 ): Promise<boolean> {
-  const row = await findRow<JumpServerRow>(tables.jumpServers, partition, name);
-  if (row === undefined || row.lastOperation !== operation) return false;
-  const { spec, createdAt, lastOperation } = row;
-  return writeRow(
-    tables.jumpServers,
-    { partitionKey: partition, rowKey: name, spec, createdAt, lastOperation, state },
-    row.etag,
-  );
+  for (;;) {
+    const row = await findRow<JumpServerRow>(tables.jumpServers, partition, name);
+    if (row === undefined || row.lastOperation !== operation) return false;
+    const { spec, createdAt, lastOperation } = row;
+    const moved = { partitionKey: partition, rowKey: name, spec, createdAt, lastOperation, state };
+    if (await writeRow<JumpServerRow>(tables.jumpServers, moved, row.etag)) return true;
+  }
 }
 
 export const deleteJumpServer = (tables: Tables, name: string): Promise<void> =>

@@ -1,5 +1,4 @@
 import { request } from 'node:https';
-import { connect } from 'node:net';
 
 /** Answer of a browser-like client at the ingress. */
 export interface WebAnswer {
@@ -75,20 +74,4 @@ export async function visibleConnections(session: Session): Promise<string[]> {
   return Object.values(JSON.parse(answer.text) as Record<string, { name: string }>)
     .map(({ name }) => name)
     .sort();
-}
-
-/** Does a TCP connection from this address get through? A dropped flow never answers; a second is long on one machine. */
-export function reaches(from: string, host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, localAddress: from });
-    const end = (reached: boolean) => {
-      socket.destroy();
-      resolve(reached);
-    };
-    socket.setTimeout(1_000, () => end(false));
-    socket.on('error', () => end(false));
-    // A proxy accepts before it knows: only what stays open for a moment, or answers, has got through.
-    socket.on('connect', () => setTimeout(() => end(!socket.destroyed && socket.readyState === 'open'), 300));
-    socket.on('close', () => end(false));
-  });
 }
