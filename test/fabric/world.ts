@@ -1,9 +1,9 @@
 /** A fresh fabric over a real state store: its own directory, range of addresses and certificate authority. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { claimRange } from '../../local/azure/claim.ts';
 import type { ArmResource, Context } from '../../local/azure/contract.ts';
 import { type Addresses, openAddresses } from '../../local/azure/fabric/addresses.ts';
 import { createFabric, type Fabric, type FabricOptions } from '../../local/azure/fabric/fabric.ts';
@@ -35,21 +35,11 @@ export interface World {
 const subscription = '11111111-2222-3333-4444-555555555555';
 const group = `/subscriptions/${subscription}/resourceGroups/rg`;
 
-/** Two test files at once, or a running local Azure, must not share addresses. */
-async function claimRange(): Promise<{ range: string; lock: Server }> {
-  for (let second = 120 + Math.floor(Math.random() * 100); ; second = 120 + ((second - 119) % 130)) {
-    const lock = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      lock.once('error', () => resolve(false));
-      lock.listen(64_999, `127.${second}.0.1`, () => resolve(true));
-    });
-    if (free) return { range: `127.${second}`, lock };
-  }
-}
-
 export async function openWorld(options: Partial<FabricOptions> = {}): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'fabric-'));
-  const { range, lock } = await claimRange();
+  // Two test files at once, or a running local Azure, must not share addresses.
+  const claim = await claimRange(`127.${120 + Math.floor(Math.random() * 130)}`);
+  const { range } = claim;
   const state = new StateStore(':memory:');
   const log: string[] = [];
   const certificates = await openAuthority(dir);
@@ -120,7 +110,7 @@ export async function openWorld(options: Partial<FabricOptions> = {}): Promise<W
       await current.fabric.close();
       current.addresses.close();
       state.close();
-      lock.close();
+      await claim.release();
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -48,6 +48,7 @@ export function openAddresses(dir: string, range: string): Addresses {
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;
     CREATE TABLE IF NOT EXISTS address (kind TEXT, id TEXT, n INTEGER, PRIMARY KEY (kind, id), UNIQUE (kind, n)) WITHOUT ROWID`);
   const known = database.prepare('SELECT n FROM address WHERE kind = ? AND id = ?');
+  const summary = database.prepare('SELECT count(*) AS count, max(n) AS last FROM address WHERE kind = ?');
   const taken = database.prepare('SELECT n FROM address WHERE kind = ? ORDER BY n');
   const insert = database.prepare('INSERT INTO address (kind, id, n) VALUES (?, ?, ?)');
   const remove = database.prepare('DELETE FROM address WHERE kind = ? AND id = ?');
@@ -68,10 +69,15 @@ export function openAddresses(dir: string, range: string): Addresses {
   }
 
   function lowestFree(kind: AddressKind, id: string): number {
+    const found = summary.get(kind);
     let n = 0;
-    for (const row of taken.iterate(kind)) {
-      if (Number(row.n) !== n) break;
-      n += 1;
+    // Without a gap the next one is free; only after a release is it worth looking for the gap.
+    if (Number(found?.last ?? -1) + 1 === Number(found?.count ?? 0)) n = Number(found?.count ?? 0);
+    else {
+      for (const row of taken.iterate(kind)) {
+        if (Number(row.n) !== n) break;
+        n += 1;
+      }
     }
     const room = blocks[kind === 'nic' ? 'wire' : kind].count * blockSize;
     if (n >= room)

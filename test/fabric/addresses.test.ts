@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openAddresses } from '../../local/azure/fabric/addresses.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'fabric-addresses-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+test('a resource keeps its addresses over a restart, whatever the letter case of its id', () => {
+  const first = openAddresses(dir, '127.9');
+  const nic = first.nic('/nics/A');
+  const vault = first.allocate('vault', '/vaults/v');
+  first.close();
+  const second = openAddresses(dir, '127.9');
+  expect(second.nic('/NICS/a')).toEqual(nic);
+  expect(second.allocate('vault', '/vaults/v')).toBe(vault);
+  second.close();
+});
+
+test('no two resources share an address, also after one has given its back', () => {
+  const addresses = openAddresses(dir, '127.9');
+  const ids = Array.from({ length: 600 }, (_, at) => `/nics/${at}`);
+  const all = () => ids.flatMap((id) => Object.values(addresses.nic(id)));
+  expect(new Set(all()).size).toBe(1800);
+  addresses.release('nic', '/nics/300');
+  const freed = addresses.nic('/nics/new');
+  expect(
+    new Set([
+      ...ids.filter((id) => id !== '/nics/300').flatMap((id) => Object.values(addresses.nic(id))),
+      ...Object.values(freed),
+    ]).size,
+  ).toBe(1800);
+  addresses.close();
+});
+
+test('every address is one that Linux can bind, and wires are recognised', () => {
+  const addresses = openAddresses(dir, '127.9');
+  for (let at = 0; at < 300; at += 1) {
+    const { wire, inner, lo } = addresses.nic(`/nics/${at}`);
+    for (const address of [wire, inner, lo])
+      expect(address).toMatch(/^127\.9\.\d{1,3}\.([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-4])$/);
+    expect([addresses.isWire(wire), addresses.isWire(inner), addresses.isWire(lo)]).toEqual([true, false, false]);
+  }
+  addresses.close();
+});
+
+test('a kind whose addresses are used up says so', () => {
+  const addresses = openAddresses(dir, '127.9');
+  for (let at = 0; at < 8 * 254; at += 1) addresses.allocate('vault', `/vaults/${at}`);
+  expect(() => addresses.allocate('vault', '/vaults/one-too-many')).toThrow(/one-too-many/);
+  addresses.close();
+});
