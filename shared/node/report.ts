@@ -62,14 +62,17 @@ export interface DesiredNodeInput {
   database: DesiredNodeState['database'];
   vault: DesiredNodeState['vault'];
   secrets: DesiredNodeState['secrets'];
+  /** Nodes come or go just now. */
+  changing?: boolean;
 }
 
-/** While a jump server is being made, its nodes are waited for. */
-const reportEverySeconds = { bootstrapping: 2, settled: 30 };
+/** While a jump server is being made, its nodes are waited for; while nodes come and go, the word of the others is, too. */
+const reportEverySeconds = { bootstrapping: 2, changing: 5, settled: 30 };
 
 /** Pure: equal input (peers in any order) gives an equal version. */
 export function desiredNodeState(input: DesiredNodeInput): DesiredNodeState {
-  const { node, peerName, guacamoleVersion, database, vault, secrets } = input;
+  const { node, peerName, guacamoleVersion, database, vault, secrets, changing } = input;
+  const phase = secrets.database === null ? 'bootstrapping' : changing === true ? 'changing' : 'settled';
   const peers = input.peers
     .map(({ name, address, draining }) => ({ name, address, draining }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -85,7 +88,7 @@ export function desiredNodeState(input: DesiredNodeInput): DesiredNodeState {
   };
   return {
     version: createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 32),
-    reportEverySeconds: secrets.database === null ? reportEverySeconds.bootstrapping : reportEverySeconds.settled,
+    reportEverySeconds: reportEverySeconds[phase],
     ...content,
   };
 }

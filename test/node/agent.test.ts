@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, test as anyTest, beforeAll, describe, expect } from 'vitest';
 import { type Authority, createAuthority, internalName, issueCertificate } from '../../shared/certificates.ts';
 import { openDatabase } from '../../shared/guacamole/database.ts';
 import { type DesiredNodeInput, type DesiredNodeState, desiredNodeState, isHealthy } from '../../shared/node/report.ts';
@@ -21,7 +21,6 @@ const caFile = join(directory, 'ca.pem');
 let mariadb: TestServer;
 let authority: Authority;
 let certificates: string[];
-let node: NodeWorld;
 
 beforeAll(async () => {
   mariadb = await startMariadb();
@@ -42,18 +41,23 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-beforeEach(async () => {
-  node = await openNodeWorld(caFile);
-  node.secrets.set('certificate/c1', certificates[0] ?? '');
-  node.secrets.set('certificate/c2', certificates[1] ?? '');
-  node.secrets.set('node-database/d1', JSON.stringify(accounts.one));
-  node.secrets.set('node-database/d2', JSON.stringify(accounts.two));
-  node.secrets.set('node-database/d3', JSON.stringify(accounts.wrong));
+/** Each test has a node of its own, so that they can run side by side. */
+const test = anyTest.extend<{ node: NodeWorld }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads the fixtures that are used from this parameter
+  node: async ({}, use) => {
+    const node = await openNodeWorld(caFile);
+    node.secrets.set('certificate/c1', certificates[0] ?? '');
+    node.secrets.set('certificate/c2', certificates[1] ?? '');
+    node.secrets.set('node-database/d1', JSON.stringify(accounts.one));
+    node.secrets.set('node-database/d2', JSON.stringify(accounts.two));
+    node.secrets.set('node-database/d3', JSON.stringify(accounts.wrong));
+    await use(node);
+    await node.stop();
+  },
 });
-afterEach(() => node.stop());
 
 /** A desired state as the control plane makes it, but reported every second and with a configuration that runs here. */
-function desired(change: Partial<DesiredNodeInput> = {}): DesiredNodeState {
+function desired(node: NodeWorld, change: Partial<DesiredNodeInput> = {}): DesiredNodeState {
   const state = desiredNodeState({
     node: { name: 'contoso-1', address: node.address, draining: false },
     peers: [],
@@ -70,8 +74,8 @@ function desired(change: Partial<DesiredNodeInput> = {}): DesiredNodeState {
 const orderedIn = (orders: string[], unit: string): string[] => orders.filter((order) => order.endsWith(unit));
 
 /** Starts the agent with everything there, and waits for its word that all is well. */
-async function healthyNode(): Promise<DesiredNodeState> {
-  const state = desired();
+async function healthyNode(node: NodeWorld): Promise<DesiredNodeState> {
+  const state = desired(node);
   node.desired = state;
   node.startAgent();
   await node.nextReport((report) => isHealthy(report, state), 'a healthy report');
@@ -79,10 +83,10 @@ async function healthyNode(): Promise<DesiredNodeState> {
   return state;
 }
 
-describe('the agent', () => {
-  test('reports as the VM itself, applies the answer, and says so at once', async () => {
+describe.concurrent('the agent', () => {
+  test('reports as the VM itself, applies the answer, and says so at once', async ({ node }) => {
     node.desired = {
-      ...desired({ secrets: { database: null, certificate: 'c1' }, database: null }),
+      ...desired(node, { secrets: { database: null, certificate: 'c1' }, database: null }),
       reportEverySeconds: 60,
     };
     node.startAgent();
@@ -113,8 +117,10 @@ describe('the agent', () => {
     expect(report?.headers.authorization).toBe(`Bearer token-of-the-vm-for-${audience}`);
   });
 
-  test("takes secrets at exactly the versions named, as the jump server's identity, and asks for a token once", async () => {
-    await healthyNode();
+  test("takes secrets at exactly the versions named, as the jump server's identity, and asks for a token once", async ({
+    node,
+  }) => {
+    await healthyNode(node);
     await node.nextReport(() => true, 'another report');
     const paths = node.seen.map(({ path }) => path).filter((path) => !path.startsWith('/api/'));
     expect(paths).toEqual([
@@ -131,8 +137,8 @@ describe('the agent', () => {
     );
   });
 
-  test('gives Guacamole its account, and lets nobody else on the node read it', async () => {
-    const state = await healthyNode();
+  test('gives Guacamole its account, and lets nobody else on the node read it', async ({ node }) => {
+    const state = await healthyNode(node);
     expect(node.file('guacamole.env').split('\n')).toEqual(
       expect.arrayContaining([
         'MYSQL_HOSTNAME=localhost',
@@ -156,20 +162,20 @@ describe('the agent', () => {
     for (const secret of [accounts.one.password, 'token-of', 'PRIVATE KEY']) expect(node.log()).not.toContain(secret);
   });
 
-  test('does nothing when it is told the same again', async () => {
-    await healthyNode();
+  test('does nothing when it is told the same again', async ({ node }) => {
+    await healthyNode(node);
     const before = statSync(join(node.base, 'state.json')).mtimeMs;
     for (let at = 0; at < 2; at += 1) await node.nextReport(() => true, 'another report');
     expect(node.orders()).toEqual([]);
     expect(statSync(join(node.base, 'state.json')).mtimeMs).toBe(before);
   });
 
-  test('takes a new certificate by a reload of HAProxy and trusts the former authority as well', async () => {
-    await healthyNode();
+  test('takes a new certificate by a reload of HAProxy and trusts the former authority as well', async ({ node }) => {
+    await healthyNode(node);
     const stranger = await createAuthority();
     const brought = await issueCertificate({ authority: stranger, jumpServer: 'contoso', names: [] });
     node.secrets.set('certificate/c3', brought);
-    const state = desired({ secrets: { database: 'd1', certificate: 'c3' } });
+    const state = desired(node, { secrets: { database: 'd1', certificate: 'c3' } });
     node.desired = state;
     await node.nextReport(
       (report) => isHealthy(report, state) && report.secrets.certificate === 'c3',
@@ -179,18 +185,18 @@ describe('the agent', () => {
     expect(node.file('peers.pem')).toBe(stranger.certificate + authority.certificate);
   });
 
-  test('restarts Guacamole, and nothing else, for another account', async () => {
-    await healthyNode();
-    const state = desired({ secrets: { database: 'd2', certificate: 'c1' } });
+  test('restarts Guacamole, and nothing else, for another account', async ({ node }) => {
+    await healthyNode(node);
+    const state = desired(node, { secrets: { database: 'd2', certificate: 'c1' } });
     node.desired = state;
     await node.nextReport((report) => isHealthy(report, state), 'the new account');
     expect(node.orders()).toEqual(['restart molcajete-guacamole']);
     expect(node.file('guacamole.env')).toContain('MYSQL_USERNAME=node-b');
   });
 
-  test('restarts both containers for another version', async () => {
-    await healthyNode();
-    const state = desired({ guacamoleVersion: '1.6.1' });
+  test('restarts both containers for another version', async ({ node }) => {
+    await healthyNode(node);
+    const state = desired(node, { guacamoleVersion: '1.6.1' });
     node.desired = state;
     await node.nextReport(
       (report) => isHealthy(report, state) && report.guacamoleVersion === '1.6.1',
@@ -199,52 +205,62 @@ describe('the agent', () => {
     expect(node.orders()).toEqual(['restart molcajete-guacd', 'restart molcajete-guacamole']);
   });
 
-  test('reports a draining node and reloads HAProxy for it', async () => {
-    await healthyNode();
-    const state = desired({ node: { name: 'contoso-1', address: node.address, draining: true } });
+  test('reports a draining node and reloads HAProxy for it', async ({ node }) => {
+    await healthyNode(node);
+    const state = desired(node, { node: { name: 'contoso-1', address: node.address, draining: true } });
     node.desired = state;
     await node.nextReport((report) => report.draining && isHealthy(report, state), 'a draining node');
     expect(node.orders()).toEqual(['reload molcajete-haproxy']);
   });
 
-  test.each([
-    [
-      'configuration',
-      () => ({ ...desired(), version: 'bad', haproxyConfig: 'global\n  nonsense here\n' }),
-      'unknown keyword',
-    ],
-    ['certificate', () => desired({ secrets: { database: 'd1', certificate: 'broken' } }), 'refused by haproxy'],
-  ])('keeps the %s in force when HAProxy refuses the new one, and says why', async (_what, bad, why) => {
-    const good = await healthyNode();
-    node.secrets.set('certificate/broken', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
-    node.desired = bad();
-    const report = await node.nextReport(({ haproxy }) => !haproxy.healthy, 'a complaint');
-    expect(report.haproxy.detail).toContain(why);
-    expect(report.applied).toBe(good.version);
-    expect([node.file('haproxy.cfg'), node.file('certificate.pem')]).toEqual([good.haproxyConfig, certificates[0]]);
-    expect(node.orders()).toEqual([]);
-    node.desired = good;
-    await node.nextReport((one) => isHealthy(one, good), 'good again');
-  });
+  const refused: { what: string; bad(node: NodeWorld): DesiredNodeState; why: string }[] = [
+    {
+      what: 'configuration',
+      bad: (node) => ({ ...desired(node), version: 'bad', haproxyConfig: 'global\n  nonsense here\n' }),
+      why: 'unknown keyword',
+    },
+    {
+      what: 'certificate',
+      bad: (node) => desired(node, { secrets: { database: 'd1', certificate: 'broken' } }),
+      why: 'refused by haproxy',
+    },
+  ];
+  test.for(refused)(
+    'keeps the $what in force when HAProxy refuses the new one, and says why',
+    async ({ bad, why }, { node }) => {
+      const good = await healthyNode(node);
+      node.secrets.set('certificate/broken', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+      node.desired = bad(node);
+      const report = await node.nextReport(({ haproxy }) => !haproxy.healthy, 'a complaint');
+      expect(report.haproxy.detail).toContain(why);
+      expect(report.applied).toBe(good.version);
+      expect([node.file('haproxy.cfg'), node.file('certificate.pem')]).toEqual([good.haproxyConfig, certificates[0]]);
+      expect(node.orders()).toEqual([]);
+      node.desired = good;
+      await node.nextReport((one) => isHealthy(one, good), 'good again');
+    },
+  );
 
-  test('tells a login that the database refuses from one that works', async () => {
-    await healthyNode();
-    node.desired = desired({ secrets: { database: 'd3', certificate: 'c1' } });
+  test('tells a login that the database refuses from one that works', async ({ node }) => {
+    await healthyNode(node);
+    node.desired = desired(node, { secrets: { database: 'd3', certificate: 'c1' } });
     const report = await node.nextReport(({ database }) => !database.healthy, 'a refused login');
     expect(report.database.detail).toMatch(/Access denied for user 'node-a'/);
     expect(JSON.stringify(report)).not.toContain(accounts.wrong.password);
   });
 
-  test('accepts no database whose certificate is for another name', async () => {
-    await healthyNode();
-    node.desired = desired({ database: { host: '127.0.0.1', port: mariadb.login.port ?? 0, name: 'guacamole' } });
+  test('accepts no database whose certificate is for another name', async ({ node }) => {
+    await healthyNode(node);
+    node.desired = desired(node, { database: { host: '127.0.0.1', port: mariadb.login.port ?? 0, name: 'guacamole' } });
     const report = await node.nextReport(({ database }) => !database.healthy, 'a refused certificate');
     expect(report.database.detail).toMatch(/SSL|TLS|certificate/i);
   });
 
-  test('does the rest while the vault refuses one secret, and takes it when it may, with a new token', async () => {
+  test('does the rest while the vault refuses one secret, and takes it when it may, with a new token', async ({
+    node,
+  }) => {
     node.secrets.delete('node-database/d1');
-    const state = desired();
+    const state = desired(node);
     node.desired = state;
     node.startAgent();
     const report = await node.nextReport(({ haproxy }) => haproxy.healthy, 'HAProxy is up');
@@ -256,8 +272,10 @@ describe('the agent', () => {
     await node.nextReport((one) => isHealthy(one, state), 'all is well');
   });
 
-  test('keeps the node going without a control plane, also over its own restart, and is back at once afterwards', async () => {
-    const state = await healthyNode();
+  test('keeps the node going without a control plane, also over its own restart, and is back at once afterwards', async ({
+    node,
+  }) => {
+    const state = await healthyNode(node);
     node.desired = undefined;
     await until(() => node.log().includes('answered 503 NotReadyYet'), 'the outage is seen');
     node.killUnit('molcajete-guacamole');
@@ -272,7 +290,7 @@ describe('the agent', () => {
     expect(node.orders()).toEqual([]);
   });
 
-  test('has another boot id after a boot, and the same one otherwise', async () => {
+  test('has another boot id after a boot, and the same one otherwise', async ({ node }) => {
     node.startAgent();
     const { bootId } = await node.nextReport(() => true, 'a report');
     await node.stopAgent();
@@ -284,8 +302,8 @@ describe('the agent', () => {
     expect((await node.nextReport(() => true, 'a report')).bootId).not.toBe(bootId);
   });
 
-  test('ignores an answer that is for another node', async () => {
-    node.desired = { ...desired(), node: 'contoso-2' };
+  test('ignores an answer that is for another node', async ({ node }) => {
+    node.desired = { ...desired(node), node: 'contoso-2' };
     node.startAgent();
     await until(() => node.log().includes('no desired state for this node'), 'it says so');
     expect(existsSync(join(node.base, 'haproxy.cfg'))).toBe(false);

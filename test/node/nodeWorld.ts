@@ -85,7 +85,7 @@ export async function openNodeWorld(caFile: string): Promise<NodeWorld> {
   const root = mkdtempSync(join(tmpdir(), 'molcajete-node-'));
   const base = join(root, 'opt/molcajete');
   const state = join(root, 'state');
-  const network = freshNetwork();
+  const network = await freshNetwork();
   const [address, lo] = [`${network}.10`, `${network}.100`];
   let agent: ChildProcess | undefined;
   let said = '';

@@ -4,7 +4,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -21,8 +21,21 @@ import { nodePorts } from '../../shared/node/ports.ts';
 export const jumpServer = 'contoso';
 export const publicName = 'contoso.westeurope.cloudapp.azure.com';
 
-/** Copies of the local Azure take 127.2 and up, so 127.1 is free for what stands alone. */
-export const freshNetwork = (): string => `127.1.${randomInt(1, 250)}`;
+/**
+ * Three octets that nobody else on this machine uses, held until this process ends. Copies of the local Azure take 127.2 and up,
+ * so 127.1 is free for what stands alone.
+ */
+export async function freshNetwork(): Promise<string> {
+  for (;;) {
+    const network = `127.1.${randomInt(1, 255)}`;
+    const lock = createTcpServer().unref();
+    const mine = await new Promise((resolve) => {
+      lock.once('error', () => resolve(false));
+      lock.listen(19_000, `${network}.1`, () => resolve(true));
+    });
+    if (mine) return network;
+  }
+}
 
 /** Waits for what will be true soon; fails with the last thing seen. */
 export async function until<T>(
@@ -96,7 +109,7 @@ export interface Proxies {
 
 /** As many nodes as asked for, all up and seeing each other. */
 export async function startProxies(count: number): Promise<Proxies> {
-  const network = freshNetwork();
+  const network = await freshNetwork();
   const authority = await createAuthority();
   const certificate = await issueCertificate({ authority, jumpServer, names: [publicName] });
   const addresses = Array.from({ length: count }, (_, at) => ({

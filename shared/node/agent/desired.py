@@ -139,17 +139,18 @@ class Node:
 
 
 def replace(files: dict[str, str]) -> None:
-    """Replaces some of HAProxy's files; when HAProxy finds the outcome wrong, the former ones come back."""
-    former = {name: read(name) for name in files}
+    """Replaces some of HAProxy's files together, unless HAProxy finds them wrong: then those in force stay untouched."""
+    configuration = files.get("haproxy.cfg") or read("haproxy.cfg").decode()
     for name, content in files.items():
-        write(name, content)
-    if not all(read(name) for name in PROXY):
-        return
-    check = run("haproxy", "-c", "-f", str(BASE / "haproxy.cfg"))
-    if check.returncode != 0:
-        for name, content in former.items():
-            write(name, content)
-        raise Trouble(f"refused by haproxy: {first_alert(check.stderr)}")
+        write(f"{name}.next", content)
+        configuration = configuration.replace(f"/{name}", f"/{name}.next")
+    if configuration:
+        write("check.cfg", configuration)
+        check = run("haproxy", "-c", "-f", str(BASE / "check.cfg"))
+        if check.returncode != 0:
+            raise Trouble(f"refused by haproxy: {first_alert(check.stderr)}")
+    for name in files:
+        os.replace(BASE / f"{name}.next", BASE / name)
 
 
 def first_alert(text: str) -> str:
