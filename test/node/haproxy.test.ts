@@ -28,7 +28,10 @@ import {
 const run = promisify(execFile);
 
 describe('the configuration', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'molcajete-cfg-'));
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'molcajete-cfg-'));
+  });
   afterAll(() => rmSync(directory, { recursive: true }));
   const named = (name: string, draining = false): ProxyNode => ({ name, address: `10.20.1.${name.at(-1)}`, draining });
 
