@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../shared/canonicalJson.ts';
 import type { Deps } from '../shared/deps.ts';
 import { ApiError, notFound } from '../shared/errors.ts';
 import { listOf, type Route, type RouteAnswer, route } from '../shared/http.ts';
@@ -118,7 +119,7 @@ async function existing(deps: Deps, name: string): Promise<JumpServer> {
 
 /** Strong: equal specs have equal tags. */
 const etagOf = (spec: JumpServerSpec): string =>
-  `"${createHash('sha256').update(JSON.stringify(spec)).digest('hex').slice(0, 32)}"`;
+  `"${createHash('sha256').update(canonicalJson(spec)).digest('hex').slice(0, 32)}"`;
 
 async function present(deps: Deps, server: JumpServer): Promise<RouteAnswer> {
   return { body: await describeJumpServer(deps, server), headers: { etag: etagOf(server.spec) } };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DurableClient } from 'durable-functions';
 import type { Caller } from './auth.ts';
+import { canonicalJson } from './canonicalJson.ts';
 import type { Deps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { StartOperation } from './http.ts';
@@ -43,7 +44,7 @@ export const operationUrl = (deps: Deps, jumpServer: string, id: string): string
  */
 export async function requestOperation(deps: Deps, start: StartOperation, request: OperationRequest): Promise<Lease> {
   const { spec: wanted = request.order } = request;
-  const spec = wanted === undefined ? '' : JSON.stringify(wanted);
+  const spec = wanted === undefined ? '' : canonicalJson(wanted);
   for (;;) {
     const held = await findLease(deps.tables, request.jumpServer);
     const ended = held !== undefined && (held.state === 'finished' || (await hasEnded(deps, held)));
