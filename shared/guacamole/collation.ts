@@ -14,13 +14,15 @@ export async function collationKeys(
 ): Promise<(name: string) => string> {
   const unknown = new Set<string>();
   for (const name of names) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: everything that is not ASCII
-    for (const character of name.match(/[^\x00-\x7F]/g) ?? []) if (!weights.has(character)) unknown.add(character);
+    for (const character of name.match(BEYOND_ASCII) ?? []) if (!weights.has(character)) unknown.add(character);
   }
   if (unknown.size > 0) await learn(db, [...unknown]);
   return (name) =>
-    foldAscii(name.replace(/ +$/, '')).replace(/[\x80-\uFFFF]/g, (character) => weights.get(character) ?? character);
+    foldAscii(name.replace(/ +$/, '')).replace(BEYOND_ASCII, (character) => weights.get(character) ?? character);
 }
+
+/** One UTF-16 unit each; halves of surrogate pairs are no characters of `utf8mb3`. */
+const BEYOND_ASCII = /[\u0080-\uD7FF\uE000-\uFFFF]/g;
 
 const foldAscii = (text: string): string => text.replace(/[a-z]/g, (letter) => letter.toUpperCase());
 

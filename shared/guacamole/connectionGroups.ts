@@ -13,7 +13,7 @@ import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionGroupBody, connectionGroupPatch, connectionGroupShape } from './shapes.ts';
 import { parseIdentifier } from './text.ts';
-import { insertValues, replaceValues } from './values.ts';
+import { insertValues, replaceValues, valueRows } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -135,11 +135,7 @@ export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): 
     .execute(tx)
     .catch(asTaken(body.name, parent_id));
   const id = Number(inserted.insertId);
-  await insertValues(
-    tx,
-    'guacamole_connection_group_attribute',
-    Object.entries(extra).map(([name, value]) => [id, name, value]),
-  );
+  await insertValues(tx, 'guacamole_connection_group_attribute', valueRows(id, extra));
   return String(id);
 }
 

@@ -13,7 +13,7 @@ import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionBody, connectionPatch, connectionShape } from './shapes.ts';
 import { parseIdentifier, type Values } from './text.ts';
 import { toMillis } from './times.ts';
-import { insertValues, replaceValues } from './values.ts';
+import { insertValues, replaceValues, valueRows } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -142,8 +142,8 @@ export async function createConnection(tx: Tx, body: ConnectionBody, options: Wr
     .execute(tx)
     .catch(asTaken(body.name, parent_id));
   const connection = Number(id.insertId);
-  await insertValues(tx, 'guacamole_connection_attribute', rowsOf(connection, extra));
-  await insertValues(tx, 'guacamole_connection_parameter', rowsOf(connection, setValues(body.parameters ?? {})));
+  await insertValues(tx, 'guacamole_connection_attribute', valueRows(connection, extra));
+  await insertValues(tx, 'guacamole_connection_parameter', valueRows(connection, setValues(body.parameters ?? {})));
   return String(connection);
 }
 
@@ -239,9 +239,6 @@ const asTaken =
   };
 
 const columnNames = (columns: object): RawBuilder<unknown> => sql.raw(Object.keys(columns).join(', '));
-
-const rowsOf = (id: number, values: Record<string, string>): [number, string, string][] =>
-  Object.entries(values).map(([name, value]) => [id, name, value]);
 
 /** What of a body's values is kept: null and '' mean "not set". */
 export const setValues = (values: Values): Record<string, string> =>

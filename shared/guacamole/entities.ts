@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { ApiError } from '../errors.ts';
 import { isDuplicate } from './databaseErrors.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
+import { nameProblem } from './text.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -38,12 +39,14 @@ export async function insertEntity(tx: Tx, type: EntityType, name: string): Prom
 
 /** Finds those of the names that exist. Names are compared by the database, so the answer's spelling may differ. */
 export async function findEntities(db: Db, type: EntityType, names: readonly string[]): Promise<Entity[]> {
-  if (names.length === 0) return [];
+  // A name that cannot be stored would only make the database compare without its index.
+  const possible = names.filter((name) => nameProblem(name) === undefined);
+  if (possible.length === 0) return [];
   const { table, id } = KINDS[type];
   const found = await sql<Entity>`
     SELECT e.entity_id AS entityId, k.${sql.ref(id)} AS id, e.name
     FROM guacamole_entity e JOIN ${sql.table(table)} k ON k.entity_id = e.entity_id
-    WHERE e.type = ${type} AND e.name IN (${sql.join(names)})`.execute(db);
+    WHERE e.type = ${type} AND e.name IN (${sql.join(possible)})`.execute(db);
   return found.rows;
 }
 

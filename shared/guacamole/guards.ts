@@ -14,14 +14,13 @@ export async function refuseAdministrators(
   entityIds: readonly number[],
 ): Promise<void> {
   if (hasRole(caller, 'JumpServer.Admin') || entityIds.length === 0) return;
-  const name = await findAdministrator(db, entityIds);
-  if (name !== undefined) {
-    throw new ApiError(
-      403,
-      'AdministratorProtected',
-      `'${name}' is, or makes its members, system administrators of Guacamole. Only JumpServer.Admin may change that.`,
-    );
-  }
+  const [name] = (await findAdministrators(db, entityIds)).values();
+  if (name === undefined) return;
+  throw new ApiError(
+    403,
+    'AdministratorProtected',
+    `'${name}' is, or makes its members, system administrators of Guacamole. Only JumpServer.Admin may change that.`,
+  );
 }
 
 /** Throws 403 unless the caller may hand out the system permission ADMINISTER. */
@@ -37,12 +36,13 @@ export function refuseAdminister(caller: Caller): void {
   );
 }
 
-/** The name of the first of these entities that is an administrator, directly or through groups. */
-export async function findAdministrator(
+/** Those of the entities that are administrators, directly or through groups, with their names. */
+export async function findAdministrators(
   db: Kysely<GuacamoleDatabase>,
   entityIds: readonly number[],
-): Promise<string | undefined> {
-  const found = await sql<{ name: string }>`
+): Promise<Map<number, string>> {
+  if (entityIds.length === 0) return new Map();
+  const found = await sql<{ id: number; name: string }>`
     WITH RECURSIVE held (root, entity_id) AS (
       SELECT entity_id, entity_id FROM guacamole_entity WHERE entity_id IN (${sql.join(entityIds)})
       UNION
@@ -50,8 +50,8 @@ export async function findAdministrator(
       JOIN guacamole_user_group_member m ON m.member_entity_id = h.entity_id
       JOIN guacamole_user_group g ON g.user_group_id = m.user_group_id
     )
-    SELECT e.name FROM held h
+    SELECT DISTINCT e.entity_id AS id, e.name FROM held h
     JOIN guacamole_system_permission p ON p.entity_id = h.entity_id AND p.permission = 'ADMINISTER'
-    JOIN guacamole_entity e ON e.entity_id = h.root LIMIT 1`.execute(db);
-  return found.rows[0]?.name;
+    JOIN guacamole_entity e ON e.entity_id = h.root`.execute(db);
+  return new Map(found.rows.map((row) => [row.id, row.name]));
 }

@@ -12,7 +12,7 @@ import { sharingParameterProblems } from './protocols.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { sharingProfileBody, sharingProfilePatch, sharingProfileShape } from './shapes.ts';
 import { parseIdentifier } from './text.ts';
-import { insertValues, replaceValues } from './values.ts';
+import { insertValues, replaceValues, valueRows } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -197,12 +197,10 @@ async function checkProfile(tx: Tx, body: SharingProfileBody, options: WriteOpti
 
 async function writeValues(tx: Tx, id: number, body: SharingProfileBody, fresh: boolean): Promise<void> {
   const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
-  const rows = (values: Record<string, string>) =>
-    Object.entries(values).map(([name, value]): [number, string, string] => [id, name, value]);
   const parameters = body.parameters ? setValues(body.parameters) : undefined;
   if (fresh) {
-    await insertValues(tx, 'guacamole_sharing_profile_attribute', rows(extra));
-    await insertValues(tx, 'guacamole_sharing_profile_parameter', rows(parameters ?? {}));
+    await insertValues(tx, 'guacamole_sharing_profile_attribute', valueRows(id, extra));
+    await insertValues(tx, 'guacamole_sharing_profile_parameter', valueRows(id, parameters ?? {}));
     return;
   }
   await replaceValues(tx, 'guacamole_sharing_profile_attribute', id, extra);

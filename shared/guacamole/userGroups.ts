@@ -9,7 +9,8 @@ import { etagKey, readJsonObject } from './jsonColumn.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userGroupBody, userGroupPatch, userGroupReplacement, userGroupShape } from './shapes.ts';
-import { insertValues, replaceValues } from './values.ts';
+import { nameProblem } from './text.ts';
+import { insertValues, replaceValues, valueRows } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -60,6 +61,7 @@ export const lockUserGroup = (tx: Tx, name: string): Promise<StoredUserGroup> =>
   readUserGroup(tx, name, sql`FOR UPDATE`);
 
 async function readUserGroup(db: Db, name: string, lock: RawBuilder<unknown>): Promise<StoredUserGroup> {
+  if (nameProblem(name)) throw noEntity('USER_GROUP', name);
   const found = await sql<GroupRow & { etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key
     FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
@@ -85,11 +87,7 @@ export async function createUserGroup(tx: Tx, body: UserGroupBody): Promise<void
     .values({ entity_id, disabled: body.disabled })
     .executeTakeFirstOrThrow();
   const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
-  await insertValues(
-    tx,
-    'guacamole_user_group_attribute',
-    Object.entries(extra).map(([name, value]) => [Number(inserted.insertId), name, value]),
-  );
+  await insertValues(tx, 'guacamole_user_group_attribute', valueRows(Number(inserted.insertId), extra));
 }
 
 export async function replaceUserGroup(tx: Tx, stored: StoredUserGroup, body: UserGroupReplacement): Promise<void> {

@@ -11,8 +11,9 @@ import { newPassword, passwordMatches, unusablePassword } from './passwords.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userBody, userPatch, userReplacement, userShape } from './shapes.ts';
+import { nameProblem } from './text.ts';
 import { now, toMillis } from './times.ts';
-import { insertValues, replaceValues } from './values.ts';
+import { insertValues, replaceValues, valueRows } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -71,6 +72,7 @@ export const getUser = (db: Db, username: string): Promise<StoredUser> => readUs
 export const lockUser = (tx: Tx, username: string): Promise<StoredUser> => readUser(tx, username, sql`FOR UPDATE`);
 
 async function readUser(db: Db, username: string, lock: RawBuilder<unknown>): Promise<StoredUser> {
+  if (nameProblem(username)) throw noEntity('USER', username);
   const found = await sql<UserRow & StoredUser['password'] & { etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key, u.password_hash, u.password_salt, u.password_date
     FROM guacamole_entity e JOIN guacamole_user u ON u.entity_id = e.entity_id
@@ -113,11 +115,7 @@ export async function createUser(tx: Tx, body: UserBody): Promise<void> {
     .insertInto('guacamole_user_permission')
     .values({ entity_id, affected_user_id, permission: 'READ' })
     .execute();
-  await insertValues(
-    tx,
-    'guacamole_user_attribute',
-    Object.entries(extra).map(([name, value]) => [affected_user_id, name, value]),
-  );
+  await insertValues(tx, 'guacamole_user_attribute', valueRows(affected_user_id, extra));
 }
 
 /** Replaces everything but the password, which changes only when the body has one. */

@@ -1,4 +1,5 @@
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
+import { insertRows, slices } from './bulk.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
@@ -16,27 +17,24 @@ const TABLES = {
 
 export type ValuesTable = keyof typeof TABLES;
 
-/** Rows of one insert: a statement stays well below MySQL's default packet size. */
-const ROWS = 1000;
+/** `[owner, name, value]`. */
+export type ValueRow = [number, string, string];
 
-/** Puts down values of things that have none yet: `[owner, name, value]`. */
-export async function insertValues(
-  tx: Tx,
-  table: ValuesTable,
-  rows: readonly [number, string, string][],
-): Promise<void> {
+/** One thing's values as rows. */
+export const valueRows = (owner: number, values: Record<string, string>): ValueRow[] =>
+  Object.entries(values).map(([name, value]) => [owner, name, value]);
+
+/** Puts down values of things that have none yet. */
+export async function insertValues(tx: Tx, table: ValuesTable, rows: readonly ValueRow[]): Promise<void> {
   const [owner, kind] = TABLES[table];
-  for (let start = 0; start < rows.length; start += ROWS) {
-    const values = rows.slice(start, start + ROWS).map(([id, name, value]) => ({
-      [owner]: id,
-      [`${kind}_name`]: name,
-      [`${kind}_value`]: value,
-    }));
-    // The columns' names are computed from the table's; Kysely can only type them written out.
-    await tx
-      .insertInto(table)
-      .values(values as never)
-      .execute();
+  await insertRows(tx, `${table} (${owner}, ${kind}_name, ${kind}_value)`, rows);
+}
+
+/** Takes away all values of some things. */
+export async function deleteValues(tx: Tx, table: ValuesTable, owners: readonly number[]): Promise<void> {
+  const [owner] = TABLES[table];
+  for (const some of slices(owners)) {
+    await sql`DELETE FROM ${sql.table(table)} WHERE ${sql.ref(owner)} IN (${sql.join(some)})`.execute(tx);
   }
 }
 
@@ -44,17 +42,9 @@ export async function insertValues(
 export async function replaceValues(
   tx: Tx,
   table: ValuesTable,
-  id: number,
+  owner: number,
   values: Record<string, string>,
 ): Promise<void> {
-  const [owner] = TABLES[table];
-  await tx
-    .deleteFrom(table)
-    .where(owner as never, '=', id as never)
-    .execute();
-  await insertValues(
-    tx,
-    table,
-    Object.entries(values).map(([name, value]) => [id, name, value]),
-  );
+  await deleteValues(tx, table, [owner]);
+  await insertValues(tx, table, valueRows(owner, values));
 }

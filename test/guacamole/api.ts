@@ -39,6 +39,8 @@ export interface TestApi {
   audit: AuditRow[];
   logged: string[];
   call(method: string, path: string, call?: Call): Promise<Answer>;
+  /** Forgets all rows of Guacamole's. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,6 +72,13 @@ export async function startApi(server: TestServer, wrap = (db: Kysely<GuacamoleD
         text,
         headers: answer.headers as Record<string, string>,
       };
+    },
+    async clear() {
+      await db.deleteFrom('guacamole_connection').execute();
+      await db.deleteFrom('guacamole_connection_group').execute();
+      await db.deleteFrom('guacamole_entity').execute();
+      await db.deleteFrom('guacamole_connection_history').execute();
+      await db.deleteFrom('guacamole_user_history').execute();
     },
     async close() {
       await used.destroy();

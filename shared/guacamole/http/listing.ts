@@ -2,7 +2,8 @@ import { type RawBuilder, sql } from 'kysely';
 import { z } from 'zod';
 import { ApiError } from '../../errors.ts';
 import { suggestion } from '../nearest.ts';
-import { type FilterTerm, parseFilter } from './filter.ts';
+import { textProblem } from '../text.ts';
+import { type FilterOperator, type FilterTerm, parseFilter } from './filter.ts';
 
 type Value = string | number | null;
 
@@ -12,6 +13,8 @@ export interface FilterField {
   expression: string;
   /** Turns a literal into what the column holds; undefined: no such value can exist. Throws nothing. */
   write(literal: string | number | boolean | null): Value | undefined;
+  /** A better condition than a comparison with the expression, where there is one. */
+  where?(operator: FilterOperator, literal: string | number | boolean | null): RawBuilder<unknown> | undefined;
 }
 
 /** One way to sort: columns that together are unique, so that a page can begin where the last one ended. */
@@ -26,6 +29,8 @@ export interface Listing {
   fields: Readonly<Record<string, FilterField>>;
   /** The first is the default. */
   orders: Readonly<Record<string, SortOrder>>;
+  /** Without `$orderby` the newest come first. */
+  newestFirst?: boolean;
 }
 
 /** Query parameters that every list takes. */
@@ -112,7 +117,8 @@ function chooseOrder(
   text: string | undefined,
 ): { name: string; order: SortOrder; descending: boolean } {
   const names = Object.keys(listing.orders);
-  const [, given = names[0] ?? '', direction = 'asc'] = /^\s*(\w+)(?:\s+(asc|desc))?\s*$/.exec(text ?? '') ?? [];
+  const [, given = names[0] ?? '', direction = text === undefined && listing.newestFirst ? 'desc' : 'asc'] =
+    /^\s*(\w+)(?:\s+(asc|desc))?\s*$/.exec(text ?? '') ?? [];
   const order = Object.hasOwn(listing.orders, given) ? listing.orders[given] : undefined;
   if (!order || (text !== undefined && !/^\s*\w+(\s+(asc|desc))?\s*$/.test(text))) {
     const message = `The $orderby '${(text ?? '').slice(0, 40)}' is not known${suggestion(given, names)} Use one of ${names.join(', ')}, with asc or desc.`;
@@ -126,6 +132,11 @@ const OPERATORS = { eq: '=', ne: '<>', gt: '>', ge: '>=', lt: '<', le: '<=' } as
 function condition(listing: Listing, { field, operator, value }: FilterTerm): RawBuilder<unknown> {
   const known = listing.fields[field];
   if (!known) return sql`FALSE`;
+  const impossible = typeof value === 'string' ? textProblem(value, 4096) : undefined;
+  if (impossible)
+    throw new ApiError(400, 'InvalidFilter', `A value of the $filter ${impossible}.`, { target: '$filter' });
+  const special = known.where?.(operator, value);
+  if (special) return special;
   const expression = sql.raw(known.expression);
   if (operator === 'contains' || operator === 'startswith') {
     const pattern = String(value).replace(/[\\%_]/g, '\\$&');

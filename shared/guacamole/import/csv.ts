@@ -1,0 +1,159 @@
+import { pipeline, Readable } from 'node:stream';
+import { CsvError, parse } from 'csv-parse';
+import { ApiError } from '../../errors.ts';
+import { CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import { suggestion } from '../nearest.ts';
+import { type Problem, problem } from '../problems.ts';
+import { ALL_PARAMETERS, PROTOCOL_NAMES, parameterForm } from '../protocols.ts';
+import type { RawRecord } from './record.ts';
+
+const FIXED = ['name', 'protocol', 'group', 'parentIdentifier', 'users', 'groups'] as const;
+
+/** What a column holds; `either` is told apart for each record by its protocol. */
+interface Column {
+  kind: 'field' | 'parameters' | 'attributes' | 'either';
+  name: string;
+}
+
+interface Parsed {
+  record: string[];
+  info: { lines: number };
+}
+
+/** Reads Guacamole's CSV record by record. ApiError 400 for what makes the whole file unreadable: its header, its quoting. */
+export async function* readCsv(
+  bytes: AsyncIterable<Uint8Array>,
+  allowUnknownParameters: boolean,
+): AsyncGenerator<RawRecord> {
+  const parser = parse({
+    bom: true,
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    max_record_size: 2_000_000,
+  });
+  // Unlike `pipe`, this hands an error of the source on to the parser, and so to the loop below.
+  pipeline(Readable.from(bytes, { objectMode: false }), parser, () => undefined);
+  let columns: Column[] | undefined;
+  let index = 0;
+  try {
+    for await (const { record, info } of parser as AsyncIterable<Parsed>) {
+      if (!columns) {
+        columns = readHeader(record, allowUnknownParameters);
+        continue;
+      }
+      yield { index: index++, line: firstLine(record, info.lines), ...readCells(columns, record) };
+    }
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new ApiError(
+      400,
+      'InvalidCsv',
+      `The CSV cannot be read at line ${Number(error.lines ?? 0)}: ${CSV_FAULTS[error.code] ?? 'its quoting is wrong'}.`,
+    );
+  }
+}
+
+const CSV_FAULTS: Record<string, string> = {
+  CSV_MAX_RECORD_SIZE: 'a record is larger than 2 MB; a quote may be missing',
+  CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
+};
+
+/** The parser counts the line at which a record ends. */
+const firstLine = (record: readonly string[], last: number): number =>
+  last - record.reduce((lines, cell) => lines + cell.split('\n').length - 1, 0);
+
+function readHeader(header: readonly string[], allowUnknown: boolean): Column[] {
+  const problems: Problem[] = [];
+  const names = header.map((cell) => cell.trim());
+  const columns = names.map((name, index) => {
+    if (names.indexOf(name) !== index)
+      problems.push(problem(name, `The CSV header '${name}' is there twice.`, 'DuplicateHeader'));
+    const column = readHeaderCell(name, allowUnknown);
+    if ('message' in column) problems.push(column);
+    return column;
+  });
+  for (const needed of ['name', 'protocol']) {
+    if (!names.includes(needed))
+      problems.push(problem(needed, `The CSV header has no column '${needed}'.`, 'MissingHeader'));
+  }
+  if (problems.length > 0) {
+    throw new ApiError(400, 'InvalidHeader', problems[0]?.message ?? '', {
+      details: problems.map((one) => ({ ...one, line: 1 })),
+    });
+  }
+  return columns.filter((column): column is Column => 'kind' in column);
+}
+
+function readHeaderCell(name: string, allowUnknown: boolean): Column | Problem {
+  if ((FIXED as readonly string[]).includes(name)) return { kind: 'field', name };
+  const suffixed = /^(.+) \((attribute|parameter)\)$/.exec(name);
+  if (suffixed) return { kind: suffixed[2] === 'attribute' ? 'attributes' : 'parameters', name: suffixed[1] ?? '' };
+  const isAttribute = Object.hasOwn(CONNECTION_ATTRIBUTES, name);
+  if (isAttribute || ALL_PARAMETERS.has(name)) return { kind: 'either', name };
+  if (allowUnknown && name !== '') return { kind: 'parameters', name };
+  const known = [...FIXED, ...Object.keys(CONNECTION_ATTRIBUTES), ...ALL_PARAMETERS];
+  return problem(
+    name.slice(0, 128),
+    `The CSV header '${name.slice(0, 128)}' is neither a field, an attribute nor a parameter${suggestion(name, known) || '.'}`,
+    'UnknownHeader',
+  );
+}
+
+function readCells(columns: readonly Column[], cells: readonly string[]): Pick<RawRecord, 'fields' | 'problems'> {
+  const problems: Problem[] = [];
+  const fields: Record<string, unknown> = {};
+  const maps = { parameters: [] as [string, string][], attributes: [] as [string, string][] };
+  if (cells.length !== columns.length) {
+    problems.push(
+      problem('record', `The record has ${cells.length} cells, the header ${columns.length}.`, 'CellCount'),
+    );
+  }
+  const protocol = cells[columns.findIndex((column) => column.kind === 'field' && column.name === 'protocol')] ?? '';
+  for (const [index, { kind, name }] of columns.entries()) {
+    const value = cells[index] ?? '';
+    // Empty cells let one file mix protocols.
+    if (value === '') continue;
+    if (kind === 'field') fields[name] = name === 'users' || name === 'groups' ? splitNames(value) : value;
+    else if (kind !== 'either') maps[kind].push([name, value]);
+    else placeCell(name, value, protocol, maps, problems);
+  }
+  fields.parameters = Object.fromEntries(maps.parameters);
+  fields.attributes = Object.fromEntries(maps.attributes);
+  return { fields, problems };
+}
+
+function placeCell(
+  name: string,
+  value: string,
+  protocol: string,
+  maps: { parameters: [string, string][]; attributes: [string, string][] },
+  problems: Problem[],
+): void {
+  const isAttribute = Object.hasOwn(CONNECTION_ATTRIBUTES, name);
+  const isParameter = parameterForm(protocol, name) !== undefined;
+  if (isAttribute && isParameter) {
+    problems.push(
+      problem(
+        name,
+        `'${name}' is both an attribute and a parameter of ${protocol}; say which: '${name} (attribute)'.`,
+        'AmbiguousHeader',
+      ),
+    );
+  } else if (isAttribute) maps.attributes.push([name, value]);
+  // An unknown protocol is reported by itself, a parameter that this one lacks by the check of parameters.
+  else if (isParameter || PROTOCOL_NAMES.includes(protocol)) maps.parameters.push([name, value]);
+}
+
+/** `a;b\;c` are the names `a` and `b;c`. */
+export function splitNames(text: string): string[] {
+  const names = [''];
+  for (const [, escaped, plain] of text.matchAll(/\\([\s\S])|([\s\S])/g)) {
+    if (plain === ';') names.push('');
+    else names.push((names.pop() ?? '') + (escaped ?? plain ?? ''));
+  }
+  return names.filter((name) => name !== '');
+}
+
+export const joinNames = (names: readonly string[]): string =>
+  names.map((name) => name.replace(/[\\;]/g, '\\$&')).join(';');

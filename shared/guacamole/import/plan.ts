@@ -1,0 +1,217 @@
+import { type Kysely, sql } from 'kysely';
+import { type Caller, hasRole } from '../../auth.ts';
+import { slices } from '../bulk.ts';
+import { collationKeys } from '../collation.ts';
+import { type Entity, type EntityType, findEntities } from '../entities.ts';
+import { type GroupNode, type GroupTree, pathOf, readGroupTree, splitPath } from '../groupTree.ts';
+import { findAdministrators } from '../guards.ts';
+import { problem } from '../problems.ts';
+import type { GuacamoleDatabase } from '../schema/tables.ts';
+import { nameProblem, parseIdentifier } from '../text.ts';
+import type { ImportRecord } from './record.ts';
+
+type Db = Kysely<GuacamoleDatabase>;
+
+/** Guacamole's three options, and ours. */
+export interface ImportOptions {
+  /** A connection of that name in that group is replaced; otherwise it is an error. */
+  replaceConnections: boolean;
+  /** What a replaced connection's users and groups were granted on it is taken away first. */
+  resetPermissions: boolean;
+  /** Connection groups that are not there are made; otherwise they are an error. */
+  createGroups: boolean;
+  allowUnknownParameters: boolean;
+}
+
+/** A record with its place, ready to be written unless it has problems. */
+export interface PlannedRecord {
+  record: ImportRecord;
+  parent: GroupNode;
+  /** The connection that is replaced. */
+  existingId: number | undefined;
+}
+
+export interface ImportPlan {
+  records: PlannedRecord[];
+  /** Parents before children. */
+  newGroups: GroupNode[];
+  /** Existing users and groups by the key of their name; names without one are made. */
+  users: EntityPlan;
+  groups: EntityPlan;
+}
+
+export interface EntityPlan {
+  type: EntityType;
+  keyOf: (name: string) => string;
+  existing: Map<string, Entity>;
+  newNames: string[];
+}
+
+const MAX_DEPTH = 100;
+
+/** Finds out what an import would do. Everything that is wrong ends in the records' `problems`. */
+export async function planImport(
+  db: Db,
+  caller: Caller,
+  records: readonly ImportRecord[],
+  options: ImportOptions,
+): Promise<ImportPlan> {
+  const paths = records.flatMap((record) => (record.group === undefined ? [] : splitPath(record.group)));
+  const tree = await readGroupTree(db, paths);
+  const newGroups: GroupNode[] = [];
+  const planned = records.map((record): PlannedRecord => {
+    const parent = findParent(tree, record, options, newGroups);
+    return { record, parent, existingId: undefined };
+  });
+  await matchExisting(db, planned, options);
+  const users = await planEntities(
+    db,
+    'USER',
+    records.flatMap((record) => record.users),
+  );
+  const groups = await planEntities(
+    db,
+    'USER_GROUP',
+    records.flatMap((record) => record.groups),
+  );
+  await refuseAdministrators(db, caller, records, users, groups);
+  return { records: planned, newGroups, users, groups };
+}
+
+function findParent(tree: GroupTree, record: ImportRecord, options: ImportOptions, newGroups: GroupNode[]): GroupNode {
+  if (record.parentIdentifier !== undefined && record.parentIdentifier !== 'ROOT') {
+    const node = tree.byId(parseIdentifier(record.parentIdentifier) ?? 0);
+    if (node) return node;
+    record.problems.push(
+      problem(
+        'parentIdentifier',
+        `There is no connection group '${record.parentIdentifier.slice(0, 40)}'.`,
+        'NotFound',
+      ),
+    );
+    return tree.root;
+  }
+  let node = tree.root;
+  for (const name of record.group === undefined ? [] : splitPath(record.group)) {
+    const child = tree.child(node, name);
+    if (child) {
+      node = child;
+      continue;
+    }
+    const wrong = options.createGroups
+      ? (nameProblem(name) ?? (node.depth >= MAX_DEPTH ? 'is nested too deep' : undefined))
+      : undefined;
+    if (wrong || !options.createGroups) {
+      const message = wrong
+        ? `The group's name ${wrong}.`
+        : `There is no group '${name.slice(0, 128)}' in ${pathOf(node)}; send createGroups=true to make it.`;
+      record.problems.push(problem('group', message, wrong ? 'InvalidValue' : 'NotFound'));
+      return tree.root;
+    }
+    node = tree.add(node, name, undefined);
+    newGroups.push(node);
+  }
+  return node;
+}
+
+/** Finds duplicates within the file, and the connections that have the name already. */
+async function matchExisting(db: Db, planned: PlannedRecord[], options: ImportOptions): Promise<void> {
+  const keyOf = await collationKeys(
+    db,
+    planned.map(({ record }) => record.name),
+  );
+  const places = new Map<GroupNode, Map<string, PlannedRecord>>();
+  for (const one of planned) {
+    const names = places.get(one.parent) ?? new Map<string, PlannedRecord>();
+    if (names.size === 0) places.set(one.parent, names);
+    const first = names.get(keyOf(one.record.name));
+    if (!first) names.set(keyOf(one.record.name), one);
+    else if (one.record.name !== '') one.record.problems.push(duplicate(one, first));
+  }
+  // Groups that are about to be made hold nothing yet.
+  const stored = [...places].filter(([node]) => node.id !== undefined || node.parent === undefined);
+  const byId = new Map(stored.map(([node, names]) => [node.id ?? null, names]));
+  const wanted = stored.flatMap(([, names]) => [...names.values()].map(({ record }) => record.name));
+  for (const some of slices(wanted.filter((name) => nameProblem(name) === undefined))) {
+    for (const row of await findNamed(db, some)) {
+      const one = byId.get(row.parent)?.get(keyOf(row.name));
+      if (one) claim(one, row.id, options);
+    }
+  }
+}
+
+function claim(one: PlannedRecord, id: number, options: ImportOptions): void {
+  if (options.replaceConnections) {
+    one.existingId = id;
+    return;
+  }
+  const message = `There is a connection '${one.record.name}' in ${pathOf(one.parent)} already; send replaceConnections=true to replace it.`;
+  one.record.problems.push(problem('name', message, 'NameTaken'));
+}
+
+function duplicate(one: PlannedRecord, first: PlannedRecord) {
+  const where = first.record.line === undefined ? `record ${first.record.index + 1}` : `line ${first.record.line}`;
+  return problem(
+    'name',
+    `'${one.record.name}' in ${pathOf(one.parent)} is in the file twice, first at ${where}.`,
+    'DuplicateInFile',
+  );
+}
+
+async function findNamed(
+  db: Db,
+  names: readonly string[],
+): Promise<{ id: number; name: string; parent: number | null }[]> {
+  const found = await sql<{ id: number; name: string; parent: number | null }>`
+    SELECT connection_id AS id, connection_name AS name, parent_id AS parent
+    FROM guacamole_connection WHERE connection_name IN (${sql.join(names)})`.execute(db);
+  return found.rows;
+}
+
+async function planEntities(db: Db, type: EntityType, names: readonly string[]): Promise<EntityPlan> {
+  const usable = names.filter((name) => nameProblem(name) === undefined);
+  const keyOf = await collationKeys(db, usable);
+  const distinct = new Map(usable.map((name) => [keyOf(name), name]));
+  const existing = new Map<string, Entity>();
+  for (const some of slices([...distinct.values()])) {
+    for (const entity of await findEntities(db, type, some))
+      existing.set((await collationKeys(db, [entity.name]))(entity.name), entity);
+  }
+  const newNames = [...distinct].filter(([key]) => !existing.has(key)).map(([, name]) => name);
+  return { type, keyOf, existing, newNames };
+}
+
+/** A connection given to an administrator of Guacamole changes what that one may do; see `guards.ts`. */
+async function refuseAdministrators(
+  db: Db,
+  caller: Caller,
+  records: readonly ImportRecord[],
+  users: EntityPlan,
+  groups: EntityPlan,
+): Promise<void> {
+  if (hasRole(caller, 'JumpServer.Admin')) return;
+  const named = [...users.existing.values(), ...groups.existing.values()];
+  const administrators = await findAdministrators(
+    db,
+    named.map((entity) => entity.entityId),
+  );
+  if (administrators.size === 0) return;
+  for (const record of records) {
+    for (const [field, plan] of [
+      ['users', users],
+      ['groups', groups],
+    ] as const) {
+      for (const name of record[field]) {
+        const entity = plan.existing.get(plan.keyOf(name));
+        if (!entity || !administrators.has(entity.entityId)) continue;
+        record.problems.push(
+          problem(
+            field,
+            `'${name}' administers Guacamole; only JumpServer.Admin may change that one.`,
+            'AdministratorProtected',
+          ),
+        );
+      }
+    }
+  }
+}

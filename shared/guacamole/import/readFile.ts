@@ -1,0 +1,103 @@
+import { ApiError } from '../../errors.ts';
+import { readCsv } from './csv.ts';
+import { checkRecord, type ImportRecord } from './record.ts';
+import { readJson, readYaml } from './structured.ts';
+
+export type ImportFormat = 'csv' | 'json' | 'yaml';
+
+const CONTENT_TYPES: Record<string, ImportFormat> = {
+  'text/csv': 'csv',
+  'application/csv': 'csv',
+  'application/json': 'json',
+  'text/json': 'json',
+  'application/yaml': 'yaml',
+  'application/x-yaml': 'yaml',
+  'text/yaml': 'yaml',
+  'text/x-yaml': 'yaml',
+};
+const EXTENSIONS: Record<string, ImportFormat> = { csv: 'csv', json: 'json', yaml: 'yaml', yml: 'yaml' };
+
+/** Bytes. YAML is read as a whole, slowly. */
+const MOST_BYTES: Record<ImportFormat, number> = {
+  csv: 64 * 1024 * 1024,
+  json: 64 * 1024 * 1024,
+  yaml: 8 * 1024 * 1024,
+};
+const MOST_RECORDS = 100_000;
+
+/** The content type decides, or, where that says nothing (octet-stream), the name of the file. */
+export function importFormat(contentType: string | null, fileName: string | undefined): ImportFormat {
+  const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const known = Object.hasOwn(CONTENT_TYPES, type) ? CONTENT_TYPES[type] : undefined;
+  if (known) return known;
+  const extension = fileName?.split('.').at(-1)?.toLowerCase() ?? '';
+  const named = Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : undefined;
+  if (named && (type === '' || type === 'application/octet-stream')) return named;
+  throw new ApiError(
+    415,
+    'UnsupportedMediaType',
+    'Send the file as text/csv, application/json or application/yaml, or name it: ?fileName=connections.csv.',
+  );
+}
+
+/** Reads and checks a whole file, holding its records but, for CSV, never its text. */
+export async function readImport(
+  stream: AsyncIterable<Uint8Array> | null,
+  format: ImportFormat,
+  contentLength: string | null,
+  allowUnknownParameters: boolean,
+): Promise<ImportRecord[]> {
+  if (Number(contentLength ?? 0) > MOST_BYTES[format]) throw tooLarge(format);
+  const records: ImportRecord[] = [];
+  for await (const raw of rawRecords(limited(stream, format), format, allowUnknownParameters)) {
+    if (records.length === MOST_RECORDS) {
+      throw new ApiError(
+        413,
+        'PayloadTooLarge',
+        `An import takes at most ${MOST_RECORDS} connections; split the file.`,
+      );
+    }
+    records.push(checkRecord(raw, allowUnknownParameters));
+  }
+  if (records.length === 0) throw new ApiError(400, 'EmptyFile', 'The file holds no connections.');
+  return records;
+}
+
+async function* rawRecords(bytes: AsyncIterable<Uint8Array>, format: ImportFormat, allowUnknown: boolean) {
+  if (format === 'csv') {
+    yield* readCsv(bytes, allowUnknown);
+    return;
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  const text = new TextDecoder().decode(Buffer.concat(chunks));
+  yield* format === 'json' ? readJson(text) : readYaml(text);
+}
+
+/** The bytes, as long as they are UTF-8 and not too many. */
+async function* limited(stream: AsyncIterable<Uint8Array> | null, format: ImportFormat): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  for await (const chunk of stream ?? []) {
+    size += chunk.byteLength;
+    if (size > MOST_BYTES[format]) throw tooLarge(format);
+    yield check(() => decoder.decode(chunk, { stream: true }), chunk);
+  }
+  check(() => decoder.decode(), new Uint8Array());
+}
+
+function check(decode: () => string, chunk: Uint8Array): Uint8Array {
+  try {
+    decode();
+    return chunk;
+  } catch {
+    throw new ApiError(400, 'NotUtf8', 'The file is not UTF-8 text.');
+  }
+}
+
+const tooLarge = (format: ImportFormat): ApiError =>
+  new ApiError(
+    413,
+    'PayloadTooLarge',
+    `A ${format.toUpperCase()} file may have ${MOST_BYTES[format] / 1024 / 1024} MB; split it.`,
+  );

@@ -1,0 +1,140 @@
+import { attributeProblems, CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import { type Problem, problem } from '../problems.ts';
+import { parameterForm, parameterProblems, protocolProblem } from '../protocols.ts';
+import { nameProblem, type Values } from '../text.ts';
+
+/** One connection of an import file, and everything that was found to be wrong with it. */
+export interface ImportRecord {
+  /** Counted from 0. */
+  index: number;
+  /** Where it begins in the file, from 1; JSON has none. */
+  line?: number;
+  name: string;
+  protocol: string;
+  parentIdentifier?: string;
+  /** As `ROOT/Parent/Child`. */
+  group?: string;
+  users: string[];
+  groups: string[];
+  parameters: Record<string, string>;
+  attributes: Record<string, string>;
+  problems: Problem[];
+}
+
+/** What the file says, before it is known to be right. */
+export interface RawRecord {
+  index: number;
+  line?: number;
+  fields: Record<string, unknown>;
+  problems: Problem[];
+}
+
+const FIELDS = ['name', 'protocol', 'parameters', 'attributes', 'parentIdentifier', 'group', 'users', 'groups'];
+
+/** Checks one record as far as that is possible without the database. Collects, never throws. */
+export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean): ImportRecord {
+  const problems = [...raw.problems];
+  const { fields } = raw;
+  for (const name of Object.keys(fields)) {
+    if (!FIELDS.includes(name))
+      problems.push(
+        problem(name.slice(0, 128), `There is no field '${name.slice(0, 128)}'; known: ${FIELDS.join(', ')}.`),
+      );
+  }
+  const record: ImportRecord = {
+    index: raw.index,
+    ...(raw.line === undefined ? {} : { line: raw.line }),
+    name: textOf(fields, 'name', problems) ?? '',
+    protocol: textOf(fields, 'protocol', problems) ?? '',
+    users: namesOf(fields, 'users', problems),
+    groups: namesOf(fields, 'groups', problems),
+    parameters: {},
+    attributes: valuesOf(fields, 'attributes', problems),
+    problems,
+  };
+  placeRecord(record, fields, problems);
+  const wrongName = nameProblem(record.name);
+  if (wrongName)
+    problems.push(problem('name', record.name === '' ? 'A connection needs a name.' : `The name ${wrongName}.`));
+  const wrongProtocol =
+    record.protocol === ''
+      ? 'A connection needs a protocol.'
+      : protocolProblem(record.protocol, allowUnknownParameters);
+  if (wrongProtocol) problems.push(problem('protocol', wrongProtocol));
+  record.parameters = correctOptions(record.protocol, valuesOf(fields, 'parameters', problems));
+  if (!wrongProtocol) problems.push(...parameterProblems(record.protocol, record.parameters, allowUnknownParameters));
+  problems.push(...attributeProblems(CONNECTION_ATTRIBUTES, record.attributes));
+  return record;
+}
+
+function placeRecord(record: ImportRecord, fields: Record<string, unknown>, problems: Problem[]): void {
+  const parent = textOf(fields, 'parentIdentifier', problems, true);
+  const group = textOf(fields, 'group', problems);
+  if (parent && group)
+    problems.push(problem('group', 'Only one of group and parentIdentifier can be given.', 'AmbiguousParent'));
+  if (parent) record.parentIdentifier = parent;
+  else if (group) record.group = group;
+}
+
+/** A field's text; a number counts as its digits where identifiers are meant (YAML reads `7` as a number). */
+function textOf(
+  fields: Record<string, unknown>,
+  name: string,
+  problems: Problem[],
+  digits = false,
+): string | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'string') return value;
+  if (digits && typeof value === 'number') return String(value);
+  problems.push(problem(name, `The field '${name}' must be text.`));
+  return undefined;
+}
+
+function namesOf(fields: Record<string, unknown>, name: 'users' | 'groups', problems: Problem[]): string[] {
+  const value = fields[name];
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) {
+    problems.push(problem(name, `The field '${name}' must be a list of names.`));
+    return [];
+  }
+  for (const one of value as string[]) {
+    const wrong = nameProblem(one);
+    if (wrong) problems.push(problem(name, `A name in '${name}' ${wrong}.`));
+  }
+  return [...new Set(value as string[])];
+}
+
+/** Text, numbers and booleans become text, as YAML writes `port: 3389`; null means "not set". */
+function valuesOf(
+  fields: Record<string, unknown>,
+  name: 'parameters' | 'attributes',
+  problems: Problem[],
+): Record<string, string> {
+  const value = fields[name];
+  if (value === undefined || value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    problems.push(problem(name, `The field '${name}' must be an object of names and values.`));
+    return {};
+  }
+  const values: [string, string][] = [];
+  for (const [key, one] of Object.entries(value)) {
+    if (typeof one === 'string' || typeof one === 'number' || typeof one === 'boolean') {
+      if (one !== '') values.push([key, String(one)]);
+    } else if (one !== null) {
+      problems.push(problem(`${name}.${key.slice(0, 128)}`, `The value of '${key.slice(0, 128)}' must be text.`));
+    }
+  }
+  return Object.fromEntries(values);
+}
+
+/** Guacamole takes a choice that differs only in case or outer spaces for the choice itself. */
+function correctOptions(protocol: string, values: Values): Record<string, string> {
+  const corrected = Object.entries(values).map(([name, value]): [string, string] => {
+    const form = parameterForm(protocol, name);
+    const options = form === 'BOOLEAN' ? ['true', 'false'] : typeof form === 'object' ? form : [];
+    const wanted = (value ?? '').trim().toLowerCase();
+    return [name, options.find((option) => option.toLowerCase() === wanted) ?? value ?? ''];
+  });
+  return Object.fromEntries(corrected);
+}

@@ -1,0 +1,169 @@
+import { sql, type Transaction } from 'kysely';
+import { CONNECTION_ATTRIBUTES, storeAttributes } from '../attributes.ts';
+import { type Cell, insertRows, slices } from '../bulk.ts';
+import { type Entity, findEntities } from '../entities.ts';
+import type { GroupNode } from '../groupTree.ts';
+import { unusablePassword } from '../passwords.ts';
+import type { GuacamoleDatabase } from '../schema/tables.ts';
+import { now } from '../times.ts';
+import { deleteValues, insertValues, valueRows } from '../values.ts';
+import type { EntityPlan, ImportOptions, ImportPlan, PlannedRecord } from './plan.ts';
+
+type Tx = Transaction<GuacamoleDatabase>;
+
+/** Does what was planned and returns the connections' identifiers, in the order of the records. */
+export async function writeImport(tx: Tx, plan: ImportPlan, options: ImportOptions): Promise<number[]> {
+  await writeGroups(tx, plan.newGroups);
+  const users = await writeEntities(tx, plan.users);
+  const groups = await writeEntities(tx, plan.groups);
+  const created = plan.records.filter((one) => one.existingId === undefined);
+  const replaced = plan.records.filter((one) => one.existingId !== undefined);
+  const ids = new Map<PlannedRecord, number>();
+  for (const one of replaced) ids.set(one, one.existingId ?? 0);
+  await clearReplaced(tx, [...ids.values()], options);
+  for (const [one, id] of await insertConnections(tx, created)) ids.set(one, id);
+  await updateConnections(tx, replaced);
+  const attributes = plan.records.flatMap((one) => valueRows(ids.get(one) ?? 0, storedAttributes(one).extra));
+  const parameters = plan.records.flatMap((one) => valueRows(ids.get(one) ?? 0, one.record.parameters));
+  await insertValues(tx, 'guacamole_connection_attribute', attributes);
+  await insertValues(tx, 'guacamole_connection_parameter', parameters);
+  await writePermissions(tx, plan, ids, users, groups);
+  return plan.records.map((one) => ids.get(one) ?? 0);
+}
+
+/** One by one, parents first: groups are few, and each needs its parent's id. */
+async function writeGroups(tx: Tx, groups: readonly GroupNode[]): Promise<void> {
+  for (const group of groups) {
+    const inserted = await tx
+      .insertInto('guacamole_connection_group')
+      .values({ connection_group_name: group.name, parent_id: group.parent?.id ?? null, type: 'ORGANIZATIONAL' })
+      .executeTakeFirstOrThrow();
+    group.id = Number(inserted.insertId);
+  }
+}
+
+/** Makes the users or groups that are not there; returns the entity ids of all that the file names, by the key of the name. */
+async function writeEntities(tx: Tx, plan: EntityPlan): Promise<Map<string, number>> {
+  const made: Entity[] = [];
+  await insertRows(
+    tx,
+    'guacamole_entity (name, type)',
+    plan.newNames.map((name) => [name, plan.type]),
+  );
+  for (const some of slices(plan.newNames)) {
+    const found = await sql<{ entityId: number; name: string }>`
+      SELECT entity_id AS entityId, name FROM guacamole_entity WHERE type = ${plan.type} AND name IN (${sql.join(some)})`.execute(
+      tx,
+    );
+    if (plan.type === 'USER')
+      await insertUsers(
+        tx,
+        found.rows.map((row) => row.entityId),
+      );
+    else
+      await insertRows(
+        tx,
+        'guacamole_user_group (entity_id)',
+        found.rows.map((row) => [row.entityId]),
+      );
+    made.push(...(await findEntities(tx, plan.type, some)));
+  }
+  // Without READ on itself a user sees nothing after the login.
+  if (plan.type === 'USER') {
+    const rows = made.map(({ entityId, id }): Cell[] => [entityId, id, 'READ']);
+    await insertRows(tx, 'guacamole_user_permission (entity_id, affected_user_id, permission)', rows);
+  }
+  return new Map([...plan.existing.values(), ...made].map((entity) => [plan.keyOf(entity.name), entity.entityId]));
+}
+
+/** Users that nobody can log in as until they get a password. */
+async function insertUsers(tx: Tx, entityIds: readonly number[]): Promise<void> {
+  const password_date = now();
+  const values = entityIds.map((entity_id) => ({ entity_id, ...unusablePassword(), password_date }));
+  if (values.length > 0) await tx.insertInto('guacamole_user').values(values).execute();
+}
+
+async function clearReplaced(tx: Tx, ids: readonly number[], options: ImportOptions): Promise<void> {
+  await deleteValues(tx, 'guacamole_connection_attribute', ids);
+  await deleteValues(tx, 'guacamole_connection_parameter', ids);
+  if (!options.resetPermissions) return;
+  for (const some of slices(ids))
+    await tx.deleteFrom('guacamole_connection_permission').where('connection_id', 'in', some).execute();
+}
+
+const COLUMNS = Object.values(CONNECTION_ATTRIBUTES).map(({ column }) => column);
+const storedAttributes = ({ record }: PlannedRecord) => storeAttributes(CONNECTION_ATTRIBUTES, record.attributes);
+const attributeCells = (one: PlannedRecord): Cell[] => {
+  const { columns } = storedAttributes(one);
+  return COLUMNS.map((column) => columns[column]);
+};
+
+/**
+ * New connections and the ids they got. A statement's ids ascend in the order of its rows, whatever the server's increment;
+ * the names are read back all the same, because everything else hangs on it.
+ */
+async function insertConnections(tx: Tx, records: readonly PlannedRecord[]): Promise<[PlannedRecord, number][]> {
+  const rows = records.map((one): Cell[] => [
+    one.record.name,
+    one.parent.id ?? null,
+    one.record.protocol,
+    ...attributeCells(one),
+  ]);
+  const into = `guacamole_connection (connection_name, parent_id, protocol, ${COLUMNS.join(', ')})`;
+  const pairs: [PlannedRecord, number][] = [];
+  for (const { firstId, count } of await insertRows(tx, into, rows)) {
+    const found = await sql<{ id: number; name: string }>`
+      SELECT connection_id AS id, connection_name AS name FROM guacamole_connection
+      WHERE connection_id >= ${firstId} ORDER BY connection_id LIMIT ${sql.lit(count)}`.execute(tx);
+    for (const row of found.rows) {
+      const one = records[pairs.length];
+      if (one?.record.name !== row.name)
+        throw new Error('The database gave out identifiers in an order that was not expected.');
+      pairs.push([one, row.id]);
+    }
+  }
+  if (pairs.length !== records.length) throw new Error('Connections that were just inserted cannot be found.');
+  return pairs;
+}
+
+/** One statement for many: every row exists, so each becomes an update. */
+async function updateConnections(tx: Tx, records: readonly PlannedRecord[]): Promise<void> {
+  const columns = ['connection_name', 'protocol', ...COLUMNS];
+  const rows = records.map((one): Cell[] => [
+    one.existingId ?? 0,
+    one.parent.id ?? null,
+    one.record.name,
+    one.record.protocol,
+    ...attributeCells(one),
+  ]);
+  const updates = columns.map((column) => `${column} = VALUES(${column})`).join(', ');
+  await insertRows(
+    tx,
+    `guacamole_connection (connection_id, parent_id, ${columns.join(', ')})`,
+    rows,
+    `ON DUPLICATE KEY UPDATE ${updates}`,
+  );
+}
+
+async function writePermissions(
+  tx: Tx,
+  plan: ImportPlan,
+  ids: Map<PlannedRecord, number>,
+  users: Map<string, number>,
+  groups: Map<string, number>,
+): Promise<void> {
+  const rows = plan.records.flatMap((one) => {
+    const entities = [
+      ...one.record.users.map((name) => users.get(plan.users.keyOf(name))),
+      ...one.record.groups.map((name) => groups.get(plan.groups.keyOf(name))),
+    ];
+    return entities.map((entity): Cell[] => [entity ?? 0, ids.get(one) ?? 0, 'READ']);
+  });
+  // Names that are one to the database (case), and grants that a replaced connection has kept.
+  await insertRows(
+    tx,
+    'guacamole_connection_permission (entity_id, connection_id, permission)',
+    rows,
+    'ON DUPLICATE KEY UPDATE permission = VALUES(permission)',
+  );
+}
