@@ -1,5 +1,5 @@
 /** A fresh fabric over a real state store: its own directory, range of addresses and certificate authority. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -37,6 +37,8 @@ const group = `/subscriptions/${subscription}/resourceGroups/rg`;
 
 export async function openWorld(options: Partial<FabricOptions> = {}): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'fabric-'));
+  // As in a checkout: other users, mysql for one, may enter.
+  await chmod(dir, 0o755);
   // Two test files at once, or a running local Azure, must not share addresses.
   const claim = await claimRange(`127.${120 + Math.floor(Math.random() * 130)}`);
   const { range } = claim;

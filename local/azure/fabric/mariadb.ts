@@ -126,8 +126,13 @@ export async function installData(template: string, data: string, user: string):
   const draft = `${data}.new`;
   await rm(draft, { recursive: true, force: true });
   await run('cp', ['-a', '--reflink=auto', template, draft]);
-  if (user !== userInfo().username) await run('chown', ['-R', `${user}:`, draft]);
+  await giveTo(user, draft);
   await rename(draft, data);
+}
+
+/** Makes a file or directory the server's own, where it runs as another user. */
+export async function giveTo(user: string, path: string): Promise<void> {
+  if (user !== userInfo().username) await run('chown', ['-R', `${user}:`, path]);
 }
 
 function exists(path: string): boolean {

@@ -5,7 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Connection, createConnection } from 'mysql2/promise';
-import { dataTemplate, installData, mariadbd, serverConfiguration, serverUser } from './mariadb.ts';
+import { dataTemplate, giveTo, installData, mariadbd, serverConfiguration, serverUser } from './mariadb.ts';
 import { type Running, startProcess } from './process.ts';
 import { shortPath } from './shortPath.ts';
 
@@ -71,8 +71,8 @@ export function openMysqlServer(options: ServerOptions): MysqlServer {
     await mkdir(dir, { recursive: true });
     const user = serverUser(dir);
     await installData(await dataTemplate(options.cacheDir), files.data, user);
-    // mariadbd opens its log after it has become its user.
-    await writeFile(files.log, '', { flag: 'a', mode: 0o666 });
+    await writeFile(files.log, '', { flag: 'a', mode: 0o600 });
+    await giveTo(user, files.log);
     const places = { ...files, address: options.address, port: mysqlPort };
     await writeFile(files.configuration, serverConfiguration(places));
     const own = user === userInfo().username;
@@ -132,8 +132,9 @@ export function openMysqlServer(options: ServerOptions): MysqlServer {
     const { certPem, keyPem } = await options.issue(names);
     await mkdir(dir, { recursive: true });
     if (existsSync(files.certificate) && readFileSync(files.certificate, 'utf8') === certPem) return;
-    // World-readable inside a directory of ours: mariadbd may run as another user.
-    await writeFile(files.key, keyPem, { mode: 0o644 });
+    await rm(files.key, { force: true });
+    await writeFile(files.key, keyPem, { mode: 0o600 });
+    await giveTo(serverUser(dir), files.key);
     await writeFile(files.certificate, certPem);
     if (running && !running.hasExited())
       await withConnection(async (connection) => void (await connection.query('FLUSH SSL')));
