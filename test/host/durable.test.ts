@@ -1,0 +1,115 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AppDirectory, appDirectory, HostProcess, until } from './hostProcess.ts';
+
+const webhook = '/runtime/webhooks/durabletask';
+const json = { 'content-type': 'application/json' };
+
+describe('Durable functions on the local host', () => {
+  let directory: AppDirectory;
+  let host: HostProcess;
+  let runs: string;
+  beforeAll(async () => {
+    directory = appDirectory('durable.cjs', {
+      'durable.cjs': { copyOf: join(import.meta.dirname, 'app/durable.cjs') },
+    });
+    runs = join(directory.app, '../runs');
+    writeFileSync(runs, '');
+    host = await HostProcess.start(directory, { env: { RUNS: runs } });
+  });
+  afterAll(async () => {
+    await host?.end('SIGKILL');
+    directory?.remove();
+  });
+  const post = (path: string, body: unknown = null): Promise<Response> =>
+    fetch(`${host.origin}${webhook}${path}`, { method: 'POST', headers: json, body: JSON.stringify(body) });
+  const running = (id: string, state = 'Running') =>
+    until(`${id} to be ${state}`, 5_000, async () => ((await host.status(id)).runtimeStatus === state ? true : null));
+
+  it('let two starts of one id at the same moment through, of which one runs, and say so', async () => {
+    const answers = await Promise.all([1, 2].map((input) => host.startInstance('input', 'twice', input)));
+    expect(answers.map(({ status }) => status)).toEqual([202, 202]);
+    const status = await host.finished('twice');
+    expect([1, 2]).toContain(status.input);
+    expect(status.output).toEqual({ type: 'number', value: status.input });
+    await until('the warning', 5_000, () => (host.log.includes("'twice' was started twice") ? true : null));
+  });
+
+  it('refuse a start of an id that is active or suspended, and terminate a suspended one', async () => {
+    await host.startInstance('wait', 'busy');
+    await running('busy');
+    expect((await host.startInstance('wait', 'busy')).status).toBe(409);
+    await post('/instances/busy/suspend?reason=r');
+    await running('busy', 'Suspended');
+    const refused = await host.startInstance('wait', 'busy');
+    expect([refused.status, await refused.json()]).toEqual([
+      409,
+      { Message: 'An Orchestration instance with the status Suspended already exists.' },
+    ]);
+    await post('/instances/busy/terminate?reason=x');
+    expect((await host.finished('busy')).runtimeStatus).toBe('Terminated');
+  });
+
+  it('answer a start that waits with the output', async () => {
+    const answer = await post('/orchestrators/input?timeout=5&pollingInterval=1', { z: 1 });
+    expect([answer.status, await answer.json()]).toEqual([200, { type: 'object', value: { z: 1 } }]);
+  });
+
+  it('hand values over with their types, whatever they look like', async () => {
+    await host.startInstance('encodings', 'enc');
+    const seen = (await host.finished('enc')).output as Record<
+      string,
+      Record<string, { type: string; value: unknown }>
+    >;
+    const everywhere = (type: string, value: unknown) => {
+      const one = { type, value };
+      return { activity: one, activityRetry: one, sub: one, subRetry: one };
+    };
+    const missing = { type: 'undefined', value: '(undefined)' };
+    const nothing = { type: 'null', value: null };
+    expect(seen).toEqual({
+      text: everywhere('string', 'text'),
+      numeric: everywhere('string', '5'),
+      jsonish: everywhere('string', '{"a":1}'),
+      bool: everywhere('string', 'true'),
+      empty: everywhere('string', ''),
+      number: everywhere('number', 5),
+      zero: everywhere('number', 0),
+      obj: everywhere('object', { a: 1 }),
+      arr: everywhere('object', [1, 'x']),
+      nul: { activity: missing, activityRetry: missing, sub: nothing, subRetry: nothing },
+      undef: { activity: missing, activityRetry: missing, sub: nothing, subRetry: nothing },
+    });
+  });
+
+  it('lose an event that arrives while the orchestrator waits for something else and will wait anew', async () => {
+    await host.startInstance('waitAnew', 'anew', { run: 'anew' });
+    await until('the activity', 5_000, () => (readFileSync(runs, 'utf8').includes('begin anew 0') ? true : null));
+    await post('/instances/anew/raiseEvent/go', 'lost');
+    expect((await host.finished('anew')).output).toEqual({ seen: null });
+  });
+
+  it('give a caught activity error as one text', async () => {
+    await host.startInstance('catches', 'caught');
+    expect((await host.finished('caught')).output).toBe("Activity function 'fail' failed:  no luck ");
+  });
+
+  it('list instances page by page, by status and by prefix', async () => {
+    for (const id of ['page-1', 'page-2', 'page-3']) await host.startInstance('input', id);
+    for (const id of ['page-1', 'page-2', 'page-3']) await host.finished(id);
+    const ids: string[] = [];
+    let token = '';
+    do {
+      const page = await fetch(
+        `${host.origin}${webhook}/instances?top=1&instanceIdPrefix=page-&runtimeStatus=Completed`,
+        {
+          headers: token ? { 'x-ms-continuation-token': token } : {},
+        },
+      );
+      ids.push(...((await page.json()) as { instanceId: string }[]).map(({ instanceId }) => instanceId));
+      token = page.headers.get('x-ms-continuation-token') ?? '';
+    } while (token);
+    expect(ids).toEqual(['page-1', 'page-2', 'page-3']);
+  });
+});
