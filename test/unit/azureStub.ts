@@ -3,6 +3,7 @@ import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import { ComputeManagementClient } from '@azure/arm-compute';
 import { KeyVaultManagementClient } from '@azure/arm-keyvault';
 import { ManagedServiceIdentityClient } from '@azure/arm-msi';
+import { MySQLManagementFlexibleServerClient } from '@azure/arm-mysql-flexible';
 import { NetworkManagementClient } from '@azure/arm-network';
 import { PrivateDnsManagementClient } from '@azure/arm-privatedns';
 import { ResourceManagementClient } from '@azure/arm-resources';
@@ -65,6 +66,7 @@ export function azureStub(subscriptionId: string): AzureStub {
     compute: new ComputeManagementClient(credential, subscriptionId, options),
     identities: new ManagedServiceIdentityClient(credential, subscriptionId, options),
     keyVaults: new KeyVaultManagementClient(credential, subscriptionId, options),
+    mysql: new MySQLManagementFlexibleServerClient(credential, subscriptionId, options),
     network: new NetworkManagementClient(credential, subscriptionId, options),
     privateDns: new PrivateDnsManagementClient(credential, subscriptionId, options),
     resources: new ResourceManagementClient(credential, subscriptionId, options),

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { databaseAdministrator } from '../../shared/azure/names.ts';
 import { apiVersions } from '../../shared/azure/resources/apiVersions.ts';
@@ -6,7 +6,6 @@ import type { JumpServerSpec } from '../../shared/spec.ts';
 import { accountNames } from '../../shared/steps/database.ts';
 import { topology } from '../../shared/topology.ts';
 import { azureStub } from './azureStub.ts';
-import { diagnose } from './bicep.ts';
 import {
   ensureAll,
   environment,
@@ -154,24 +153,6 @@ test('the picture of the graph in the documentation has every resource and every
 
 test('the administrator in the server is the one whose password is in the vault', () => {
   expect(databaseAdministrator).toBe(accountNames.administrator);
-});
-
-const compiler = new URL('../../../shared/tools/bicep', import.meta.url).pathname;
-
-test.skipIf(!existsSync(compiler))('every body fits the types that Azure publishes', { timeout: 120_000 }, async () => {
-  const stub = await provisioned(everything);
-  const changed = specWith({
-    network: { allowedSources: ['203.0.113.0/24', '192.0.2.0/24'], addressSpace: ['10.20.0.0/16', '10.40.0.0/16'] },
-    ingress: { port: 8443 },
-    tags: { cost: 'other' },
-  });
-  await ensureAll(stub, changed);
-  expect(
-    diagnose(
-      compiler,
-      stub.writes.filter(({ method }) => method === 'PUT'),
-    ),
-  ).toEqual([]);
 });
 
 async function provisioned(spec: JumpServerSpec) {
