@@ -136,7 +136,7 @@ backend local
   option httpchk
   http-check send meth GET uri ${webPath}
   http-check expect status 200
-  server local ${local} check inter 2s fastinter 500ms fall 2 rise 1
+  server local ${local} check inter 2s fastinter 500ms downinter 1s fall 2 rise 1
 
 backend guacamole
   balance first

@@ -11,12 +11,14 @@ import { haproxyConfiguration, type ProxyNode } from '../../shared/node/haproxy.
 import { nodePorts } from '../../shared/node/ports.ts';
 import {
   allRelay,
+  ask,
   cookieOf,
   fingerprintOf,
   get,
   jumpServer,
   openStream,
   openTunnel,
+  openTunnelOverHttp2,
   type Proxies,
   probe,
   publicName,
@@ -126,6 +128,16 @@ describe('two nodes', () => {
     );
   });
 
+  test('a browser that speaks HTTP/2 gets its WebSocket tunnel, too, and keeps it over a reload', async () => {
+    const cookie = cookieOf(await get(proxies, node(0)));
+    const tunnel = await openTunnelOverHttp2(proxies, node(1), cookie);
+    expect(await tunnel.say('hello')).toBe(`${node(0).node.name} hello`);
+    await node(1).reload({});
+    expect(await tunnel.say('again')).toBe(`${node(0).node.name} again`);
+    tunnel.close();
+    await until(() => sessionsOf(1).relayed === 0, 'it is not counted any more');
+  });
+
   test('the root leads to Guacamole, and answers carry HSTS', async () => {
     const answer = await get(proxies, node(0), { path: '/' });
     expect([answer.status, answer.headers.location]).toEqual([302, '/guacamole/']);
@@ -147,6 +159,13 @@ describe('two nodes', () => {
       socket.on('error', () => resolve('refused'));
     });
     expect(outcome).toBe('refused');
+  });
+
+  test('a failed health check alone moves no session', async () => {
+    restoreAfterwards();
+    const cookie = cookieOf(await get(proxies, node(1)));
+    await ask(join(node(0).directory, 'master.sock'), `@1 set server guacamole/${node(1).node.name} health down`);
+    expect(servedBy(await get(proxies, node(0), { headers: { cookie } }))).toBe(node(1).node.name);
   });
 
   test('a draining node keeps its sessions, sends new ones to its peer and answers the probe with 503', async () => {

@@ -1,8 +1,10 @@
 /** Real HAProxies of several nodes on addresses of their own, each with a small web server in Guacamole's place. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { type RequestOptions, request } from 'node:https';
 import { createConnection, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -340,6 +342,37 @@ export function openTunnel(
     outgoing.on('error', reject);
     outgoing.end();
   });
+}
+
+/** The same over HTTP/2, as browsers do where the server offers it (RFC 8441). */
+export async function openTunnelOverHttp2(
+  proxies: Proxies,
+  to: Proxy,
+  cookie: string,
+): Promise<{ say(text: string): Promise<string>; close(): void }> {
+  const session = connectHttp2(`https://${to.node.address}:${nodePorts.ingress}`, {
+    servername: publicName,
+    ca: proxies.authority.certificate,
+  });
+  await once(session, 'remoteSettings');
+  const stream = session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'https',
+    ':authority': publicName,
+    ':path': '/guacamole/websocket-tunnel',
+    'sec-websocket-version': '13',
+    cookie,
+  });
+  const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
+  if (headers[':status'] !== 200) throw new Error(`no tunnel but ${headers[':status']}`);
+  return {
+    say(text) {
+      stream.write(text);
+      return nextData(stream);
+    },
+    close: () => session.destroy(),
+  };
 }
 
 /** What the balancer's probe sees. */

@@ -15,7 +15,7 @@ from machine import BASE, Json, Trouble, boot_id, log, read_json
 AGENT_VERSION = "1.0.0"
 # After a change the parts take a while to come up; the control plane waits for them.
 SETTLE_SECONDS = 60.0
-SETTLE_EVERY = 2.0
+SETTLE_EVERY = 1.0
 
 
 class Agent:
@@ -48,7 +48,7 @@ class Agent:
             "sessions": sessions,
             "secrets": state["secrets"],
             **({"guacamoleVersion": state["guacamoleVersion"]} if state.get("guacamoleVersion") else {}),
-            "draining": bool((state["desired"] or {}).get("draining")),
+            "draining": bool((state["desired"] or {}).get("draining")) and "haproxy" not in self.node.problems,
         }
 
     def exchange(self) -> Json:

@@ -6,11 +6,23 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Any
 
 from machine import Json, Trouble
 
 VAULT = "https://vault.azure.net"
 TIMEOUT_SECONDS = 20
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the Authorization header wherever it leads."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Makes the answer itself the error."""
+
+
+# No proxy either: the metadata service and the private addresses of vault and API are reached directly or not at all.
+OPENER = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
 
 
 def http(url: str, headers: dict[str, str], body: Json | None = None) -> Json:
@@ -19,7 +31,7 @@ def http(url: str, headers: dict[str, str], body: Json | None = None) -> Json:
     request = urllib.request.Request(url, data, {**headers, **({"Content-Type": "application/json"} if data else {})})
     host = urllib.parse.urlsplit(url).netloc
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+        with OPENER.open(request, timeout=TIMEOUT_SECONDS) as response:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
         raise Trouble(f"{host} answered {error.code}{error_code(error)}", error.code, retry_after(error)) from None

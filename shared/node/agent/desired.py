@@ -70,12 +70,13 @@ class Node:
         """Starts a unit that is down, and reloads or restarts it when what it was last started with is another content."""
         wanted = hashlib.sha256(b"\0".join(content)).hexdigest()
         if not is_active(unit):
+            action = "start"
             systemctl("enable", "--now", unit)
         elif self.state["units"].get(unit) != wanted:
             systemctl(action, unit)
         else:
             return False
-        log(f"{unit} was started or is up to date after a {action}")
+        log(f"{unit}: {action}")
         self.state["units"][unit] = wanted
         self.save()
         return True
