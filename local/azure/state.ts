@@ -105,6 +105,18 @@ export class StateStore implements State {
     this.db.prepare('insert or replace into meta (key, value) values (?, ?)').run(name, value);
   }
 
+  /** Many writes as one on disk. */
+  transaction(work: () => void): void {
+    this.db.exec('begin');
+    try {
+      work();
+      this.db.exec('commit');
+    } catch (error) {
+      this.db.exec('rollback');
+      throw error;
+    }
+  }
+
   close(): void {
     this.#listeners.clear();
     this.db.close();

@@ -14,6 +14,7 @@ import { compute } from './providers/compute.ts';
 import { keyVault } from './providers/keyVault.ts';
 import { managedIdentity } from './providers/managedIdentity.ts';
 import { mysql } from './providers/mysql.ts';
+import { startForgotten } from './providers/mysqlServer.ts';
 import { network } from './providers/network.ts';
 import { privateDns } from './providers/privateDns.ts';
 import { resources } from './providers/resources.ts';
@@ -111,6 +112,8 @@ export function createArm(
     authenticate: parts.authenticate,
     origin: parts.origin,
   });
+  const round = setInterval(() => startForgotten(env), 5000);
+  round.unref();
   return {
     state,
     rbac,
@@ -120,6 +123,7 @@ export function createArm(
     restore: () => restore(env),
     assign: (objectId, role, scope) => assign(env, objectId, role, scope),
     async close() {
+      clearInterval(round);
       clock.stop();
       references.close();
       await trace.close();

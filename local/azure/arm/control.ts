@@ -1,11 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { AzureFailure } from '../contract.ts';
+import type { Stored } from '../state.ts';
 import type { Arm } from './arm.ts';
 import { kindOf, planeOf } from './env.ts';
 import { ArmError } from './failure.ts';
 import { parentId } from './ids.ts';
 import { forget, removeNow } from './remove.ts';
-import { asObject, asText, type Json, merge } from './values.ts';
+import { asObject, asText, type Json, merge, objects } from './values.ts';
 
 /** Whatever the other parts answer on the control server. */
 export interface ControlExtras {
@@ -41,6 +42,7 @@ function controlRoutes(arm: Arm, extras: ControlExtras): Record<string, Handler>
     },
     'GET /operations': () => ({ value: arm.env.operations.list().map(showOperation) }),
     'GET /resources': (query) => ({ value: query.get('id') ? [found(arm, query)] : arm.state.all() }),
+    'PUT /resources': (_query, body) => seed(arm, body),
     'DELETE /resources': (query) => vanish(arm, query),
     'PATCH /resources': (query, body) => change(arm, query, body),
     'POST /connectivity': (_query, { from, to, port }) => {
@@ -86,6 +88,18 @@ async function happen(arm: Arm, body: Json): Promise<unknown> {
   if (plane?.act === undefined)
     throw new ArmError(400, 'BadRequest', `${resource.type} has no data plane that could ${asText(body.kind)}.`);
   return (await plane.act(resource, `fault:${asText(body.kind)}`, body)) ?? {};
+}
+
+/** Stores whole resources as they are, without checks and without data plane: thousands at once, for measuring. */
+function seed(arm: Arm, body: Json): unknown {
+  const resources = objects(body.value) as unknown as Stored[];
+  const bare = resources.find((resource) => typeof resource.id !== 'string' || typeof resource.type !== 'string');
+  if (bare) throw new ArmError(400, 'BadRequest', 'Each resource needs id, name, type and properties.');
+  arm.state.transaction(() => {
+    for (const resource of resources)
+      arm.state.put({ ...resource, properties: resource.properties ?? {}, internal: resource.internal ?? {} });
+  });
+  return { stored: resources.length };
 }
 
 /** The resource is gone, without checks, operation or permission, and with it the real thing. */

@@ -19,6 +19,8 @@ export interface ArmOptions {
   omittedSubnets: 'delete' | 'keep';
   /** Cores per VM family and in all that a subscription may use in a region. */
   coreQuota: number;
+  /** VM sizes that are known and cannot be had: 409 SkuNotAvailable. */
+  restrictedSizes: string[];
 }
 
 export const defaultOptions: ArmOptions = {
@@ -30,6 +32,7 @@ export const defaultOptions: ArmOptions = {
   throttling: true,
   omittedSubnets: 'delete',
   coreQuota: 100,
+  restrictedSizes: [],
 };
 
 /** What the parts of ARM share. */

@@ -34,6 +34,10 @@ const setState = (
   });
 };
 
+const tellFailed = (env: ArmEnv, id: string, code: string, created: boolean): void => {
+  env.state.update(id, (copy) => kindOf(env, copy.type)?.failed?.(copy, code, created, env));
+};
+
 function putExecutor(env: ArmEnv): Executor {
   return {
     async work(operation, secrets) {
@@ -49,7 +53,10 @@ function putExecutor(env: ArmEnv): Executor {
       setState(env, operation.resourceId, 'ready', asObject(learned));
       return undefined;
     },
-    failed: (operation) => setState(env, operation.resourceId, 'failed'),
+    failed(operation, error) {
+      setState(env, operation.resourceId, 'failed');
+      tellFailed(env, operation.resourceId, error.code, !operation.existed);
+    },
   };
 }
 
@@ -72,6 +79,7 @@ function deleteExecutor(env: ArmEnv): Executor {
         void removeNow(env, stored);
         setState(env, owner, 'ready');
       }
+      kindOf(env, stored.type.slice(0, stored.type.lastIndexOf('/')))?.changed?.(env);
       return undefined;
     },
     failed(operation) {
@@ -100,8 +108,10 @@ function actionExecutor(env: ArmEnv): Executor {
         });
       return result;
     },
-    failed(operation: Operation, _error: AzureFailure) {
-      if (rule(operation)?.begin) setState(env, owner(operation), 'failed');
+    failed(operation: Operation, error: AzureFailure) {
+      if (!rule(operation)?.begin) return;
+      setState(env, owner(operation), 'failed');
+      tellFailed(env, owner(operation), error.code, false);
     },
   };
 }

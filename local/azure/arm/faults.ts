@@ -21,6 +21,8 @@ export interface Fault {
   code?: string;
   message?: string;
   seconds?: number;
+  /** Of `cut`: `before` the request is carried out, or (default) `after` it. */
+  when?: 'before' | 'after';
 }
 
 const kinds = ['throttle', 'status', 'hang', 'slow', 'cut', 'failOperation', 'allocationFailure'];

@@ -14,7 +14,13 @@ export function groupExecutor(env: ArmEnv): Executor {
         const left = members(env, operation.resourceId);
         if (left.length === 0) return;
         const free = left.filter((resource) => blockers(env, resource).length === 0);
-        if (free.length === 0) throw blocked(env, operation.resourceId, left);
+        if (free.length === 0) {
+          // A NIC that is reserved for a VM that failed is free after a while: ARM tries again.
+          const until = Math.max(...left.map((resource) => Number(resource.internal.reservedUntil ?? 0)));
+          if (until <= env.clock.wall()) throw blocked(env, operation.resourceId, left);
+          await env.clock.until(until + 1);
+          continue;
+        }
         const longest = Math.max(...free.map((resource) => seconds(resource.type, 'delete')));
         await Promise.all([
           env.clock.until(env.clock.wall() + longest * 1000 * env.options.factor),

@@ -117,6 +117,8 @@ export interface Kind {
   namePattern?: RegExp;
   /** Completes the resource with what the service adds and refuses what it would refuse. */
   prepare?(draft: Draft): void;
+  /** The duration of a creation where it depends on what is made; default `create`. */
+  createVerb?(resource: Stored): string;
   /** In the same moment in which the write is accepted. */
   accepted?(draft: Draft): void;
   /** The refusal to delete something that `users` (ids) refer to. */
@@ -127,8 +129,12 @@ export interface Kind {
   checkNested?(resource: Stored, env: ArmEnv): void;
   /** After the real thing is gone and before the resource is. */
   removed?(resource: Stored, env: ArmEnv): Promise<void> | void;
+  /** After a write, delete or action that failed. */
+  failed?(copy: Stored, code: string, created: boolean, env: ArmEnv): void;
   /** What a write does beside the data plane, inside the operation; may run twice. */
   realise?(resource: Stored, env: ArmEnv): Promise<void> | void;
+  /** After a delete of it or of a part of it, when the state shows that. */
+  changed?(env: ArmEnv): void;
   actions?: Record<string, ActionRule>;
   /** The last touches to a copy before it is shown. */
   view?(copy: ArmResource, stored: Stored, env: ArmEnv, request?: ArmRequest): void;

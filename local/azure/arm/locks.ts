@@ -31,7 +31,7 @@ function busy(kind: Kind, resource: Stored, running: Operation, wanted: string):
     return new ArmError(
       409,
       'AnotherOperationInProgress',
-      `Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: /subscriptions/${env(resource)}/providers/Microsoft.Network/locations/${running.location}/operations/${running.id}?api-version=${running.apiVersion}.`,
+      `Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: /subscriptions/${resource.id.split('/')[2]}/providers/Microsoft.Network/locations/${running.location}/operations/${running.id}?api-version=${running.apiVersion}.`,
     );
   if (kind.style === 'mysql')
     return new ArmError(
@@ -52,11 +52,11 @@ function busy(kind: Kind, resource: Stored, running: Operation, wanted: string):
   );
 }
 
-const env = (resource: Stored): string => resource.id.split('/')[2] ?? '';
-
 /** Management locks: CanNotDelete keeps from deleting, ReadOnly also from writing. Throws 409 ScopeLocked. */
-export function checkLocks(armEnv: ArmEnv, id: string, method: string): void {
-  for (const lock of armEnv.state.list('Microsoft.Authorization/locks')) {
+export function checkLocks(env: ArmEnv, id: string, method: string): void {
+  // A lock does not hold itself.
+  if (/\/providers\/Microsoft\.Authorization\/locks\//i.test(id)) return;
+  for (const lock of env.state.list('Microsoft.Authorization/locks')) {
     const scope = lock.id.slice(0, lock.id.toLowerCase().lastIndexOf('/providers/microsoft.authorization/locks/'));
     const level = lock.properties.level;
     if (level === 'CanNotDelete' && method !== 'DELETE') continue;

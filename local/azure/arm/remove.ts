@@ -7,6 +7,7 @@ import type { Faults } from './faults.ts';
 import { key, parentId } from './ids.ts';
 import type { ArmAnswer, ArmRequest, Kind } from './kind.ts';
 import { checkNotBusy, locksOf } from './locks.ts';
+import { checkEtag } from './preconditions.ts';
 import { completeParts, partsOf, show } from './show.ts';
 import { acceptedAnswer } from './styles.ts';
 import { objects } from './values.ts';
@@ -23,6 +24,7 @@ export async function remove(
   if (stored === undefined) return { status: 204 };
   if (kind.noDelete || (kind.embedded && kind.made))
     throw new ArmError(405, 'HttpMethodNotAllowed', `'${kind.type}' cannot be deleted by itself.`);
+  checkEtag(stored, request, env);
   const same = env.operations.running(id);
   if (same?.kind === 'delete' && key(same.resourceId) === key(id))
     return acceptedAnswer(same, undefined, request.origin, env);
@@ -89,8 +91,10 @@ export async function removeNow(env: ArmEnv, stored: Stored): Promise<void> {
 
 /** The last step of a delete, in one go. */
 export function forget(env: ArmEnv, id: string): void {
+  const stored = env.state.get(id);
   for (const child of childrenOf(env, id)) env.state.delete(child.id);
   env.state.delete(id);
+  if (stored) kindOf(env, stored.type)?.changed?.(env);
 }
 
 /** Rows below a resource: databases of a server, links of a zone, assignments at it. */

@@ -2,6 +2,7 @@ import { act, actionOf } from './actions.ts';
 import { type ArmEnv, kindOf } from './env.ts';
 import { ArmError, methodNotAllowed, resourceNotFound } from './failure.ts';
 import type { Faults } from './faults.ts';
+import { checkGroup } from './groups.ts';
 import { type ArmPath, groupName, key, lastName, parsePath } from './ids.ts';
 import type { ActionRule, ArmAnswer, ArmRequest, Kind } from './kind.ts';
 import { checkLocks } from './locks.ts';
@@ -167,21 +168,6 @@ function answerList(env: ArmEnv, kind: Kind, id: string, request: ArmRequest): A
     throw new ArmError(404, 'ParentResourceNotFound', `The parent resource '${below}' could not be found.`);
   const resources = env.state.list(kind.type, below);
   return page(shown(resources, env, request), request);
-}
-
-function checkGroup(env: ArmEnv, id: string, method: string): void {
-  const name = groupName(id);
-  if (name === undefined) return;
-  const group = env.state.get(id.split('/').slice(0, 5).join('/'));
-  if (group === undefined)
-    throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${name}' could not be found.`);
-  const writes = method === 'PUT' || method === 'PATCH' || method === 'POST';
-  if (writes && group.properties.provisioningState === 'Deleting')
-    throw new ArmError(
-      409,
-      'ResourceGroupBeingDeleted',
-      `The resource group '${name}' is in deprovisioning state and cannot perform this operation.`,
-    );
 }
 
 function checkParent(env: ArmEnv, kind: Kind, id: string): void {

@@ -106,6 +106,7 @@ async function before(fault: Fault, response: ServerResponse): Promise<void> {
     const retry: Record<string, string> = fault.seconds === undefined ? {} : { 'retry-after': String(fault.seconds) };
     throw new ArmError(fault.status ?? 500, fault.code ?? 'InternalServerError', message, { headers: retry });
   }
+  if (fault.kind === 'cut' && fault.when === 'before') throw new Cut();
   if (fault.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, (fault.seconds ?? 5) * 1000));
   if (fault.kind === 'hang') {
     await new Promise((resolve) => response.once('close', resolve));

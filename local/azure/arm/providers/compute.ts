@@ -1,6 +1,7 @@
 import type { Stored } from '../../state.ts';
 import type { ArmEnv } from '../env.ts';
 import { ArmError, invalidParameter, resourceNotFound } from '../failure.ts';
+import { checkGroup } from '../groups.ts';
 import { key, lastName, parentId } from '../ids.ts';
 import type { ArmAnswer, ArmRequest, Kind } from '../kind.ts';
 import type { Provider } from '../provider.ts';
@@ -9,8 +10,9 @@ import { show } from '../show.ts';
 import { asObject, asText, idOf, objects } from '../values.ts';
 import { availabilitySet, disk, extension } from './computeShapes.ts';
 import { usages } from './quota.ts';
-import { computeStates, instanceView, machineType, powerOf, statusesOf, virtualMachines } from './virtualMachines.ts';
+import { computeStates, machineType, virtualMachines } from './virtualMachines.ts';
 import { vmSizes } from './vmSizes.ts';
+import { instanceView, powerOf, statusesOf } from './vmView.ts';
 
 const subscriptionPath = '/subscriptions/{subscription}/providers/Microsoft.Compute';
 const machinePath =
@@ -141,6 +143,7 @@ async function showInstanceView(env: ArmEnv, params: Record<string, string>): Pr
 }
 
 function findMachine(env: ArmEnv, { subscription, group, vm }: Record<string, string>): Stored {
+  checkGroup(env, `/subscriptions/${subscription}/resourceGroups/${group}`, 'GET');
   const machine = env.state.get(
     `/subscriptions/${subscription}/resourceGroups/${group}/providers/${machineType}/${vm}`,
   );
@@ -182,7 +185,7 @@ function listMachines(env: ArmEnv, params: Record<string, string>, request: ArmR
   return page(value, request);
 }
 
-const skuOf = (size: (typeof vmSizes)[number], location: string) => ({
+const skuOf = (size: (typeof vmSizes)[number], location: string, restricted: boolean) => ({
   resourceType: 'virtualMachines',
   name: size.name,
   tier: 'Standard',
@@ -198,7 +201,16 @@ const skuOf = (size: (typeof vmSizes)[number], location: string) => ({
     { name: 'HyperVGenerations', value: 'V1,V2' },
     { name: 'CpuArchitectureType', value: 'x64' },
   ],
-  restrictions: [],
+  restrictions: restricted
+    ? [
+        {
+          type: 'Location',
+          values: [location],
+          restrictionInfo: { locations: [location] },
+          reasonCode: 'NotAvailableForSubscription',
+        },
+      ]
+    : [],
 });
 
 export const compute: Provider = {
@@ -231,7 +243,16 @@ export const compute: Provider = {
       handle: (env, _params, request) => {
         const filter = request.query.get('$filter');
         const here = filter === null || filter.toLowerCase().includes(`'${env.context.location}'`);
-        return { status: 200, body: { value: here ? vmSizes.map((size) => skuOf(size, env.context.location)) : [] } };
+        return {
+          status: 200,
+          body: {
+            value: here
+              ? vmSizes.map((size) =>
+                  skuOf(size, env.context.location, env.options.restrictedSizes.includes(size.name)),
+                )
+              : [],
+          },
+        };
       },
     },
     {

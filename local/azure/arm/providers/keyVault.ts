@@ -5,6 +5,7 @@ import { key } from '../ids.ts';
 import type { Draft, Kind } from '../kind.ts';
 import type { Provider } from '../provider.ts';
 import { asObject, asText, defaults } from '../values.ts';
+import { disconnect, endpointsTo } from './endpointTargets.ts';
 
 const type = 'Microsoft.KeyVault/vaults';
 const deletedType = 'Microsoft.KeyVault/locations/deletedVaults';
@@ -85,6 +86,7 @@ function prepareVault({ resource, existing, env, body, apiVersion }: Draft): voi
 
 /** A deleted vault keeps its name and its secrets until it is purged. */
 function keepDeleted(vault: Stored, env: ArmEnv): void {
+  for (const endpoint of endpointsTo(env, vault.id)) disconnect(env, endpoint);
   const now = env.clock.wall();
   const days = Number(vault.properties.softDeleteRetentionInDays ?? 90);
   const { provisioningState: _state, ...properties } = vault.properties;

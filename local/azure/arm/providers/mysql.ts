@@ -2,217 +2,16 @@ import type { Stored } from '../../state.ts';
 import { parseAddress } from '../cidr.ts';
 import type { ArmEnv } from '../env.ts';
 import { ArmError } from '../failure.ts';
-import { key, parentId } from '../ids.ts';
-import type { ActionRule, Draft, Kind } from '../kind.ts';
+import { parentId } from '../ids.ts';
+import type { Kind } from '../kind.ts';
 import type { Provider } from '../provider.ts';
-import { asObject, asText, defaults, getAt, objects } from '../values.ts';
+import { asObject, asText, defaults, getAt } from '../values.ts';
+import { connectionOf, disconnect, endpointsTo } from './endpointTargets.ts';
+import { invalid, prepareServer, requireReady, serverActions, serverStates, serverType } from './mysqlServer.ts';
 import { configurationDefaults, flexibleServer } from './mysqlShapes.ts';
 import { joinSubnet } from './virtualNetworks.ts';
 
-const type = 'Microsoft.DBforMySQL/flexibleServers';
-
-const states = {
-  property: 'state',
-  creating: 'Updating',
-  updating: 'Updating',
-  ready: 'Ready',
-  deleting: 'Dropping',
-  failed: 'Disabled',
-};
-
-/** `network.publicNetworkAccess` can be written from here on; older versions ignore it. */
-const publicAccessSince = '2022-01-01';
-
-const refusedLogins = ['azure_superuser', 'azure_pg_admin', 'admin', 'administrator', 'root', 'guest', 'public', 'sa'];
-
-const invalid = (message: string): ArmError => new ArmError(400, 'InvalidParameterValue', message);
-
-function prepareServer(draft: Draft): void {
-  const { resource, existing, env, body, apiVersion } = draft;
-  const { properties } = resource;
-  const kept = existing?.properties;
-  if (existing) requireReady(existing, 'UpdateServer');
-  const network = { ...asObject(properties.network) };
-  if (apiVersion < publicAccessSince) delete network.publicNetworkAccess;
-  properties.network = { publicNetworkAccess: asObject(kept?.network).publicNetworkAccess ?? 'Enabled', ...network };
-  properties.administratorLogin ??= kept?.administratorLogin;
-  resource.sku ??= existing?.sku;
-  checkName(env, resource);
-  if (!existing) checkLogin(draft);
-  checkPassword(
-    asText(asObject(body.properties).administratorLoginPassword),
-    asText(properties.administratorLogin),
-    existing,
-  );
-  checkSku(resource);
-  checkStorage(properties, kept);
-  defaults(properties, {
-    version: '8.4',
-    createMode: 'Default',
-    availabilityZone: '1',
-    storage: { storageSizeGB: 20, iops: 360, autoGrow: 'Enabled', autoIoScaling: 'Enabled', logOnDisk: 'Disabled' },
-    backup: { backupRetentionDays: 7, geoRedundantBackup: 'Disabled' },
-    highAvailability: { mode: 'Disabled' },
-    maintenanceWindow: { customWindow: 'Disabled', dayOfWeek: 0, startHour: 0, startMinute: 0 },
-    replicationRole: 'None',
-    replicaCapacity: 10,
-  });
-  const days = Number(getAt(properties, 'backup.backupRetentionDays'));
-  if (days < 1 || days > 35) throw invalid(`backupRetentionDays must be from 1 to 35; it is ${days}.`);
-  if (!versions.includes(asText(properties.version)))
-    throw new ArmError(
-      400,
-      'ServerVersionNotSupported',
-      `Specified server version '${asText(properties.version)}' is not supported; supported: ${versions.join(', ')}.`,
-    );
-  if (existing && kept?.version !== properties.version && asText(properties.version) < asText(kept?.version))
-    throw new ArmError(400, 'ServerVersionDowngradeNotAllowed', 'The version of a server cannot be lowered.');
-  checkHa(resource, existing);
-  properties.fullyQualifiedDomainName = `${resource.name}.mysql.database.azure.com`;
-}
-
-const versions = ['5.7', '8.0.21', '8.4', '9.3'];
-
-function checkName(env: ArmEnv, resource: Stored): void {
-  if (!/^[a-z0-9][-a-z0-9]{1,61}[a-z0-9]$/.test(resource.name))
-    throw new ArmError(
-      400,
-      'InvalidServerName',
-      `The server name '${resource.name}' must have 3 to 63 lower-case letters, digits and hyphens and may not begin or end with a hyphen.`,
-    );
-  const other = env.state
-    .list(type)
-    .find((server) => server.name === resource.name && key(server.id) !== key(resource.id));
-  if (other)
-    throw new ArmError(409, 'ServerNameAlreadyExists', `Specified server name '${resource.name}' is already used.`);
-}
-
-function checkLogin({ resource, body }: Draft): void {
-  const login = asText(resource.properties.administratorLogin);
-  const given = asObject(body.properties);
-  if (given.createMode !== undefined && given.createMode !== 'Default' && given.createMode !== 'Create')
-    throw new ArmError(
-      400,
-      'FeatureNotSupported',
-      `createMode '${asText(given.createMode)}' is not modelled by the local Azure.`,
-    );
-  if (!/^[a-z][a-z0-9_]{0,31}$/i.test(login) || refusedLogins.includes(login.toLowerCase()))
-    throw new ArmError(400, 'InvalidServerLoginName', `Specified login name '${login}' is not allowed.`);
-  if (typeof given.administratorLoginPassword !== 'string')
-    throw new ArmError(400, 'MissingRequiredParameter', "The parameter 'administratorLoginPassword' is required.");
-}
-
-function checkPassword(password: string, login: string, existing: Stored | undefined): void {
-  if (password === '' && existing) return;
-  const classes = [/[a-z]/, /[A-Z]/, /\d/, /[^a-zA-Z0-9]/].filter((one) => one.test(password)).length;
-  if (
-    password.length >= 8 &&
-    password.length <= 128 &&
-    classes >= 3 &&
-    !password.toLowerCase().includes(login.toLowerCase())
-  )
-    return;
-  throw new ArmError(
-    400,
-    'InvalidPasswordComplexity',
-    'Password validation failed. The password does not meet policy requirements because it is not complex enough.',
-  );
-}
-
-function checkSku(resource: Stored): void {
-  const { name, tier } = { name: asText(resource.sku?.name), tier: asText(resource.sku?.tier) };
-  const prefix: Record<string, RegExp> = {
-    Burstable: /^Standard_B\d+m?s(_v2)?$/,
-    GeneralPurpose: /^Standard_D\d+(ds|ads)_v\d$/,
-    MemoryOptimized: /^Standard_E\d+i?(ds|ads)_v\d$/,
-  };
-  if (!prefix[tier]?.test(name))
-    throw new ArmError(400, 'InvalidSku', `The sku '${name}' of tier '${tier}' is not known for ${type}.`);
-}
-
-function checkStorage(properties: Record<string, unknown>, kept: Record<string, unknown> | undefined): void {
-  const size = Number(getAt(properties, 'storage.storageSizeGB') ?? 20);
-  const before = Number(getAt(kept, 'storage.storageSizeGB') ?? 0);
-  if (size < 20 || size > 16_384) throw invalid(`storageSizeGB must be from 20 to 16384; it is ${size}.`);
-  if (size < before)
-    throw new ArmError(
-      400,
-      'StorageSizeReductionNotAllowed',
-      `The storage of a server cannot shrink from ${before} GB to ${size} GB.`,
-    );
-}
-
-function checkHa(resource: Stored, existing: Stored | undefined): void {
-  const ha = asObject(resource.properties.highAvailability);
-  const enabled = ha.mode !== 'Disabled';
-  if (enabled && resource.sku?.tier === 'Burstable')
-    throw new ArmError(
-      400,
-      'HighAvailabilityNotSupported',
-      'High availability is not supported for the Burstable tier.',
-    );
-  if (
-    enabled &&
-    ha.mode === 'ZoneRedundant' &&
-    existing &&
-    getAt(existing, 'properties.highAvailability.mode') !== 'ZoneRedundant'
-  )
-    throw new ArmError(
-      400,
-      'HighAvailabilityZoneRedundantOnlyAtCreation',
-      'Zone-redundant high availability can only be chosen when the server is created.',
-    );
-  resource.properties.highAvailability = { ...ha, state: enabled ? 'Healthy' : 'NotEnabled' };
-}
-
-/** A stopped server refuses everything but start. */
-function requireReady(server: Stored, operation: string): void {
-  const state = asText(server.properties.state);
-  if (state === 'Ready') return;
-  throw new ArmError(
-    409,
-    'ServerUnavailableForOperation',
-    `Operation '${operation}' cannot be performed as server '${server.name}' is currently in state '${state}'.`,
-  );
-}
-
-const during = (state: string, after: string, from: string[], operation: string): ActionRule => ({
-  check(server) {
-    if (!from.includes(asText(server.properties.state)))
-      requireReady({ ...server, properties: { state: server.properties.state } }, operation);
-  },
-  begin(copy) {
-    copy.properties.state = state;
-  },
-  end(copy) {
-    copy.properties.state = after;
-    return undefined;
-  },
-});
-
-const actions: Record<string, ActionRule> = {
-  start: {
-    ...during('Starting', 'Ready', ['Stopped'], 'StartServer'),
-    check(server) {
-      if (server.properties.state !== 'Stopped')
-        throw new ArmError(
-          409,
-          'ServerNotInStoppedState',
-          `Server '${server.name}' is in state '${asText(server.properties.state)}': only a stopped server can be started.`,
-        );
-    },
-  },
-  stop: during('Stopping', 'Stopped', ['Ready'], 'StopServer'),
-  restart: during('Updating', 'Ready', ['Ready'], 'RestartServer'),
-  failover: {
-    ...during('Updating', 'Ready', ['Ready'], 'FailoverServer'),
-    check(server) {
-      requireReady(server, 'FailoverServer');
-      if (getAt(server, 'properties.highAvailability.mode') === 'Disabled')
-        throw new ArmError(400, 'HighAvailabilityNotEnabled', `Server '${server.name}' has no standby.`);
-    },
-  },
-};
+const type = serverType;
 
 const readyParent = (resource: Stored, env: ArmEnv, operation: string): Stored | undefined => {
   const server = env.state.get(parentId(resource.id));
@@ -233,7 +32,7 @@ const kinds: Kind[] = [
       identity: { type: 'string', userAssignedIdentities: { '*': 'any' }, principalId: 'ro', tenantId: 'ro' },
     },
     patch: 'merge',
-    state: states,
+    state: serverStates,
     secrets: ['properties.administratorLoginPassword'],
     immutable: ['properties.administratorLogin'],
     references: [
@@ -245,11 +44,17 @@ const kinds: Kind[] = [
       },
     ],
     prepare: prepareServer,
-    checkDelete(server) {
+    checkDelete(server, env) {
       const state = asText(server.properties.state);
       if (state === 'Starting' || state === 'Stopping') requireReady(server, 'DropServer');
+      // Deleted together with its endpoint, a server fails like this: endpoint first, a pause, then the server.
+      if (endpointsTo(env, server.id).some((endpoint) => endpoint.properties.provisioningState === 'Deleting'))
+        throw new ArmError(500, 'InternalServerError', 'An unexpected error occured while processing the request.');
     },
-    actions,
+    removed(server, env) {
+      for (const endpoint of endpointsTo(env, server.id)) disconnect(env, endpoint);
+    },
+    actions: serverActions,
     view(copy, stored, env) {
       const connections = endpointsOf(env, stored.id);
       copy.properties.privateEndpointConnections = connections;
@@ -326,27 +131,20 @@ const showConfiguration = (name: string, own: Record<string, unknown>) => {
 };
 
 function endpointsOf(env: ArmEnv, server: string) {
-  return env.state.list('Microsoft.Network/privateEndpoints').flatMap((endpoint) => {
-    const connection = [
-      ...objects(endpoint.properties.privateLinkServiceConnections),
-      ...objects(endpoint.properties.manualPrivateLinkServiceConnections),
-    ][0];
-    const own = asObject(connection?.properties);
-    if (key(asText(own.privateLinkServiceId)) !== key(server)) return [];
+  return endpointsTo(env, server).map((endpoint) => {
+    const own = asObject(connectionOf(endpoint)?.properties);
     const name = `${endpoint.name}.${asText(endpoint.properties.resourceGuid)}`;
-    return [
-      {
-        id: `${server}/privateEndpointConnections/${name}`,
-        name,
-        type: `${type}/privateEndpointConnections`,
-        properties: {
-          groupIds: own.groupIds,
-          privateEndpoint: { id: endpoint.id },
-          privateLinkServiceConnectionState: own.privateLinkServiceConnectionState,
-          provisioningState: 'Succeeded',
-        },
+    return {
+      id: `${server}/privateEndpointConnections/${name}`,
+      name,
+      type: `${type}/privateEndpointConnections`,
+      properties: {
+        groupIds: own.groupIds,
+        privateEndpoint: { id: endpoint.id },
+        privateLinkServiceConnectionState: own.privateLinkServiceConnectionState,
+        provisioningState: 'Succeeded',
       },
-    ];
+    };
   });
 }
 
@@ -404,6 +202,15 @@ export const mysql: Provider = {
         return { status: 200, body: configuration(env, owner, name) };
       },
     },
+    ...['backups', 'replicas'].map((list) => ({
+      method: 'GET',
+      pattern: `${server}/${list}`,
+      permission: `${type}/${list}/read`,
+      handle(env: ArmEnv, params: Record<string, string>) {
+        findServer(env, params);
+        return { status: 200, body: { value: [] } };
+      },
+    })),
     {
       method: 'GET',
       pattern: `${server}/privateEndpointConnections`,

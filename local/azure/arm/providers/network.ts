@@ -3,6 +3,7 @@ import { loadBalancers } from './loadBalancers.ts';
 import { networkBasics } from './networkBasics.ts';
 import { networkInterfaces } from './networkInterfaces.ts';
 import { privateEndpoints } from './privateEndpoints.ts';
+import { securityGroups } from './securityGroups.ts';
 import { virtualNetworks } from './virtualNetworks.ts';
 
 const limits: [name: string, type: string, limit: number][] = [
@@ -16,7 +17,14 @@ const limits: [name: string, type: string, limit: number][] = [
 
 export const network: Provider = {
   namespace: 'Microsoft.Network',
-  kinds: [...virtualNetworks, ...networkBasics, ...networkInterfaces, ...loadBalancers, ...privateEndpoints],
+  kinds: [
+    ...virtualNetworks,
+    ...securityGroups,
+    ...networkBasics,
+    ...networkInterfaces,
+    ...loadBalancers,
+    ...privateEndpoints,
+  ],
   routes: [
     {
       method: 'GET',

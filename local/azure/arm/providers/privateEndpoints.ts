@@ -6,6 +6,7 @@ import { groupId, key, lastName, parentId } from '../ids.ts';
 import type { Draft, Kind } from '../kind.ts';
 import { forget, removeNow } from '../remove.ts';
 import { asObject, asText, idOf, objects } from '../values.ts';
+import { targetOf } from './endpointTargets.ts';
 import { bad, networkStates } from './networkErrors.ts';
 import { privateEndpoint } from './networkShapes.ts';
 import { putRecord, removeRecord } from './privateDns.ts';
@@ -138,13 +139,6 @@ export function endpointAddress(env: ArmEnv, endpoint: Stored): string {
   const nic = env.state.get(idOf(objects(endpoint.properties.networkInterfaces)[0]) ?? '');
   return asText(asObject(objects(nic?.properties.ipConfigurations)[0]?.properties).privateIPAddress);
 }
-
-const connectionOf = (endpoint: Stored) =>
-  objects(endpoint.properties.privateLinkServiceConnections)[0] ??
-  objects(endpoint.properties.manualPrivateLinkServiceConnections)[0];
-
-export const targetOf = (endpoint: Stored): string =>
-  asText(asObject(connectionOf(endpoint)?.properties).privateLinkServiceId);
 
 async function realise(resource: Stored, env: ArmEnv): Promise<void> {
   const nic = env.state.get(idOf(objects(resource.properties.networkInterfaces)[0]) ?? '');

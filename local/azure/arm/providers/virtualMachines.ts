@@ -1,14 +1,14 @@
 import type { ArmResource } from '../../contract.ts';
 import type { Stored } from '../../state.ts';
-import { type ArmEnv, planeOf } from '../env.ts';
+import type { ArmEnv } from '../env.ts';
 import { ArmError, invalidParameter } from '../failure.ts';
 import { groupId, key } from '../ids.ts';
 import type { ActionRule, ArmRequest, Draft, Kind } from '../kind.ts';
 import { forget, removeNow } from '../remove.ts';
-import { asObject, asText, defaults, getAt, idOf, objects, setAt } from '../values.ts';
+import { asObject, asText, defaults, idOf, objects } from '../values.ts';
 import { virtualMachine } from './computeShapes.ts';
-import { checkQuota } from './quota.ts';
-import { findSize } from './vmSizes.ts';
+import { checkMachine } from './vmChecks.ts';
+import { type Power, powerOf } from './vmView.ts';
 
 export const machineType = 'Microsoft.Compute/virtualMachines';
 const diskType = 'Microsoft.Compute/disks';
@@ -22,125 +22,19 @@ export const computeStates = {
   failed: 'Failed',
 };
 
-export type Power = 'creating' | 'starting' | 'running' | 'stopping' | 'stopped' | 'deallocating' | 'deallocated';
-
-export const powerOf = (machine: Stored): Power => (machine.internal.power as Power | undefined) ?? 'running';
-
 function prepareMachine(draft: Draft): void {
   const { resource, existing, env } = draft;
   const { properties } = resource;
   if (existing)
     for (const part of ['hardwareProfile', 'storageProfile', 'osProfile', 'networkProfile'])
       properties[part] ??= structuredClone(existing.properties[part]);
-  checkSize(draft);
-  checkLogin(draft);
-  checkInterfaces(draft);
+  checkMachine(draft);
   completeStorage(draft);
   completeLogin(draft);
   properties.vmId = existing?.properties.vmId ?? crypto.randomUUID();
   properties.timeCreated = existing?.properties.timeCreated ?? new Date(env.clock.wall()).toISOString();
   resource.internal.power = existing ? powerOf(existing) : 'creating';
   giveIdentity(draft);
-}
-
-function checkSize({ resource, existing, env }: Draft): void {
-  const name = getAt(resource, 'properties.hardwareProfile.vmSize');
-  const size = findSize(name);
-  if (size === undefined)
-    throw invalidParameter(
-      'vmSize',
-      `The value ${String(name)} provided for the VM size is not valid. The valid sizes in the current region are listed by resourceSkus.`,
-    );
-  setAt(resource as unknown as Record<string, unknown>, 'properties.hardwareProfile.vmSize', size.name);
-  checkQuota(env, size, existing);
-}
-
-const refusedNames = new Set(
-  'administrator admin user user1 test user2 test1 user3 admin1 1 123 a actuser adm admin2 aspnet backup console david guest john owner root server sql support support_388945a0 sys test2 test3 user4 user5'.split(
-    ' ',
-  ),
-);
-
-function checkLogin({ resource, existing }: Draft): void {
-  const profile = asObject(resource.properties.osProfile);
-  if (existing) return;
-  if (resource.properties.osProfile === undefined)
-    throw invalidParameter('osProfile', "Required parameter 'osProfile' is missing (null).");
-  const name = asText(profile.adminUsername);
-  if (name === '' || refusedNames.has(name.toLowerCase()))
-    throw invalidParameter('adminUsername', `The Admin Username specified is not allowed. '${name}'`);
-  const computer = asText(profile.computerName);
-  if (!/^[a-z0-9]([-a-z0-9.]{0,62}[a-z0-9])?$/i.test(computer))
-    throw invalidParameter(
-      'computerName',
-      'Linux host name cannot exceed 64 characters in length or contain the following characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : \' " , < > / ?.',
-    );
-  const data = Buffer.from(asText(profile.customData), 'base64');
-  if (
-    profile.customData !== undefined &&
-    data.toString('base64').replace(/=+$/, '') !== asText(profile.customData).replace(/=+$/, '')
-  )
-    throw invalidParameter(
-      'customData',
-      'Custom data in OSProfile must be in Base64 encoding and with a maximum length of 87380 characters.',
-    );
-  if (data.length > 65_535)
-    throw invalidParameter(
-      'customData',
-      'Custom data in OSProfile must be in Base64 encoding and with a maximum length of 87380 characters.',
-    );
-  checkKeys(profile, name);
-}
-
-function checkKeys(profile: Record<string, unknown>, name: string): void {
-  const linux = asObject(profile.linuxConfiguration);
-  const keys = objects(asObject(linux.ssh).publicKeys);
-  if (linux.disablePasswordAuthentication !== true) return;
-  if (keys.length === 0)
-    throw invalidParameter(
-      'linuxConfiguration.ssh.publicKeys',
-      'Authentication using either SSH or by user name and password must be enabled in Linux profile.',
-    );
-  for (const { path, keyData } of keys) {
-    if (path !== `/home/${name}/.ssh/authorized_keys`)
-      throw invalidParameter(
-        'linuxConfiguration.ssh.publicKeys.path',
-        `Destination path for SSH public keys is currently limited to its default value /home/${name}/.ssh/authorized_keys  due to a known issue in Linux provisioning agent.`,
-      );
-    if (!/^(ssh-rsa|ssh-ed25519) [A-Za-z0-9+/]+=*( .*)?\s*$/.test(asText(keyData)))
-      throw invalidParameter(
-        'linuxConfiguration.ssh.publicKeys.keyData',
-        'The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.',
-      );
-  }
-}
-
-function checkInterfaces({ resource, env }: Draft): void {
-  const list = objects(asObject(resource.properties.networkProfile).networkInterfaces);
-  if (list.length === 0)
-    throw invalidParameter('networkProfile', "Required parameter 'networkProfile' is missing (null).");
-  if (list.length > 1 && list.filter((nic) => asObject(nic.properties).primary === true).length !== 1)
-    throw invalidParameter(
-      'networkInterfaces',
-      `Virtual Machine ${resource.name} must have one network interface set as the primary.`,
-    );
-  for (const nic of list) {
-    const id = asText(nic.id);
-    const other = env.references
-      .of(id)
-      .find((use) => use.reference.back === 'virtualMachine' && key(use.source) !== key(resource.id));
-    if (other) throw new ArmError(400, 'NicInUse', `Network Interface ${id} is used by existing VM ${other.source}.`);
-    const stored = env.state.get(id);
-    if (
-      Number(stored?.internal.reservedUntil ?? 0) > env.clock.wall() &&
-      stored?.internal.reservedFor !== key(resource.id)
-    )
-      throw new ArmError(
-        400,
-        'NicReservedForAnotherVm',
-        `Nic(s) in request is reserved for another Virtual Machine for 180 seconds. Please provide another nic(s) or retry after 180 seconds.`,
-      );
-  }
 }
 
 function completeStorage({ resource, existing }: Draft): void {
@@ -243,6 +137,23 @@ function makeDisk({ resource, existing, env }: Draft): void {
   });
 }
 
+/** Which power state a failure leaves, and for how long a machine that never came up keeps its NICs to itself. */
+function afterFailure(copy: Stored, code: string, created: boolean, env: ArmEnv): void {
+  const noHost = /Allocation|SkuNotAvailable|Quota/i.test(code);
+  if (!created) copy.internal.power = noHost ? 'deallocated' : (copy.internal.powerBefore ?? powerOf(copy));
+  else copy.internal.power = noHost ? 'deallocated' : /^OSProvisioning/.test(code) ? 'running' : 'stopped';
+  if (!created) return;
+  const until = env.clock.wall() + reservedSeconds * 1000 * env.options.factor;
+  for (const nic of objects(asObject(copy.properties.networkProfile).networkInterfaces))
+    env.state.update(asText(nic.id), (own) => {
+      own.internal.reservedUntil = until;
+      own.internal.reservedFor = key(copy.id);
+    });
+}
+
+/** documented: aka.ms/deletenic */
+const reservedSeconds = 180;
+
 /** What goes with the machine by its deleteOption; a NIC of a machine that never came up stays reserved for a while. */
 async function removeParts(machine: Stored, env: ArmEnv): Promise<void> {
   const nics = objects(asObject(machine.properties.networkProfile).networkInterfaces);
@@ -271,6 +182,7 @@ async function removeResource(env: ArmEnv, id: string): Promise<void> {
 const power = (during: Power, after: Power): Pick<ActionRule, 'begin' | 'end'> => ({
   begin(copy) {
     copy.properties.provisioningState = 'Updating';
+    copy.internal.powerBefore = powerOf(copy);
     copy.internal.power = during;
   },
   end(copy) {
@@ -310,50 +222,6 @@ const actions: Record<string, ActionRule> = {
   simulateEviction: { sync: true, status: 204 },
   retrieveBootDiagnosticsData: { sync: true, end: () => ({}) },
 };
-
-/** Also what `instanceView` and status-only lists show. */
-export async function instanceView(machine: Stored, env: ArmEnv): Promise<Record<string, unknown>> {
-  const state = asText(machine.properties.provisioningState).toLowerCase();
-  const running = env.operations.list().findLast((o) => key(o.resourceId) === key(machine.id) && o.status === 'Failed');
-  const failure = state === 'failed' && running?.error ? `/${running.error.code}` : '';
-  const now = powerOf(machine);
-  const learned = now === 'running' ? await agentOf(machine, env) : {};
-  return {
-    computerName: getAt(machine, 'properties.osProfile.computerName'),
-    osName: 'ubuntu',
-    osVersion: '24.04',
-    hyperVGeneration: 'V2',
-    ...learned,
-    disks: [
-      {
-        name: getAt(machine, 'properties.storageProfile.osDisk.name'),
-        statuses: [{ code: 'ProvisioningState/succeeded', level: 'Info', displayStatus: 'Provisioning succeeded' }],
-      },
-    ],
-    statuses: statusesOf(state, failure, now, running?.error?.message),
-  };
-}
-
-export function statusesOf(state: string, failure: string, now: Power, message?: string) {
-  return [
-    {
-      code: `ProvisioningState/${state}${failure}`,
-      level: failure ? 'Error' : 'Info',
-      displayStatus: `Provisioning ${state}`,
-      ...(failure && message ? { message } : {}),
-      time: new Date().toISOString(),
-    },
-    { code: `PowerState/${now}`, level: 'Info', displayStatus: `VM ${now}` },
-  ];
-}
-
-async function agentOf(machine: Stored, env: ArmEnv): Promise<Record<string, unknown>> {
-  try {
-    return (await planeOf(env, machineType)?.act?.(machine, 'instanceView', {})) ?? {};
-  } catch {
-    return {};
-  }
-}
 
 function view(copy: ArmResource, stored: Stored, _env: ArmEnv, request?: ArmRequest): void {
   if (request?.query.get('$expand')?.includes('userData') && stored.properties.userData !== undefined)
@@ -430,6 +298,7 @@ export const virtualMachines: Kind = {
       if (powerOf(copy) === 'creating') copy.internal.power = 'running';
     });
   },
+  failed: afterFailure,
   removed: removeParts,
   actions,
   view,

@@ -1,6 +1,8 @@
+import type { Stored } from '../../state.ts';
 import { contains, overlaps, parseCidr, type Range } from '../cidr.ts';
+import type { ArmEnv } from '../env.ts';
 import type { ArmError } from '../failure.ts';
-import { lastName } from '../ids.ts';
+import { key, lastName } from '../ids.ts';
 import type { Draft, Kind } from '../kind.ts';
 import { asObject, asText, defaults, idOf, type Json, objects } from '../values.ts';
 import { bad, networkStates } from './networkErrors.ts';
@@ -94,21 +96,21 @@ function checkMoved({ resource, existing, env }: Draft): void {
   }
 }
 
-function completePeering(item: Json, { env, resource }: Draft): void {
+function completePeering(item: Json, { env, resource, existing }: Draft): void {
   const properties = asObject(item.properties);
   item.properties = properties;
   const remote = idOf(properties.remoteVirtualNetwork) ?? '';
   const other = env.state.get(remote);
-  const back = objects(other?.properties.virtualNetworkPeerings).some(
-    (theirs) => idOf(asObject(theirs.properties).remoteVirtualNetwork)?.toLowerCase() === resource.id.toLowerCase(),
-  );
   defaults(properties, {
     allowVirtualNetworkAccess: true,
     allowForwardedTraffic: false,
     allowGatewayTransit: false,
     useRemoteGateways: false,
   });
-  properties.peeringState = back ? 'Connected' : 'Initiated';
+  const before = objects(existing?.properties.virtualNetworkPeerings).find(
+    (old) => asText(old.name) === asText(item.name),
+  );
+  properties.peeringState = asObject(before?.properties).peeringState ?? 'Initiated';
   properties.peeringSyncLevel = 'FullyInSync';
   const space = asObject(other?.properties.addressSpace).addressPrefixes;
   if (space) properties.remoteAddressSpace = { addressPrefixes: space };
@@ -123,21 +125,34 @@ function completePeering(item: Json, { env, resource }: Draft): void {
     );
 }
 
-/** The other side of a peering becomes Connected, or Disconnected when this side is gone. */
-function refreshPeers(draft: Draft): void {
-  const { env, resource } = draft;
-  for (const item of objects(resource.properties.virtualNetworkPeerings)) {
-    const remote = idOf(asObject(item.properties).remoteVirtualNetwork);
-    if (remote === undefined) continue;
-    env.state.update(remote, (copy) => {
-      for (const theirs of objects(copy.properties.virtualNetworkPeerings)) {
-        const properties = asObject(theirs.properties);
-        if (idOf(properties.remoteVirtualNetwork)?.toLowerCase() === resource.id.toLowerCase())
-          properties.peeringState = 'Connected';
-      }
+/** The state of a peering depends on the other side: on all networks, after each change of one. */
+function refreshPeerings(env: ArmEnv): void {
+  const networks = env.state.list('Microsoft.Network/virtualNetworks');
+  const peers = (network: Stored | undefined) =>
+    objects(network?.properties.virtualNetworkPeerings).map((item) =>
+      key(idOf(asObject(item.properties).remoteVirtualNetwork) ?? ''),
+    );
+  for (const network of networks) {
+    const states = peers(network).map((remote) => {
+      const other = env.state.get(remote);
+      return other !== undefined && peers(other).includes(key(network.id));
+    });
+    const items = objects(network.properties.virtualNetworkPeerings);
+    const next = items.map((item, i) =>
+      peeringState(asText(asObject(item.properties).peeringState), states[i] === true),
+    );
+    if (items.every((item, i) => asObject(item.properties).peeringState === next[i])) continue;
+    env.state.update(network.id, (copy) => {
+      objects(copy.properties.virtualNetworkPeerings).forEach((item, i) => {
+        asObject(item.properties).peeringState = next[i];
+      });
     });
   }
 }
+
+/** Once connected, a peering whose other side has gone is Disconnected and has to be made anew on both sides. */
+const peeringState = (now: string, both: boolean): string =>
+  now === 'Disconnected' ? now : both ? 'Connected' : now === 'Connected' ? 'Disconnected' : 'Initiated';
 
 function range(text: string, where: string): Range {
   const parsed = parseCidr(text);
@@ -196,30 +211,13 @@ export const virtualNetworks: Kind[] = [
       },
     ],
     prepare: prepareNetwork,
-    accepted: refreshPeers,
+    accepted: ({ env }) => refreshPeerings(env),
+    changed: refreshPeerings,
     inUse: (id, users) =>
       bad(
         'InUseVirtualNetworkCannotBeDeleted',
         `Virtual network ${id} is in use by ${users[0]} and cannot be deleted.`,
       ),
-    removed(resource, env) {
-      for (const other of env.state.list('Microsoft.Network/virtualNetworks')) {
-        const peers = objects(other.properties.virtualNetworkPeerings);
-        if (
-          !peers.some(
-            (p) => idOf(asObject(p.properties).remoteVirtualNetwork)?.toLowerCase() === resource.id.toLowerCase(),
-          )
-        )
-          continue;
-        env.state.update(other.id, (copy) => {
-          for (const p of objects(copy.properties.virtualNetworkPeerings)) {
-            const properties = asObject(p.properties);
-            if (idOf(properties.remoteVirtualNetwork)?.toLowerCase() === resource.id.toLowerCase())
-              properties.peeringState = 'Disconnected';
-          }
-        });
-      }
-    },
   },
   { type: subnetType, style: 'network', location: 'none', properties: subnet, embedded: true, inUse: inUseSubnet },
   {
