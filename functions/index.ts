@@ -3,8 +3,10 @@ import * as df from 'durable-functions';
 import { advance } from '../orchestrations/activities/advance.ts';
 import { dismantle } from '../orchestrations/activities/dismantle.ts';
 import { beginOperation, finishOperation } from '../orchestrations/activities/operation.ts';
+import { scale as scaleNodes } from '../orchestrations/activities/scale.ts';
 import type { Activities, ActivityName } from '../orchestrations/contracts.ts';
 import { provision } from '../orchestrations/provision.ts';
+import { scale } from '../orchestrations/scale.ts';
 import { teardown } from '../orchestrations/teardown.ts';
 import { createWrites } from '../shared/azure/armStep.ts';
 import { readConfig } from '../shared/config.ts';
@@ -25,6 +27,7 @@ for (const route of allRoutes(deps)) register(route, deps);
 registerSweep(deps);
 
 df.app.orchestration('provision', provision);
+df.app.orchestration('scale', scale);
 df.app.orchestration('teardown', teardown);
 
 type Handlers = { [Name in ActivityName]: (input: Activities[Name]['input']) => Promise<Activities[Name]['output']> };
@@ -33,6 +36,7 @@ const activities: Handlers = {
   beginOperation: beginOperation(deps),
   advance: advance(deps, writes),
   dismantle: dismantle(deps, writes),
+  scale: scaleNodes(deps, writes),
   finishOperation: finishOperation(deps),
 };
 for (const [name, handler] of Object.entries(activities))

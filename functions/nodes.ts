@@ -3,9 +3,11 @@ import type { Deps } from '../shared/deps.ts';
 import { ApiError } from '../shared/errors.ts';
 import { type Route, route } from '../shared/http.ts';
 import { nodeReportSchema } from '../shared/node/report.ts';
-import { desiredNode, nodeNumbers } from '../shared/nodes.ts';
+import { desiredNode } from '../shared/nodes.ts';
+import { fleetOf } from '../shared/scaling/fleet.ts';
 import { listInventory } from '../shared/store/inventory.ts';
 import { findJumpServer } from '../shared/store/jumpServers.ts';
+import { listNodes } from '../shared/store/nodes.ts';
 import { putReport } from '../shared/store/reports.ts';
 
 export const nodeRoutes = (deps: Deps): Route[] => [
@@ -21,12 +23,14 @@ export const nodeRoutes = (deps: Deps): Route[] => [
       responses: { 200: { description: 'The desired state.' }, 503: { description: 'Not known yet: report again.' } },
     },
     async ({ params, body, caller }) => {
-      const [server, inventory] = await Promise.all([
+      const [server, inventory, recorded] = await Promise.all([
         findJumpServer(deps.tables, params.name),
         listInventory(deps.tables, params.name),
+        listNodes(deps.tables, params.name),
       ]);
       const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
-      const number = server && nodeNumbers(server.spec).find((one) => nodeName(params.name, one) === params.node);
+      const fleet = server === undefined ? [] : fleetOf(server.spec, recorded, deps.now());
+      const number = fleet.find((one) => nodeName(params.name, one.number) === params.node)?.number;
       const identity = outputs[`node-${number}/virtualMachine`]?.principalId;
       // One answer for "no such node" and "not yours": a node learns nothing about others.
       if (server === undefined || identity === undefined || identity !== caller.objectId) {
@@ -37,7 +41,7 @@ export const nodeRoutes = (deps: Deps): Route[] => [
         );
       }
       await putReport(deps.tables, params.name, { node: params.node, report: body, receivedAt: deps.now() });
-      const desired = desiredNode(params.name, server.spec, outputs, params.node);
+      const desired = desiredNode(params.name, server.spec, fleet, outputs, params.node);
       if (desired === undefined) {
         throw new ApiError(503, 'NotReadyYet', 'The jump server is still being made. Report again.', {
           headers: { 'Retry-After': '5' },

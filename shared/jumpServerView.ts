@@ -2,16 +2,22 @@ import { z } from 'zod';
 import { nodeName } from './azure/names.ts';
 import type { Deps } from './deps.ts';
 import { reasonsUnhealthy } from './node/report.ts';
-import { desiredNode, nodeNumbers } from './nodes.ts';
+import { desiredNode } from './nodes.ts';
 import { operationUrl } from './operations.ts';
+import { fleetOf } from './scaling/fleet.ts';
 import { staleAfterSeconds } from './steps/nodeHealth.ts';
 import { type InventoryItem, listInventory } from './store/inventory.ts';
 import type { JumpServer } from './store/jumpServers.ts';
+import { listNodes, type NodeRecord } from './store/nodes.ts';
 import { listReports, type StoredReport } from './store/reports.ts';
 import { secondsAfter } from './time.ts';
 
 const nodeShape = z.object({
   name: z.string(),
+  state: z
+    .enum(['starting', 'running', 'draining', 'deallocated'])
+    .describe('What it is meant to be. A draining one keeps its sessions; a deallocated one costs its disk only.'),
+  drainUntil: z.iso.datetime().nullable().describe('When the sessions of a draining node are ended.'),
   address: z.string().nullable().describe('Private address.'),
   healthy: z.boolean(),
   reasons: z.array(z.string()).describe('Why it is not healthy; empty when it is.'),
@@ -42,8 +48,9 @@ const certificateWarning = 21 * 24 * 3600;
 
 /** Puts together what the store knows; asks Azure nothing. */
 export async function describeJumpServer(deps: Deps, server: JumpServer): Promise<JumpServerView> {
-  const [inventory, reports] = await Promise.all([
+  const [inventory, nodes, reports] = await Promise.all([
     listInventory(deps.tables, server.name),
+    listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
   ]);
   const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
@@ -53,7 +60,7 @@ export async function describeJumpServer(deps: Deps, server: JumpServer): Promis
     status: {
       state: server.state,
       ingress: ingressOf(outputs),
-      nodes: nodesOf(deps, server, outputs, reports),
+      nodes: nodesOf(deps, server, fleetOf(server.spec, nodes, deps.now()), outputs, reports),
       conditions: conditionsOf(deps, outputs),
       lastOperation: { id: server.lastOperation, url: operationUrl(deps, server.name, server.lastOperation) },
       createdAt: server.createdAt.toISOString(),
@@ -68,21 +75,27 @@ function ingressOf(outputs: OutputsByKey): JumpServerView['status']['ingress'] {
   return ipAddress === undefined || url === undefined ? null : { address: ipAddress, fqdn: fqdn || null, url };
 }
 
-function nodesOf(deps: Deps, server: JumpServer, outputs: OutputsByKey, reports: StoredReport[]) {
-  return nodeNumbers(server.spec).map((number) => {
+function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: OutputsByKey, reports: StoredReport[]) {
+  return fleet.map(({ number, state, drainUntil }) => {
     const name = nodeName(server.name, number);
     const stored = reports.find((one) => one.node === name);
-    const desired = desiredNode(server.name, server.spec, outputs, name);
+    const desired = desiredNode(server.name, server.spec, fleet, outputs, name);
     const stale = stored === undefined || secondsAfter(stored.receivedAt, staleAfterSeconds) < deps.now();
     const reasons =
-      stale || desired === undefined ? ['no report from it lately'] : reasonsUnhealthy(stored.report, desired);
+      state === 'deallocated'
+        ? ['it is deallocated']
+        : stale || desired === undefined
+          ? ['no report from it lately']
+          : reasonsUnhealthy(stored.report, desired);
     return {
       name,
+      state,
+      drainUntil: drainUntil?.toISOString() ?? null,
       address: outputs[`node-${number}/networkInterface`]?.privateIPAddress ?? null,
       healthy: reasons.length === 0,
       reasons,
       reportedAt: stored?.receivedAt.toISOString() ?? null,
-      sessions: stored?.report.sessions.served ?? 0,
+      sessions: state === 'deallocated' ? 0 : (stored?.report.sessions.served ?? 0),
     };
   });
 }

@@ -3,10 +3,9 @@ import type { Outputs } from './azure/resource.ts';
 import { databaseName, databasePort } from './databases.ts';
 import type { ProxyNode } from './node/haproxy.ts';
 import { type DesiredNodeState, desiredNodeState } from './node/report.ts';
+import { isSettled, isUp } from './scaling/fleet.ts';
 import type { JumpServerSpec } from './spec.ts';
-
-/** Numbers of a jump server's nodes, from 1. */
-export const nodeNumbers = (spec: JumpServerSpec): number[] => Array.from({ length: spec.web.count }, (_, i) => i + 1);
+import type { NodeRecord } from './store/nodes.ts';
 
 /**
  * What a node should be, from what the jump server's resources turned out to be. Undefined while its own address, the vault or
@@ -15,12 +14,17 @@ export const nodeNumbers = (spec: JumpServerSpec): number[] => Array.from({ leng
 export function desiredNode(
   jumpServer: string,
   spec: JumpServerSpec,
+  fleet: readonly NodeRecord[],
   outputs: Outputs,
   node: string,
 ): DesiredNodeState | undefined {
-  const all = nodeNumbers(spec).flatMap((number): ProxyNode[] => {
+  const all = fleet.flatMap((record): (ProxyNode & { deallocated: boolean })[] => {
+    const { number, state } = record;
     const address = outputs[`node-${number}/networkInterface`]?.privateIPAddress;
-    return address === undefined ? [] : [{ name: nodeName(jumpServer, number), address, draining: false }];
+    const name = nodeName(jumpServer, number);
+    return address === undefined
+      ? []
+      : [{ name, address, draining: !isUp(record), deallocated: state === 'deallocated' }];
   });
   const self = all.find((one) => one.name === node);
   const vaultUri = outputs.vault?.vaultUri;
@@ -33,11 +37,12 @@ export function desiredNode(
   const bootstrapped = host !== undefined && account !== undefined;
   return desiredNodeState({
     node: self,
-    peers: all.filter((one) => one !== self),
+    peers: all.filter((one) => one !== self && !one.deallocated),
     peerName,
     guacamoleVersion: spec.web.guacamoleVersion,
     database: bootstrapped ? { host, port: databasePort, name: databaseName } : null,
     vault: { url: vaultUri, identityClientId },
     secrets: { database: account ?? null, certificate: outputs.certificate?.version ?? null },
+    changing: !isSettled(fleet),
   });
 }

@@ -2,8 +2,10 @@ import { z } from 'zod';
 import type { Outputs } from './azure/resource.ts';
 import type { Deps } from './deps.ts';
 import { environmentOf } from './environment.ts';
+import { changesFor, fleetOf, isSurplus, upCount, withChanges } from './scaling/fleet.ts';
 import type { JumpServerSpec } from './spec.ts';
 import { listInventory } from './store/inventory.ts';
+import { listNodes } from './store/nodes.ts';
 import { topology } from './topology.ts';
 
 /** What a PUT would do to each resource. */
@@ -24,8 +26,14 @@ export async function planChanges(
   jumpServer: string,
   spec: JumpServerSpec,
 ): Promise<z.input<typeof planShape>> {
-  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer));
-  const inventory = await listInventory(deps.tables, jumpServer);
+  const [inventory, recorded] = await Promise.all([
+    listInventory(deps.tables, jumpServer),
+    listNodes(deps.tables, jumpServer),
+  ]);
+  const nodes = fleetOf(spec, recorded, deps.now()).filter((node) => !isSurplus(node, spec));
+  const more = changesFor(nodes, Math.max(spec.web.count, upCount(nodes)), deps.now(), 0);
+  const numbers = withChanges(nodes, recorded.length === 0 ? [] : more).map(({ number }) => number);
+  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer), numbers);
   const outputs: Outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
   const changes = await Promise.all(
     resources.map(async ({ key, type, id, look }) => {

@@ -25,8 +25,14 @@ export type { Environment } from './azure/blueprint.ts';
 /**
  * What a jump server is made of: every Azure resource of its spec, each after those it depends on. Pure. The database comes
  * first after its group, because it takes longest; the reverse of the dependencies is the order to delete in.
+ * @param nodes numbers of the nodes it has; scaling makes others than the first `web.count`
  */
-export function topology(name: string, spec: JumpServerSpec, environment: Environment): Resource[] {
+export function topology(
+  name: string,
+  spec: JumpServerSpec,
+  environment: Environment,
+  nodes: readonly number[] = firstNodes(spec),
+): Resource[] {
   const blueprint = blueprintOf(name, spec, environment);
   return [
     resourceGroup(blueprint),
@@ -48,12 +54,13 @@ export function topology(name: string, spec: JumpServerSpec, environment: Enviro
     dataEndpointDns(blueprint),
     controlEndpoint(blueprint),
     controlEndpointDns(blueprint),
-    ...nodes(blueprint),
+    ...nodes.flatMap((number) => nodeResources(blueprint, number)),
   ];
 }
 
-const nodes = (blueprint: Blueprint): Resource[] =>
-  Array.from({ length: blueprint.spec.web.count }, (_, index) => index + 1).flatMap((number) => {
-    const node = nodeName(blueprint.name, number);
-    return [networkInterface(blueprint, node, number), virtualMachine(blueprint, node, number)];
-  });
+const firstNodes = (spec: JumpServerSpec): number[] => Array.from({ length: spec.web.count }, (_, index) => index + 1);
+
+function nodeResources(blueprint: Blueprint, number: number): Resource[] {
+  const node = nodeName(blueprint.name, number);
+  return [networkInterface(blueprint, node, number), virtualMachine(blueprint, node, number)];
+}

@@ -3,6 +3,7 @@ import { checkGraph, type Step, Stopped, type WalkResult, walk } from '../../sha
 import type { Outputs } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { environmentOf } from '../../shared/environment.ts';
+import { confirmStarted, provisionFleet } from '../../shared/scaling/provisionFleet.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
 import { ownSteps } from '../../shared/steps/ownSteps.ts';
 import { removalSteps } from '../../shared/steps/removal.ts';
@@ -27,10 +28,12 @@ export const advance =
   async (holder: Holder): Promise<Progress> => {
     const lease = await findHeldLease(deps.tables, holder);
     if (lease === undefined) return { state: 'fenced' };
-    const steps = provisionSteps(deps, writes, holder.jumpServer, JSON.parse(lease.spec) as JumpServerSpec);
+    const steps = await provisionSteps(deps, writes, holder, JSON.parse(lease.spec) as JumpServerSpec);
+    if (steps instanceof Stopped) return { state: steps.reason };
     checkGraph(steps);
     const built = await carryOutSteps(deps, holder, steps);
     if (built.state !== 'done') return built;
+    await confirmStarted(deps, holder.jumpServer, () => permit(deps, holder));
     const wanted = new Set(steps.map((step) => step.key));
     const surplus = (await listInventory(deps.tables, holder.jumpServer)).filter((item) => !wanted.has(item.key));
     return surplus.length === 0
@@ -39,17 +42,58 @@ export const advance =
   };
 
 /** The whole graph of a jump server: Azure's resources, then what makes them a jump server. */
-function provisionSteps(deps: Deps, writes: Writes, jumpServer: string, spec: JumpServerSpec): Step[] {
-  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer));
-  return [...resources.map((resource) => armStep(resource, deps.azure, writes)), ...ownSteps(deps, jumpServer, spec)];
+async function provisionSteps(
+  deps: Deps,
+  writes: Writes,
+  holder: Holder,
+  spec: JumpServerSpec,
+): Promise<Step[] | Stopped> {
+  const { jumpServer } = holder;
+  const fleet = await unlessStopped(provisionFleet(deps, jumpServer, spec, () => permit(deps, holder)));
+  if (fleet instanceof Stopped) return fleet;
+  const known = await knownOutputs(deps, jumpServer);
+  const numbers = fleet.map(({ number }) => number);
+  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer), numbers);
+  return [
+    ...resources.map((resource) => armStep(resource, deps.azure, writes)),
+    ...ownSteps(deps, writes, jumpServer, spec, fleet, known),
+  ];
+}
+
+/** What finished resources and steps of earlier operations told their dependants. */
+export const knownOutputs = async (deps: Deps, jumpServer: string): Promise<Outputs> =>
+  Object.fromEntries((await listInventory(deps.tables, jumpServer)).map(({ key, output }) => [key, output]));
+
+/** A stop between walks, as a value. */
+export async function unlessStopped<T>(work: Promise<T>): Promise<T | Stopped> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Stopped) return error;
+    throw error;
+  }
+}
+
+/** How a walk differs from a whole provision. */
+interface CarryOut {
+  /** Outputs of steps that are depended on and not in this graph. */
+  known?: Outputs;
+  /** After this long an operation that is still not done has failed. */
+  longestSeconds?: number;
 }
 
 /** Walks the steps under the holder's lease, keeping progress and inventory in the store as it happens. */
-export async function carryOutSteps(deps: Deps, holder: Holder, steps: Step[]): Promise<Progress> {
+export async function carryOutSteps(
+  deps: Deps,
+  holder: Holder,
+  steps: Step[],
+  { known = {}, longestSeconds = longestOperationSeconds }: CarryOut = {},
+): Promise<Progress> {
   const { tables } = deps;
   const lease = await findHeldLease(tables, holder);
   const deadline = new Date(deps.now().getTime() + leaseMilliseconds);
-  if (lease === undefined || !(await changeLease(tables, holder, { deadline }))) return { state: 'fenced' };
+  if (lease === undefined || !(await changeLease(tables, holder, { deadline, yields: false })))
+    return { state: 'fenced' };
   const [recorded, inventory] = await Promise.all([
     listSteps(tables, holder.operationId),
     listInventory(tables, holder.jumpServer),
@@ -58,13 +102,13 @@ export async function carryOutSteps(deps: Deps, holder: Holder, steps: Step[]): 
   await announce(deps, holder, steps, progress);
   const result = await walk({
     steps: steps.map((step) => asRecorded(step, progress.get(step.key))),
-    done: doneOutputs(steps, progress),
+    done: { ...known, ...doneOutputs(steps, progress) },
     budget,
     now: deps.now,
     permit: () => permit(deps, holder),
     record: createRecorder(deps, holder, steps, progress, inventory),
   });
-  return progressOf(deps, result, lease.requestedAt);
+  return progressOf(deps, result, lease.requestedAt, longestSeconds);
 }
 
 /** What stands as failed in this operation stays failed: the next operation tries it again. */
@@ -82,7 +126,7 @@ function doneOutputs(steps: readonly Step[], progress: Map<string, StepProgress>
 }
 
 /** The lease and the wish to cancel are read before every write: what lost its lease may wake up at any time. */
-async function permit(deps: Deps, holder: Holder): Promise<void> {
+export async function permit(deps: Deps, holder: Holder): Promise<void> {
   const lease = await findHeldLease(deps.tables, holder);
   if (lease === undefined) throw new Stopped('fenced');
   if (lease.cancelRequested) throw new Stopped('canceled');
@@ -110,7 +154,7 @@ function createRecorder(
     if (step === undefined) return;
     const startedAt = progress.get(now.key)?.startedAt ?? now.startedAt;
     const known = owned.get(now.key);
-    if (step.removes !== true && (known === undefined || now.output !== undefined)) {
+    if (step.removes !== true && step.passing !== true && (known === undefined || now.output !== undefined)) {
       // Before the first write, so that nothing is ever made that is not known; again with what it turned out to be.
       const { key, type, id, dependsOn } = step;
       const item = { key, type, id, dependsOn: [...dependsOn], output: now.output ?? known?.output ?? {} };
@@ -126,19 +170,19 @@ function createRecorder(
   };
 }
 
-function progressOf(deps: Deps, result: WalkResult, begunAt: Date): Progress {
+function progressOf(deps: Deps, result: WalkResult, begunAt: Date, longestSeconds: number): Progress {
   if (result.stopped !== undefined) return { state: result.stopped };
   if (result.lookAgainSeconds !== undefined) {
-    if (secondsAfter(begunAt, longestOperationSeconds) < deps.now()) return timedOut(result.pending);
+    if (secondsAfter(begunAt, longestSeconds) < deps.now()) return timedOut(result.pending, longestSeconds);
     return { state: 'pending', waitSeconds: result.lookAgainSeconds < shortWaitSeconds ? 0 : result.lookAgainSeconds };
   }
   const [failure] = result.failures;
   return failure === undefined ? { state: 'done' } : { state: 'failed', failure };
 }
 
-function timedOut(pending: Record<string, string>): Progress {
+function timedOut(pending: Record<string, string>, longestSeconds: number): Progress {
   const [[target, detail] = ['', '']] = Object.entries(pending);
-  const message = `After ${longestOperationSeconds / 3600} hours this was still open: ${target}: ${detail}.`;
+  const message = `After ${Math.round(longestSeconds / 60)} minutes this was still open: ${target}: ${detail}.`;
   const advice = 'Look at this step, then send the same request again: it carries on from here.';
   return { state: 'failed', failure: { code: 'TimedOut', message, advice, target } };
 }

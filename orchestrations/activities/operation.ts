@@ -1,10 +1,18 @@
 import type { Deps } from '../../shared/deps.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
+import { isAsleep } from '../../shared/scaling/fleet.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
-import { deleteJumpServer, type JumpServerState, moveJumpServer } from '../../shared/store/jumpServers.ts';
-import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
+import {
+  deleteJumpServer,
+  findJumpServer,
+  type JumpServerState,
+  moveJumpServer,
+} from '../../shared/store/jumpServers.ts';
+import { changeLease, findHeldLease, type Holder, type Lease, leaseMilliseconds } from '../../shared/store/leases.ts';
+import { deleteNodes, listNodes } from '../../shared/store/nodes.ts';
 import { type OperationStatus, putOperation } from '../../shared/store/operations.ts';
 import { deleteReports } from '../../shared/store/reports.ts';
+import { forgetScaling } from '../../shared/store/scaling.ts';
 import type { Activities, Ending } from '../contracts.ts';
 
 /** Takes up the lease and makes the operation and what it is about visible. */
@@ -18,10 +26,10 @@ export const beginOperation =
     return { proceed: await changeLease(deps.tables, holder, { state: 'running', deadline }) };
   };
 
-const endings: Record<Exclude<Ending['state'], 'fenced'>, { status: OperationStatus; state: JumpServerState }> = {
-  done: { status: 'Succeeded', state: 'Ready' },
-  failed: { status: 'Failed', state: 'Failed' },
-  canceled: { status: 'Canceled', state: 'Failed' },
+const endings: Record<Exclude<Ending['state'], 'fenced'>, OperationStatus> = {
+  done: 'Succeeded',
+  failed: 'Failed',
+  canceled: 'Canceled',
 };
 
 /**
@@ -33,9 +41,10 @@ export const finishOperation =
   async ({ ending, ...holder }: Activities['finishOperation']['input']): Promise<{ finished: boolean }> => {
     const lease = await findHeldLease(deps.tables, holder);
     if (lease === undefined || ending.state === 'fenced') return { finished: false };
-    const { status, state } = endings[ending.state];
+    const status = endings[ending.state];
     if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
-    else await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, state);
+    else
+      await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, await stateAfter(deps, lease, ending));
     await putOperation(deps.tables, {
       ...operationOf(lease),
       status,
@@ -45,6 +54,14 @@ export const finishOperation =
     return { finished: await changeLease(deps.tables, holder, { state: 'finished' }) };
   };
 
+/** A scale that fails leaves a jump server that works as well as before. */
+async function stateAfter(deps: Deps, lease: Lease, { state }: Ending): Promise<JumpServerState> {
+  const { jumpServer } = lease;
+  if (state === 'done') return isAsleep(await listNodes(deps.tables, jumpServer)) ? 'Hibernated' : 'Ready';
+  const before = lease.kind === 'scale' ? await findJumpServer(deps.tables, jumpServer) : undefined;
+  return before?.state ?? 'Failed';
+}
+
 /**
  * What the control plane itself kept of a jump server that is gone. Its secrets go only now: until its database is seen to be gone,
  * an interrupted teardown may still be followed by a PUT that needs them.
@@ -53,5 +70,7 @@ async function forget(deps: Deps, jumpServer: string): Promise<void> {
   const secrets = [controlSecrets.mysqlAdministrator, controlSecrets.guacadmin, controlSecrets.controlAccount];
   await Promise.all(secrets.map((nameOf) => deps.vaults.control.remove(nameOf(jumpServer))));
   await deleteReports(deps.tables, jumpServer);
+  await deleteNodes(deps.tables, jumpServer);
+  await forgetScaling(deps.tables, jumpServer);
   await deleteJumpServer(deps.tables, jumpServer);
 }

@@ -2,17 +2,22 @@ import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import { ComputeManagementClient } from '@azure/arm-compute';
 import { KeyVaultManagementClient } from '@azure/arm-keyvault';
 import { ManagedServiceIdentityClient } from '@azure/arm-msi';
+import { MySQLManagementFlexibleServerClient } from '@azure/arm-mysql-flexible';
 import { NetworkManagementClient } from '@azure/arm-network';
 import { PrivateDnsManagementClient } from '@azure/arm-privatedns';
 import { ResourceManagementClient } from '@azure/arm-resources';
 import type { TokenCredential } from '@azure/core-auth';
 
-/** The official management clients of one subscription. MySQL goes through `resources` by id: see `resources/mysqlServer.ts`. */
+/**
+ * The official management clients of one subscription. MySQL servers are written through `resources` by id (see
+ * `resources/mysqlServer.ts`); `mysql` starts and stops them.
+ */
 export interface AzureClients {
   authorization: AuthorizationManagementClient;
   compute: ComputeManagementClient;
   identities: ManagedServiceIdentityClient;
   keyVaults: KeyVaultManagementClient;
+  mysql: MySQLManagementFlexibleServerClient;
   network: NetworkManagementClient;
   privateDns: PrivateDnsManagementClient;
   resources: ResourceManagementClient;
@@ -34,6 +39,7 @@ export function createAzureClients(
     compute: new ComputeManagementClient(credential, subscriptionId, modular),
     identities: new ManagedServiceIdentityClient(credential, subscriptionId, classic),
     keyVaults: new KeyVaultManagementClient(credential, subscriptionId, modular),
+    mysql: new MySQLManagementFlexibleServerClient(credential, subscriptionId, classic),
     network: new NetworkManagementClient(credential, subscriptionId, modular),
     privateDns: new PrivateDnsManagementClient(credential, subscriptionId, classic),
     resources: new ResourceManagementClient(credential, subscriptionId, classic),

@@ -16,6 +16,8 @@ export interface Step {
   dependsOn: readonly string[];
   /** True for a step that takes something away. */
   removes?: true;
+  /** True for a step that does something and owns nothing: it leaves nothing behind in the inventory. */
+  passing?: true;
   /** Looks first, then does what is missing; safe to call any number of times. Throws `Stopped` when it may not write. */
   ensure(outputs: Outputs, attempt: Attempt): Promise<Outcome>;
 }

@@ -27,7 +27,7 @@ export function databaseStep(deps: Deps, jumpServer: string): Step {
     key: 'database',
     type: 'Molcajete/database',
     id: '',
-    dependsOn: ['mysqlServer', 'controlEndpointDns', 'vault'],
+    dependsOn: ['mysqlServer', 'mysqlServer/power', 'controlEndpointDns', 'vault'],
     async ensure(outputs, attempt): Promise<Outcome> {
       await attempt.permit();
       const host = outputs.mysqlServer?.fullyQualifiedDomainName ?? '';

@@ -3,29 +3,25 @@ import type { Outcome, Step } from '../azure/engine.ts';
 import { namesOf, parts } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { webPath } from '../node/haproxy.ts';
-import { nodeNumbers } from '../nodes.ts';
 import { controlSecrets, type Login, nodeSecrets } from '../secrets/vaults.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { ensureAuthority } from './certificate.ts';
 
-/** The last proof: the balancer sees every node healthy, and guacadmin logs in at the public address. */
-export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec): Step {
+/** The last proof: the balancer sees these nodes healthy, and guacadmin logs in at the public address. */
+export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec, nodes: readonly number[]): Step {
   return {
     key: 'ingress',
     type: 'Molcajete/ingress',
     id: '',
-    dependsOn: [
-      'loadBalancer',
-      'publicIpAddress',
-      'vault',
-      ...nodeNumbers(spec).map((number) => `node-${number}/health`),
-    ],
+    dependsOn: ['loadBalancer', 'publicIpAddress', 'vault', ...nodes.map((number) => `node-${number}/health`)],
     async ensure(outputs): Promise<Outcome> {
       const { ipAddress = '', fqdn = '' } = outputs.publicIpAddress ?? {};
       const { port } = spec.ingress;
       try {
-        const up = await countNodesUp(deps, jumpServer, spec);
-        if (up < spec.web.count) return waiting(`the load balancer sees ${up} of ${spec.web.count} nodes healthy`);
+        const addresses = nodes.map((number) => outputs[`node-${number}/networkInterface`]?.privateIPAddress);
+        const seen = await addressesUp(deps, jumpServer, spec);
+        const up = addresses.filter((address) => seen.has(address)).length;
+        if (up < nodes.length) return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`);
         const status = await logIn(deps, jumpServer, outputs.vault?.vaultUri ?? '', ipAddress, fqdn, port);
         if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
       } catch (error) {
@@ -44,7 +40,8 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
 
 const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });
 
-async function countNodesUp(deps: Deps, jumpServer: string, spec: JumpServerSpec): Promise<number> {
+/** Private addresses of the nodes that the balancer sends users to. */
+async function addressesUp(deps: Deps, jumpServer: string, spec: JumpServerSpec): Promise<Set<string | undefined>> {
   const { resourceGroup } = spec;
   const { loadBalancer } = namesOf(jumpServer, { subscriptionId: deps.config.AZURE_SUBSCRIPTION_ID, resourceGroup });
   const health = await deps.azure.network.loadBalancerLoadBalancingRules.health(
@@ -52,7 +49,8 @@ async function countNodesUp(deps: Deps, jumpServer: string, spec: JumpServerSpec
     loadBalancer,
     parts.rule,
   );
-  return health.up ?? 0;
+  const members = health.loadBalancerBackendAddresses ?? [];
+  return new Set(members.filter(({ state }) => state === 'Up').map(({ ipAddress }) => ipAddress));
 }
 
 /** Guacamole's own REST API answers 200 with a token (guacamole-contract.md); the token is given back at once. */

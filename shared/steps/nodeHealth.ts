@@ -1,44 +1,70 @@
-import type { Outcome, Step } from '../azure/engine.ts';
+import type { Writes } from '../azure/armStep.ts';
+import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { reasonsUnhealthy } from '../node/report.ts';
-import { desiredNode, nodeNumbers } from '../nodes.ts';
+import { desiredNode } from '../nodes.ts';
+import { nodeMachine, turn } from '../scaling/power.ts';
 import type { JumpServerSpec } from '../spec.ts';
-import { findReport } from '../store/reports.ts';
+import type { NodeRecord } from '../store/nodes.ts';
+import { findReport, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 
 /** A report older than this says nothing about now. Seconds; three of the agent's intervals. */
 export const staleAfterSeconds = 90;
+/** How often a silent node's machine is looked at. Seconds. */
+const lookEverySeconds = 10;
 
-/** Each node's own word that it works: HAProxy, Guacamole, guacd and a login to the database, all in the desired state. */
-export function nodeHealthSteps(deps: Deps, jumpServer: string, spec: JumpServerSpec): Step[] {
-  return nodeNumbers(spec).map((number) => {
-    const node = nodeName(jumpServer, number);
-    return {
-      key: `node-${number}/health`,
-      type: 'Molcajete/nodeHealth',
-      id: '',
-      dependsOn: [
-        `node-${number}/virtualMachine`,
-        'certificate',
-        'database',
-        'dataEndpointDns',
-        'vaultRole',
-        'identity',
-      ],
-      async ensure(outputs): Promise<Outcome> {
-        const [stored, desired] = [
-          await findReport(deps.tables, jumpServer, node),
-          desiredNode(jumpServer, spec, outputs, node),
-        ];
-        if (stored === undefined || desired === undefined) return waiting('has not reported yet');
-        if (secondsAfter(stored.receivedAt, staleAfterSeconds) < deps.now())
-          return waiting('has not reported for a while');
-        const [reason] = reasonsUnhealthy(stored.report, desired);
-        return reason === undefined ? { state: 'ready', output: { bootId: stored.report.bootId } } : waiting(reason);
-      },
-    };
-  });
+/**
+ * A node's own word that it works: HAProxy, Guacamole, guacd and a login to the database, all in the desired state. A node that says
+ * nothing because its machine is switched off is switched on.
+ */
+export function nodeHealthStep(
+  deps: Deps,
+  writes: Writes,
+  jumpServer: string,
+  spec: JumpServerSpec,
+  fleet: readonly NodeRecord[],
+  record: NodeRecord,
+): Step {
+  const node = nodeName(jumpServer, record.number);
+  const prefix = `node-${record.number}`;
+  const switchOn = createSwitchOn(deps, writes, jumpServer, spec, record);
+  return {
+    key: `${prefix}/health`,
+    type: 'Molcajete/nodeHealth',
+    id: '',
+    dependsOn: [`${prefix}/virtualMachine`, 'certificate', 'database', 'dataEndpointDns', 'vaultRole', 'identity'],
+    async ensure(outputs, attempt): Promise<Outcome> {
+      const stored = await findReport(deps.tables, jumpServer, node);
+      const desired = desiredNode(jumpServer, spec, fleet, outputs, node);
+      if (stored === undefined || !speaksOfNow(deps, record, stored) || desired === undefined) {
+        const switched = await switchOn(stored, attempt);
+        return switched ?? waiting(stored === undefined ? 'has not reported yet' : 'has not reported for a while');
+      }
+      const [reason] = reasonsUnhealthy(stored.report, desired);
+      return reason === undefined ? { state: 'ready', output: { bootId: stored.report.bootId } } : waiting(reason);
+    },
+  };
 }
 
 const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });
+
+/** A report from before the node was asked to come up is of its former life. */
+const speaksOfNow = (deps: Deps, { since, state }: NodeRecord, { receivedAt }: StoredReport): boolean =>
+  secondsAfter(receivedAt, staleAfterSeconds) > deps.now() && (state !== 'starting' || receivedAt > since);
+
+/** Undefined when there is nothing to say but to wait: the machine runs, is too new to ask after, or was asked after just now. */
+function createSwitchOn(deps: Deps, writes: Writes, jumpServer: string, spec: JumpServerSpec, record: NodeRecord) {
+  const machine = nodeMachine(deps, jumpServer, spec, record.number);
+  let lookAt = new Date(0);
+  let setbacks = 0;
+  return async (stored: StoredReport | undefined, attempt: Attempt): Promise<Outcome | undefined> => {
+    const firstBoot = stored === undefined && secondsAfter(record.since, staleAfterSeconds) > deps.now();
+    if (firstBoot || deps.now() < lookAt) return undefined;
+    const outcome = await turn(machine, 'on', writes, attempt, setbacks++);
+    if (outcome.state !== 'ready') return outcome;
+    lookAt = secondsAfter(deps.now(), lookEverySeconds);
+    return undefined;
+  };
+}

@@ -1,17 +1,44 @@
+import type { Writes } from '../azure/armStep.ts';
 import type { Step } from '../azure/engine.ts';
+import type { Outputs } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
+import { isUp } from '../scaling/fleet.ts';
 import type { JumpServerSpec } from '../spec.ts';
+import type { NodeRecord } from '../store/nodes.ts';
 import { certificateStep } from './certificate.ts';
 import { databaseStep } from './database.ts';
+import { databasePowerStep } from './databasePower.ts';
 import { ingressStep } from './ingress.ts';
-import { nodeHealthSteps } from './nodeHealth.ts';
+import { nodeHealthStep } from './nodeHealth.ts';
 
-/** What makes Azure's resources a jump server: certificate, database, healthy nodes, and the proof at the ingress. */
-export function ownSteps(deps: Deps, jumpServer: string, spec: JumpServerSpec): Step[] {
+/**
+ * What makes Azure's resources a jump server: certificate, database, healthy nodes, and the proof at the ingress. What sleeps is not
+ * asked: the health of nodes that are not to be up, and with no such node database and ingress, stay as `known`.
+ */
+export function ownSteps(
+  deps: Deps,
+  writes: Writes,
+  jumpServer: string,
+  spec: JumpServerSpec,
+  fleet: readonly NodeRecord[],
+  known: Outputs,
+): Step[] {
+  const up = fleet.filter(isUp).map(({ number }) => number);
+  const awake = (step: Step) => (up.length > 0 ? step : resting(step, known));
   return [
     certificateStep(deps, jumpServer),
-    databaseStep(deps, jumpServer),
-    ...nodeHealthSteps(deps, jumpServer, spec),
-    ingressStep(deps, jumpServer, spec),
+    ...(up.length > 0 ? [databasePowerStep(deps, writes, jumpServer, spec)] : []),
+    awake(databaseStep(deps, jumpServer)),
+    ...fleet.map((node) => {
+      const step = nodeHealthStep(deps, writes, jumpServer, spec, fleet, node);
+      return isUp(node) ? step : resting(step, known);
+    }),
+    awake(ingressStep(deps, jumpServer, spec, up)),
   ];
 }
+
+const resting = (step: Step, known: Outputs): Step => ({
+  ...step,
+  dependsOn: [],
+  ensure: async () => ({ state: 'ready', output: { ...known[step.key] } }),
+});

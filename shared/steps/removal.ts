@@ -4,6 +4,7 @@ import { nodeName, ownerTag } from '../azure/names.ts';
 import { apiVersions } from '../azure/resources/apiVersions.ts';
 import type { Deps } from '../deps.ts';
 import { deleteInventory, type InventoryItem } from '../store/inventory.ts';
+import { deleteNode } from '../store/nodes.ts';
 import { deleteReport } from '../store/reports.ts';
 
 const gone: Outcome = { state: 'ready', output: {} };
@@ -38,8 +39,11 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
 }
 
 async function forgetItem(deps: Deps, jumpServer: string, key: string): Promise<void> {
-  const number = /^node-(\d+)\/health$/.exec(key)?.[1];
-  if (number !== undefined) await deleteReport(deps.tables, jumpServer, nodeName(jumpServer, Number(number)));
+  const number = /^node-(\d+)\/(?:health|networkInterface)$/.exec(key)?.[1];
+  if (number !== undefined) {
+    await deleteReport(deps.tables, jumpServer, nodeName(jumpServer, Number(number)));
+    await deleteNode(deps.tables, jumpServer, Number(number));
+  }
   await deleteInventory(deps.tables, jumpServer, key);
 }
 

@@ -1,0 +1,143 @@
+import { armStep, type Writes } from '../../shared/azure/armStep.ts';
+import { type Step, Stopped } from '../../shared/azure/engine.ts';
+import type { Outputs } from '../../shared/azure/resource.ts';
+import type { Deps } from '../../shared/deps.ts';
+import { durationSeconds } from '../../shared/duration.ts';
+import { environmentOf } from '../../shared/environment.ts';
+import { changesFor, fleetOf, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
+import { hibernateStep } from '../../shared/scaling/hibernate.ts';
+import { parseOrder } from '../../shared/scaling/order.ts';
+import { confirmStarted, writeNodes } from '../../shared/scaling/provisionFleet.ts';
+import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
+import { databasePowerStep } from '../../shared/steps/databasePower.ts';
+import { ingressStep } from '../../shared/steps/ingress.ts';
+import { nodeHealthStep } from '../../shared/steps/nodeHealth.ts';
+import { findJumpServer, type JumpServer } from '../../shared/store/jumpServers.ts';
+import { changeLease, findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
+import type { Failure } from '../../shared/store/operations.ts';
+import { topology } from '../../shared/topology.ts';
+import type { Progress } from '../contracts.ts';
+import { carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts';
+
+/** Nodes and database that are not up by then need a person, or a repair, which must not be kept waiting for ever. Seconds. */
+const longestStart = 1800;
+
+/** Brings the jump server nearer to the number of nodes that was ordered, as far as one call's budget goes. */
+export const scale =
+  (deps: Deps, writes: Writes) =>
+  async (holder: Holder): Promise<Progress> => {
+    const { jumpServer } = holder;
+    const [lease, server] = await Promise.all([
+      findHeldLease(deps.tables, holder),
+      findJumpServer(deps.tables, jumpServer),
+    ]);
+    if (lease === undefined || server === undefined) return { state: 'fenced' };
+    const { count } = parseOrder(lease.spec);
+    const allowed = () => permit(deps, holder);
+    const fleet = await unlessStopped(aim(deps, server, count, allowed));
+    if (fleet instanceof Stopped) return { state: fleet.reason };
+    if ('code' in fleet) return { state: 'failed', failure: fleet };
+    const known = await knownOutputs(deps, jumpServer);
+    const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
+    const progress = await carryOutSteps(deps, holder, steps, {
+      known: without(known, steps),
+      longestSeconds: longestStart + durationSeconds(server.spec.scaling.drainTimeout),
+    });
+    if (progress.state === 'pending' && progress.waitSeconds > 0) await yieldIfOnlyDraining(deps, holder);
+    if (progress.state !== 'done') return progress;
+    const confirmed = await unlessStopped(confirmStarted(deps, jumpServer, allowed));
+    return confirmed instanceof Stopped ? { state: confirmed.reason } : progress;
+  };
+
+/** Records which nodes are to come and go. Repeating it changes nothing: as many as ordered are meant to be up then. */
+async function aim(
+  deps: Deps,
+  { name, spec }: JumpServer,
+  count: number,
+  allowed: () => Promise<void>,
+): Promise<NodeRecord[] | Failure> {
+  const recorded = await listNodes(deps.tables, name);
+  const before = fleetOf(spec, recorded, deps.now());
+  const changes = changesFor(before, count, deps.now(), durationSeconds(spec.scaling.drainTimeout));
+  const after = withChanges(before, changes);
+  const fewer = changes.some(({ state }) => state === 'draining');
+  if (fewer && count > 0 && !(await anotherIsHealthy(deps, name, after))) return noneHealthy;
+  await writeNodes(deps, name, recorded.length === 0 ? after : changes, allowed);
+  return after;
+}
+
+const noneHealthy: Failure = {
+  code: 'NoHealthyNode',
+  message: 'None of the nodes that would stay is healthy, so none was taken out of service.',
+  advice: 'It is tried again once a node that stays has been repaired.',
+};
+
+interface Scaling {
+  deps: Deps;
+  writes: Writes;
+  holder: Holder;
+  server: JumpServer;
+  count: number;
+  fleet: readonly NodeRecord[];
+  known: Outputs;
+}
+
+/** Only what comes or goes; the rest of the jump server is not looked at. */
+function scaleSteps(scaling: Scaling): Step[] {
+  const { deps, writes, holder, server, count, fleet } = scaling;
+  const staying = fleet.filter(isUp);
+  const resting = fleet
+    .filter(({ state }) => state === 'draining')
+    .map((node) => restStep(deps, writes, server.name, server.spec, node, staying));
+  if (count > 0) return within([...startSteps(scaling), ...resting]);
+  return [
+    ...resting,
+    hibernateStep(
+      deps,
+      writes,
+      holder,
+      server.spec,
+      resting.map(({ key }) => key),
+    ),
+  ];
+}
+
+function startSteps({ deps, writes, server, fleet }: Scaling): Step[] {
+  const { name, spec, state } = server;
+  const starting = fleet.filter((node) => node.state === 'starting');
+  if (starting.length === 0) return [];
+  const numbers = starting.map(({ number }) => number);
+  const waking = state === 'Hibernated' ? [databasePowerStep(deps, writes, name, spec)] : [];
+  const machines = topology(name, spec, environmentOf(deps, name), numbers)
+    .filter(({ key }) => key.startsWith('node-'))
+    .map((resource) => armStep(resource, deps.azure, writes));
+  const health = starting.map((node) => {
+    const step = nodeHealthStep(deps, writes, name, spec, fleet, node);
+    return { ...step, dependsOn: [...step.dependsOn, ...waking.map(({ key }) => key)] };
+  });
+  return [...waking, ...machines, ...health, ingressStep(deps, name, spec, numbers)];
+}
+
+/** Dependencies on what is not looked at are ready. */
+function within(steps: Step[]): Step[] {
+  const keys = new Set(steps.map(({ key }) => key));
+  return steps.map((step) => ({ ...step, dependsOn: step.dependsOn.filter((key) => keys.has(key)) }));
+}
+
+/** What is known of those that are to be looked at again does not count; and a server known as ready may have been stopped since. */
+function without(known: Outputs, steps: readonly Step[]): Outputs {
+  const keys = new Set(steps.map(({ key }) => key));
+  const kept = Object.entries(known).filter(([key]) => !keys.has(key));
+  return Object.fromEntries(
+    kept.map(([key, output]) => [key, key === 'mysqlServer' ? { ...output, state: '' } : output]),
+  );
+}
+
+/** While it does nothing but wait for sessions, a repair or a PUT need not wait with it: it is carried on after them. */
+async function yieldIfOnlyDraining(deps: Deps, holder: Holder): Promise<void> {
+  const fleet = await listNodes(deps.tables, holder.jumpServer);
+  const starting = fleet.some(({ state }) => state === 'starting');
+  if (!starting && upCount(fleet) > 0 && fleet.some((node) => !isUp(node) && node.state === 'draining'))
+    await changeLease(deps.tables, holder, { yields: true });
+}

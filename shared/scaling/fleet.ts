@@ -1,0 +1,59 @@
+import type { JumpServerSpec } from '../spec.ts';
+import type { NodeRecord } from '../store/nodes.ts';
+import { secondsAfter } from '../time.ts';
+import { highestCount } from './scalingSpec.ts';
+
+/** The nodes that users may be sent to, now or as soon as they are ready. */
+export const isUp = ({ state }: Pick<NodeRecord, 'state'>): boolean => state === 'starting' || state === 'running';
+
+export const upCount = (fleet: readonly NodeRecord[]): number => fleet.filter(isUp).length;
+
+/** No node is on its way up or down. */
+export const isSettled = (fleet: readonly NodeRecord[]): boolean =>
+  fleet.every(({ state }) => state === 'running' || state === 'deallocated');
+
+export const isAsleep = (fleet: readonly NodeRecord[]): boolean =>
+  fleet.length > 0 && fleet.every(({ state }) => state === 'deallocated');
+
+/** The nodes of a jump server: those recorded, or before there are any `web.count` new ones. */
+export function fleetOf(spec: JumpServerSpec, recorded: readonly NodeRecord[], now: Date): NodeRecord[] {
+  if (recorded.length > 0) return [...recorded];
+  return Array.from({ length: spec.web.count }, (_, index) => ({ number: index + 1, state: 'starting', since: now }));
+}
+
+/**
+ * What must change for `count` nodes to be up; empty when as many are. Pure. Up: nodes that still drain, then deallocated ones, then
+ * new ones, low numbers first. Down: high numbers first; they get `drainSeconds` for their sessions.
+ */
+export function changesFor(fleet: readonly NodeRecord[], count: number, now: Date, drainSeconds: number): NodeRecord[] {
+  const up = fleet.filter(isUp);
+  if (up.length > count) {
+    const drainUntil = secondsAfter(now, drainSeconds);
+    return up.slice(count).map(({ number }) => ({ number, state: 'draining', since: now, drainUntil }));
+  }
+  return raised(fleet, count - up.length, now);
+}
+
+/** `more` nodes that are to come up. */
+function raised(fleet: readonly NodeRecord[], more: number, now: Date): NodeRecord[] {
+  const taken = new Set(fleet.map(({ number }) => number));
+  const unused = Array.from({ length: fleet.length + more }, (_, index) => index + 1).filter(
+    (number) => !taken.has(number),
+  );
+  const inState = (wanted: NodeRecord['state']) =>
+    fleet.filter(({ state }) => state === wanted).map(({ number }) => number);
+  return [...inState('draining'), ...inState('deallocated'), ...unused]
+    .slice(0, more)
+    .map((number) => ({ number, state: 'starting', since: now }));
+}
+
+/** Deallocated nodes that the spec has no use for any more: the next PUT removes them. */
+export function isSurplus({ number, state }: NodeRecord, { scaling, web }: JumpServerSpec): boolean {
+  return state === 'deallocated' && number > (scaling.max ?? highestCount(scaling, web.count));
+}
+
+/** The fleet with some of its nodes replaced or added, by number. */
+export function withChanges(fleet: readonly NodeRecord[], changes: readonly NodeRecord[]): NodeRecord[] {
+  const byNumber = new Map([...fleet, ...changes].map((node) => [node.number, node]));
+  return [...byNumber.values()].sort((a, b) => a.number - b.number);
+}

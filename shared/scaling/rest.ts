@@ -1,0 +1,110 @@
+import type { Writes } from '../azure/armStep.ts';
+import type { Attempt, Outcome, Step } from '../azure/engine.ts';
+import { nodeName } from '../azure/names.ts';
+import type { Deps } from '../deps.ts';
+import type { JumpServerSpec } from '../spec.ts';
+import { staleAfterSeconds } from '../steps/nodeHealth.ts';
+import { type NodeRecord, putNode } from '../store/nodes.ts';
+import { findReport, listReports, type StoredReport } from '../store/reports.ts';
+import { secondsAfter } from '../time.ts';
+import { isUp } from './fleet.ts';
+import { nodeMachine, turn } from './power.ts';
+
+/** The balancer's probe fails twice in ten seconds before it sends a node nothing more (`resources/loadBalancer.ts`). */
+const probeSeconds = 12;
+/** Looks at a draining node: often at first, later as often as it reports. Seconds. */
+const looks = { first: 1, firstFor: 60, later: 30 };
+
+/** Takes a node out of service: its sessions end by themselves or at its deadline, then its machine is deallocated. */
+export function restStep(
+  deps: Deps,
+  writes: Writes,
+  jumpServer: string,
+  spec: JumpServerSpec,
+  node: NodeRecord,
+  staying: readonly NodeRecord[],
+): Step {
+  const machine = nodeMachine(deps, jumpServer, spec, node.number);
+  const othersStay = staying.length > 0;
+  let record = node;
+  let setbacks = 0;
+  return {
+    key: `node-${node.number}/rest`,
+    type: 'Molcajete/nodeRest',
+    id: '',
+    dependsOn: [],
+    passing: true,
+    async ensure(_outputs, attempt): Promise<Outcome> {
+      const stored = await findReport(deps.tables, jumpServer, nodeName(jumpServer, node.number));
+      record = await noteDraining(deps, jumpServer, record, stored, attempt);
+      const open = whyNotYet(record, stored, deps.now(), othersStay);
+      if (open !== undefined && !(stored === undefined && (await machine.look()) === undefined)) {
+        return waiting(deps, record, open);
+      }
+      if (othersStay && !(await anotherIsHealthy(deps, jumpServer, staying)))
+        return waiting(deps, record, 'waits until a node that stays is healthy');
+      const outcome = await turn(machine, 'off', writes, attempt, setbacks++);
+      if (outcome.state !== 'ready') return outcome;
+      await attempt.permit();
+      await putNode(deps.tables, jumpServer, { number: node.number, state: 'deallocated', since: deps.now() });
+      return outcome;
+    },
+  };
+}
+
+function waiting(deps: Deps, { since, drainUntil }: NodeRecord, detail: string): Outcome {
+  const now = deps.now();
+  const often = secondsAfter(since, looks.firstFor) > now;
+  const left = drainUntil === undefined ? looks.first : (drainUntil.getTime() - now.getTime()) / 1000;
+  const lookAgainSeconds = Math.max(looks.first, Math.min(often ? looks.first : looks.later, left));
+  return { state: 'pending', detail, lookAgainSeconds };
+}
+
+/** Keeps when the node was first heard to drain, so that a restart does not begin to count anew. */
+async function noteDraining(
+  deps: Deps,
+  jumpServer: string,
+  record: NodeRecord,
+  stored: StoredReport | undefined,
+  attempt: Attempt,
+): Promise<NodeRecord> {
+  if (record.drainingSince !== undefined || stored === undefined || !drains(record, stored)) return record;
+  const noted = { ...record, drainingSince: stored.receivedAt };
+  await attempt.permit();
+  await putNode(deps.tables, jumpServer, noted);
+  return noted;
+}
+
+const drains = ({ since }: NodeRecord, { report, receivedAt }: StoredReport): boolean =>
+  report.draining && receivedAt > since;
+
+/** What a draining node still waits for; undefined when it may be switched off. Pure. */
+export function whyNotYet(
+  record: NodeRecord,
+  stored: StoredReport | undefined,
+  now: Date,
+  othersStay: boolean,
+): string | undefined {
+  const { drainUntil, drainingSince } = record;
+  if (drainUntil === undefined || drainUntil <= now) return undefined;
+  const until = `at the latest until ${drainUntil.toISOString()}`;
+  if (stored === undefined || !drains(record, stored) || drainingSince === undefined)
+    return `waits for its agent to drain it, ${until}`;
+  const { served, relayed } = stored.report.sessions;
+  if (served + relayed > 0) return `${served} sessions served and ${relayed} relayed are open, ${until}`;
+  // Somebody may still be sent here until the balancer has noticed; a report from before that counts for nothing.
+  return othersStay && stored.receivedAt < secondsAfter(drainingSince, probeSeconds)
+    ? 'waits for the balancer to notice that it drains'
+    : undefined;
+}
+
+/** Does a node that stays work, by its own word? Another configuration on its way does not make it unhealthy. */
+export async function anotherIsHealthy(deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<boolean> {
+  const reports = await listReports(deps.tables, jumpServer);
+  const names = fleet.filter(isUp).map(({ number }) => nodeName(jumpServer, number));
+  return reports.some((stored) => names.includes(stored.node) && works(stored, deps.now()));
+}
+
+export const works = ({ report, receivedAt }: StoredReport, now: Date): boolean =>
+  secondsAfter(receivedAt, staleAfterSeconds) > now &&
+  [report.haproxy, report.web, report.guacd, report.database].every(({ healthy }) => healthy);
