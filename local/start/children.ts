@@ -11,7 +11,7 @@ export interface ChildOptions {
   args: string[];
   cwd: string;
   env: Record<string, string | undefined>;
-  /** Called for each line of its standard output. */
+  /** Called for each line of its standard output, which then stays out of the log: it may hold a credential. */
   onLine?: (line: string) => void;
 }
 
@@ -68,9 +68,9 @@ function startChild(options: ChildOptions, logFile: string, onUnexpectedExit: (e
   const args = ['--pdeathsig', 'TERM', '--', options.command, ...options.args];
   const { cwd, env } = options;
   const process = spawn('setpriv', args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  process.stdout.pipe(log, { end: false });
   process.stderr.pipe(log, { end: false });
   if (options.onLine) createInterface({ input: process.stdout }).on('line', options.onLine);
+  else process.stdout.pipe(log, { end: false });
   let expected = false;
   const exited = watchExit(process).then(async (how) => {
     killGroup(process.pid);

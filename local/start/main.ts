@@ -1,4 +1,6 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Api } from './api.ts';
 import { root } from './build.ts';
@@ -36,9 +38,15 @@ function readArguments(): Settings | undefined {
   const factor = Number(values.factor);
   if (!(factor >= 0 && factor <= 10))
     throw new Error(`--factor must be a number from 0 to 10, not '${values.factor}'.`);
+  if (host === 'func' && !hasCoreTools()) {
+    throw new Error('--host func needs Azure Functions Core Tools: npm install --global azure-functions-core-tools@4');
+  }
   if (host !== 'local' && host !== 'func') throw new Error(`--host must be local or func, not '${host}'.`);
   return { dir, factor, host, exitWhenReady: values['exit-when-ready'] };
 }
+
+const hasCoreTools = (): boolean =>
+  (process.env.PATH ?? '').split(delimiter).some((dir) => existsSync(join(dir, 'func')));
 
 /** Resolves at the first SIGINT, SIGTERM or SIGHUP; further ones change nothing. */
 const interrupted = new Promise<'interrupted'>((resolve) => {
@@ -62,7 +70,7 @@ async function main(): Promise<number> {
     const stack = await Promise.race([starting, interrupted]);
     if (stack === 'interrupted') return 130;
     if (stack.resumed) console.log(`The state in ${stack.dir} is of an earlier run: going on with it.`);
-    const ready = await Promise.race([firstMinute(stack), failed, interrupted]);
+    const ready = await Promise.race([firstMinute(stack), failed, interrupted, ...deadline(settings)]);
     if (ready === 'interrupted' || settings.exitWhenReady) return ready === 'interrupted' ? 130 : 0;
     console.log(explain(stack, ready));
     await Promise.race([failed, interrupted]);
@@ -71,6 +79,17 @@ async function main(): Promise<number> {
     console.log('Stopping …');
     await stopWhenStarted();
   }
+}
+
+/** Whoever waits for the exit is not left waiting for ever; at factor 1 a provision takes Azure's own time. */
+function deadline({ exitWhenReady, factor }: Settings): Promise<never>[] {
+  if (!exitWhenReady) return [];
+  const minutes = Math.round(10 + 120 * factor);
+  return [
+    delay(minutes * 60_000, undefined, { ref: false }).then(() => {
+      throw new Error(`the first login did not work within ${minutes} minutes.`);
+    }),
+  ];
 }
 
 /** Provisions the first jump server and proves a login; returns its address. */

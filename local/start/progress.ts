@@ -23,15 +23,21 @@ export const openProgress = (output: Output): Progress => (output.isTTY ? liveTa
 
 const isOver = ({ state }: ResourceLine): boolean => state === 'ready' || state === 'failed' || state === 'removed';
 
+/** Without a terminal, silence for this long gets a line that says what is waited for. */
+const silenceMs = 15_000;
+
 function plainLines(output: Output): Progress {
   const shown = new Set<string>();
+  let spoken = Date.now();
   return {
     show(lines) {
-      for (const line of lines) {
-        if (!isOver(line) || shown.has(`${line.key} ${line.state}`)) continue;
-        shown.add(`${line.key} ${line.state}`);
-        output.write(`${format(line)}\n`);
-      }
+      const ended = lines.filter((line) => isOver(line) && !shown.has(`${line.key} ${line.state}`));
+      const isSilent = ended.length === 0 && Date.now() - spoken > silenceMs;
+      const working = isSilent ? lines.filter(({ state }) => state === 'working') : [];
+      for (const line of ended) shown.add(`${line.key} ${line.state}`);
+      if (ended.length > 0 || isSilent) spoken = Date.now();
+      if (isSilent && working.length === 0) output.write('  waiting: nothing is being worked on yet\n');
+      for (const line of [...ended, ...working]) output.write(`${format(line)}\n`);
     },
   };
 }

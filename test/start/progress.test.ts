@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { openProgress, type ResourceLine } from '../../local/start/progress.ts';
 
 const rounds: ResourceLine[][] = [
@@ -21,6 +21,20 @@ test('without a terminal each resource gets one line, when it has ended', () => 
   const progress = openProgress({ write: (part) => (text += part) });
   for (const round of rounds) progress.show(round, 50);
   expect(text).toBe('  ready      2.0 s  virtualNetwork\n  failed    31.0 s  node-1\n');
+});
+
+afterEach(() => vi.useRealTimers());
+
+test('without a terminal a long silence is broken by what is being worked on', () => {
+  vi.useFakeTimers();
+  let text = '';
+  const progress = openProgress({ write: (part) => (text += part) });
+  const lines: ResourceLine[] = [{ key: 'mysqlServer', state: 'working', detail: 'Creating' }];
+  for (let second = 0; second <= 20; second++) {
+    progress.show(lines, 0);
+    vi.advanceTimersByTime(1000);
+  }
+  expect(text).toBe('  working           mysqlServer  (Creating)\n');
 });
 
 test('on a terminal the table is drawn over itself and fits the screen', () => {
