@@ -1,5 +1,5 @@
 import type { JumpServerSpec } from '../spec.ts';
-import { type Names, namesOf, type Place, resourceId } from './names.ts';
+import { type Names, namesOf, type Place, resourceId, vaultName } from './names.ts';
 
 /** What the control plane knows about itself and hands to every jump server. */
 export interface Environment {
@@ -27,7 +27,7 @@ export interface Blueprint {
   spec: JumpServerSpec;
   environment: Environment;
   place: Place;
-  names: Names;
+  names: Names & { vault: string };
   /** Full ARM id of a resource in the jump server's own group. */
   id(type: string, name: string): string;
 }
@@ -39,7 +39,7 @@ export function blueprintOf(name: string, spec: JumpServerSpec, environment: Env
     spec,
     environment,
     place,
-    names: namesOf(name, place),
+    names: { ...namesOf(name, place), vault: vaultName(name, place, spec.location) },
     id: (type, child) => resourceId(place, type, child),
   };
 }

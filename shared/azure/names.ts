@@ -43,8 +43,6 @@ export function namesOf(jumpServer: string, place: Place) {
     loadBalancer: `${jumpServer}-lb`,
     availabilitySet: `${jumpServer}-set`,
     identity: `${jumpServer}-nodes`,
-    /** 3–24 letters, digits and single hyphens, a letter first; unique in the world, also among deleted vaults. */
-    vault: `${jumpServer.slice(0, 11).replace(/-$/, '')}-${unique.slice(0, 12)}`,
     /** 3–63 lower-case letters, digits and hyphens; unique in the world: it is a host name. */
     mysqlServer: `${jumpServer}-${unique.slice(0, 12)}`,
     dataEndpoint: `${jumpServer}-mysql-endpoint`,
@@ -58,6 +56,15 @@ export function namesOf(jumpServer: string, place: Place) {
 
 export type Names = ReturnType<typeof namesOf>;
 
+/**
+ * 3–24 letters, digits and single hyphens, a letter first; unique in the world, also among deleted vaults. Those keep their name
+ * and their region for days, so the region is part of it.
+ */
+export function vaultName(jumpServer: string, place: Place, location: string): string {
+  const unique = hash(place.subscriptionId.toLowerCase(), place.resourceGroup.toLowerCase(), jumpServer, location);
+  return `${jumpServer.slice(0, 11).replace(/-$/, '')}-${unique.slice(0, 12)}`;
+}
+
 /** `{name}-1`: a node's name, which is its virtual machine's and its host's name. */
 export const nodeName = (jumpServer: string, number: number): string => `${jumpServer}-${number}`;
 
@@ -65,9 +72,9 @@ export const networkInterfaceName = (node: string): string => `${node}-nic`;
 
 export const osDiskName = (node: string): string => `${node}-osdisk`;
 
-/** Stable whatever the order of the peerings in the spec. */
+/** Stable whatever the order of the peerings in the spec, and the letter case of the id. */
 export const peeringName = (virtualNetworkId: string): string =>
-  `to-${(virtualNetworkId.split('/').at(-1) ?? '').slice(0, 60)}-${hash(virtualNetworkId.toLowerCase()).slice(0, 8)}`;
+  `to-${(virtualNetworkId.toLowerCase().split('/').at(-1) ?? '').slice(0, 60)}-${hash(virtualNetworkId.toLowerCase()).slice(0, 8)}`;
 
 export const resourceGroupId = ({ subscriptionId, resourceGroup }: Place): string =>
   `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`;
