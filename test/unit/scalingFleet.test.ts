@@ -60,5 +60,5 @@ test.each([
   ['lets go what nothing names', {}, 3, true],
 ])('%s', (_, scaling, number, surplus) => {
   expect(isSurplus({ number, state: 'deallocated', since: now }, specWith({ scaling }))).toBe(surplus);
-  expect(isSurplus({ number, state: 'draining', since: now }, specWith({ scaling }))).toBe(false);
+  expect(isSurplus({ number, state: 'running', since: now }, specWith({ scaling }))).toBe(false);
 });

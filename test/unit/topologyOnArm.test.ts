@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { builtInRoles } from '../../local/azure/arm/roles.ts';
 import { armStep, createWrites } from '../../shared/azure/armStep.ts';
 import type { AzureClients } from '../../shared/azure/clients.ts';
 import { walk } from '../../shared/azure/engine.ts';
@@ -7,7 +8,7 @@ import type { Resource } from '../../shared/azure/resource.ts';
 import { apiVersions } from '../../shared/azure/resources/apiVersions.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
 import { topology } from '../../shared/topology.ts';
-import { startWorld, subscriptionId, tenantId, type World } from '../arm/world.ts';
+import { owner, startWorld, subscriptionId, tenantId, type World } from '../arm/world.ts';
 import type { Sent } from './azureStub.ts';
 import { diagnose } from './bicep.ts';
 import { environment as sampleEnvironment, specOf, specWith } from './sample.ts';
@@ -32,15 +33,24 @@ const everything = specWith({
 let world: World;
 let azure: AzureClients;
 
+/** The control plane has the rights that its deployment gives it, and no others. */
+const controlPlane = {
+  principal: '44444444-4444-4444-8444-444444444444',
+  role: { id: '55555555-5555-4555-8555-555555555555', name: 'Molcajete control plane', actions: deployedActions() },
+};
+
 beforeAll(async () => {
+  builtInRoles.push(controlPlane.role);
   world = await startWorld();
-  const { msi, keyVault, dns, ...same } = world.clients();
-  azure = { ...same, identities: msi, keyVaults: keyVault, privateDns: dns };
-  await seedControl();
+  await seedControl(clientsOf(owner));
+  world.arm.assign(controlPlane.principal, controlPlane.role.id, `/subscriptions/${subscriptionId}`);
+  azure = clientsOf(controlPlane.principal);
 });
 afterAll(() => world.close());
 
-test('the topology is made, changed and taken down on the local Resource Manager', { timeout: 120_000 }, async () => {
+test('the topology is made, changed and taken down on the local Resource Manager with no more rights than the deployment gives', {
+  timeout: 120_000,
+}, async () => {
   const before = requests().length;
   expect(await ensureAll(everything)).toEqual(graph(everything).map(({ key }) => key));
   expect(await ensureAll(everything)).toEqual([]);
@@ -69,7 +79,7 @@ test('the topology is made, changed and taken down on the local Resource Manager
 
   for (const one of [...graph(everything), ...graph(changed).slice(-2)].reverse()) await remove(one);
   const left: string[] = [];
-  for await (const { id } of azure.resources.resources.list()) left.push(id ?? '');
+  for await (const { id } of clientsOf(owner).resources.resources.list()) left.push(id ?? '');
   expect(left.filter((id) => !id.startsWith(control))).toEqual([]);
   expect(left.filter((id) => id.includes('demo'))).toEqual([]);
 
@@ -118,10 +128,20 @@ async function remove({ id, type }: Resource): Promise<void> {
   await azure.resources.resources.beginDeleteByIdAndWait(id, apiVersions[type] ?? '', { updateIntervalInMs: 5 });
 }
 
+function deployedActions(): string[] {
+  const rights = readFileSync(new URL('../../infra/rights.bicep', import.meta.url), 'utf8');
+  const [, actions = ''] = /actions: \[([\s\S]*?)\]/.exec(rights) ?? [];
+  return [...actions.matchAll(/'([^']+)'/g)].map(([, action = '']) => action);
+}
+
+function clientsOf(principal: string): AzureClients {
+  const { msi, keyVault, dns, ...same } = world.clients(principal);
+  return { ...same, identities: msi, keyVaults: keyVault, privateDns: dns };
+}
+
 /** What the landing zone makes before the first jump server. */
-async function seedControl(): Promise<void> {
+async function seedControl({ network, privateDns, resources }: AzureClients): Promise<void> {
   const { location } = specOf();
-  const { network, privateDns, resources } = azure;
   await resources.resourceGroups.createOrUpdate('molcajete-control', { location });
   const [addressPrefix, addressSpace] = ['10.0.0.0/24', { addressPrefixes: ['10.0.0.0/24'] }];
   const subnets = [{ name: 'endpoints', addressPrefix }];
