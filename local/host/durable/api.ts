@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Keys } from '../http/keys.ts';
 import { jsonReply, type Reply, sendReply } from '../http/reply.ts';
 import { isJson, readBody } from '../http/request.ts';
+import { log } from '../log.ts';
 import { argumentFault, hostFault, jsonFault } from './apiFaults.ts';
 import type { HubDatabase } from './database.ts';
 import { historyOf, type Instance, isFinished } from './instances.ts';
@@ -154,7 +155,14 @@ export class DurableApi {
     }
     const fault = verb === 'raiseevent' ? jsonFault(call.body) : null;
     if (!instance) return { status: 404 };
-    if (isFinished(instance.status)) return { status: 410 };
+    if (isFinished(instance.status)) {
+      log(
+        'warning',
+        'durable',
+        `${verb} for '${id}', which is ${instance.status}: answered with 410, which the client library passes over in silence.`,
+      );
+      return { status: 410 };
+    }
     if (fault) return fault;
     const reason = call.query.get('reason') ?? '';
     const refused = this.#send(verb, instance, rest[0] ?? '', call.body, reason);

@@ -5,7 +5,8 @@ import type { HubDatabase } from './database.ts';
 import { subOrchestrationFailed } from './failures.ts';
 import { event, eventType, executionStarted, type HistoryEvent } from './history.ts';
 import { createInstance, type Instance, sendMessage } from './instances.ts';
-import type { Completion, Decision, Scheduled } from './replay.ts';
+import type { Completion, Decision } from './replay.ts';
+import type { Scheduled } from './scheduledWork.ts';
 
 /** An episode that has been run and is to be written. */
 export interface Episode {

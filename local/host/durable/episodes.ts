@@ -20,12 +20,16 @@ interface Claimed {
   readonly messages: readonly { id: number; execution: string | null; event: HistoryEvent | null }[];
 }
 
+/** How many warnings are remembered as said. */
+const maxWarned = 10_000;
+
 /** Runs orchestrator episodes of the instances that have something in their inbox. */
 export class Episodes {
   readonly #database: HubDatabase;
   readonly #worker: Worker;
   readonly #functions: DurableFunctions;
   readonly #hostId: number;
+  readonly #warned = new Set<string>();
 
   constructor(database: HubDatabase, worker: Worker, functions: DurableFunctions, hostId: number) {
     this.#database = database;
@@ -55,7 +59,7 @@ export class Episodes {
     const before = isContinuation ? [] : past;
     const fresh = isContinuation ? past : [event(eventType.orchestratorStarted, {}), ...arrived];
     const { decision, customStatus } = await this.#decide(instance, before, fresh);
-    for (const warning of decision.warnings) log('warning', instance.name, `Instance '${id}': ${warning}`);
+    for (const warning of decision.warnings) this.#warnOnce(instance, warning);
     return commitEpisode(this.#database, {
       instance,
       owner: this.#hostId,
@@ -65,6 +69,15 @@ export class Episodes {
       decision,
       customStatus,
     });
+  }
+
+  /** A replay sees the same thing again in every episode. */
+  #warnOnce({ id, name, execution }: Instance, text: string): void {
+    const key = `${execution} ${text}`;
+    if (this.#warned.has(key)) return;
+    if (this.#warned.size >= maxWarned) this.#warned.clear();
+    this.#warned.add(key);
+    log('warning', name, `Instance '${id}': ${text}`);
   }
 
   #claim(id: string): Claimed | null {

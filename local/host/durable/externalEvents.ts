@@ -5,7 +5,7 @@ import { ReplayTask } from './replayTask.ts';
  * make abandoned waits harmless), events that nobody waits for are kept in order.
  */
 export class ExternalEvents {
-  readonly #waits = new Map<string, ReplayTask[]>();
+  readonly #waits = new Map<string, { name: string; task: ReplayTask }[]>();
   readonly #buffered = new Map<string, { name: string; input: string }[]>();
 
   wait(name: string): ReplayTask {
@@ -17,15 +17,26 @@ export class ExternalEvents {
       task.settle(false);
       return task;
     }
-    this.#waits.set(key, [...(this.#waits.get(key) ?? []), task]);
+    this.#waits.set(key, [...(this.#waits.get(key) ?? []), { name, task }]);
     return task;
   }
 
-  raise(name: string, input: string): void {
+  /** Hands an event to the newest wait, or keeps it; answers what a user of it would want to know, if anything. */
+  raise(name: string, input: string): string | null {
     const key = name.toLowerCase();
     const newest = this.#waits.get(key)?.pop();
-    if (newest) newest.settle(false);
-    else this.#buffered.set(key, [...(this.#buffered.get(key) ?? []), { name, input }]);
+    if (!newest) {
+      this.#buffered.set(key, [...(this.#buffered.get(key) ?? []), { name, input }]);
+      return null;
+    }
+    const abandoned = newest.task.isAbandoned;
+    newest.task.settle(false);
+    if (newest.name !== name) {
+      return `the event '${name}' was taken by the wait for '${newest.name}', which the orchestrator, comparing letter by letter, does not see`;
+    }
+    return abandoned
+      ? `the event '${name}' went to a wait that an earlier Task.any has left behind, and may be lost`
+      : null;
   }
 
   /** Events that nobody has waited for, to be carried into the next generation. */

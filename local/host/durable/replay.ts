@@ -1,14 +1,9 @@
-import { type Action, actionType, type OrchestratorAnswer, type RetryOptions } from './answer.ts';
-import { milliseconds, timestampOf } from './clock.ts';
+import { Actions, asOnRealHost, type ReplayContext } from './actions.ts';
+import type { Action, OrchestratorAnswer } from './answer.ts';
+import { milliseconds } from './clock.ts';
 import { ExternalEvents } from './externalEvents.ts';
 import { eventType, type HistoryEvent } from './history.ts';
-import { allOf, anyOf, ReplayTask } from './replayTask.ts';
-
-/** Something numbered that the orchestration asked for. */
-export type Scheduled =
-  | { readonly kind: 'activity'; readonly name: string; readonly input: string | null }
-  | { readonly kind: 'orchestration'; readonly name: string; readonly instanceId: string; readonly input: string }
-  | { readonly kind: 'timer'; readonly fireAt: string };
+import { ReplayError, type Scheduled, ScheduledWork } from './scheduledWork.ts';
 
 export type Completion =
   | {
@@ -28,18 +23,6 @@ export interface Decision {
   readonly warnings: readonly string[];
 }
 
-export interface ReplayContext {
-  readonly name: string;
-  readonly executionId: string;
-  readonly activities: ReadonlySet<string>;
-  readonly orchestrators: ReadonlySet<string>;
-}
-
-const day = 86_400_000;
-/** A timer longer than this is made of shorter ones; the worker counts them the same way. */
-const longestTimer = 6 * day;
-const longTimerStep = 3 * day;
-
 /**
  * Replays the action list against the history, entry by entry: the host waits for each entry to be finished before it looks at
  * the next one, at the error or at `isDone`. Where the worker and this replay disagree, this one decides what is committed.
@@ -53,21 +36,19 @@ class Replay {
   readonly #context: ReplayContext;
   readonly #entries: readonly Action[];
   readonly #events = new ExternalEvents();
-  readonly #open = new Map<number, ReplayTask>();
-  readonly #unconfirmed = new Map<number, Scheduled>();
+  readonly #work = new ScheduledWork();
+  readonly #actions: Actions;
   readonly #warnings: string[] = [];
   readonly #whileSuspended: HistoryEvent[] = [];
-  #nextId = 0;
   #nextEntry = 0;
-  #now = 0;
   #suspended: { reason: string } | null = null;
-  #newInput: { json: string } | null = null;
   #completion: Completion | null = null;
 
   constructor(answer: OrchestratorAnswer, context: ReplayContext) {
     this.#answer = answer;
     this.#context = context;
     this.#entries = answer.actions[0] ?? [];
+    this.#actions = new Actions(this.#work, this.#events, context);
   }
 
   run(history: readonly HistoryEvent[]): Decision {
@@ -77,12 +58,15 @@ class Replay {
       if (!(error instanceof ReplayError)) throw error;
       this.#completion = { status: 'Failed', output: error.message, details: error.message };
     }
+    if (this.#answer.error && !this.#completion && !this.#suspended) {
+      this.#warn(`it has failed, but stays Running until the last member of its Task.all has ended`);
+    }
     return {
-      scheduled: [...this.#unconfirmed],
+      scheduled: this.#work.unconfirmed,
       completion: this.#suspended ? null : this.#completion,
       suspended: this.#suspended,
       unconsumedEvents: this.#events.unconsumed,
-      warnings: this.#warnings,
+      warnings: [...this.#warnings, ...this.#actions.warnings],
     };
   }
 
@@ -93,7 +77,7 @@ class Replay {
     }
     switch (event.EventType) {
       case eventType.orchestratorStarted:
-        this.#now = milliseconds(event.Timestamp);
+        this.#actions.now = milliseconds(event.Timestamp);
         break;
       case eventType.executionStarted:
         this.#advance();
@@ -101,21 +85,21 @@ class Replay {
       case eventType.taskScheduled:
       case eventType.timerCreated:
       case eventType.subOrchestrationCreated:
-        this.#confirm(event);
+        this.#work.confirm(event);
         break;
       case eventType.taskCompleted:
       case eventType.subOrchestrationCompleted:
-        this.#settle(Number(event.TaskScheduledId), false);
+        this.#work.settle(Number(event.TaskScheduledId), false);
         break;
       case eventType.taskFailed:
       case eventType.subOrchestrationFailed:
-        this.#settle(Number(event.TaskScheduledId), true);
+        this.#work.settle(Number(event.TaskScheduledId), true);
         break;
       case eventType.timerFired:
-        this.#settle(Number(event.TimerId), false);
+        this.#work.settle(Number(event.TimerId), false);
         break;
       case eventType.eventRaised:
-        this.#events.raise(String(event.Name), String(event.Input));
+        this.#warn(this.#events.raise(String(event.Name), String(event.Input)));
         break;
       case eventType.executionSuspended:
         this.#suspended = { reason: String(event.Reason ?? '') };
@@ -151,14 +135,8 @@ class Replay {
   /** The answer of this episode is ignored: nothing of it is scheduled. */
   #terminate(event: HistoryEvent): void {
     this.#suspended = null;
-    this.#unconfirmed.clear();
+    this.#work.forget();
     this.#completion = { status: 'Terminated', output: String(event.Input ?? ''), details: null };
-  }
-
-  #settle(id: number, failed: boolean): void {
-    const task = this.#open.get(id);
-    this.#open.delete(id);
-    task?.settle(failed);
   }
 
   #advance(): void {
@@ -169,7 +147,7 @@ class Replay {
         return;
       }
       this.#nextEntry += 1;
-      const task = this.#start(entry);
+      const task = this.#actions.start(entry);
       if (!task.isSettled) {
         task.whenSettled(() => this.#advance());
         return;
@@ -179,11 +157,12 @@ class Replay {
 
   #finish(): void {
     const { error, isDone, output } = this.#answer;
+    const { newInput } = this.#actions;
     if (error) {
       const text = `Orchestrator function '${this.#context.name}' failed: ${error}`;
       this.#completion = { status: 'Failed', output: text, details: error };
-    } else if (isDone && this.#newInput) {
-      this.#completion = { status: 'ContinuedAsNew', input: this.#newInput.json };
+    } else if (isDone && newInput !== null) {
+      this.#completion = { status: 'ContinuedAsNew', input: newInput };
     } else if (isDone) {
       this.#completion = {
         status: 'Completed',
@@ -193,141 +172,7 @@ class Replay {
     }
   }
 
-  #start(entry: Action): ReplayTask {
-    switch (entry.actionType) {
-      case actionType.callActivity:
-        return this.#activity(entry);
-      case actionType.callActivityWithRetry:
-        return this.#withRetry(entry.retryOptions, () => this.#activity(entry));
-      case actionType.callSubOrchestrator:
-        return this.#orchestration(entry);
-      case actionType.callSubOrchestratorWithRetry:
-        return this.#withRetry(entry.retryOptions, () => this.#orchestration(entry));
-      case actionType.continueAsNew:
-        this.#newInput = { json: jsonText(entry.input) };
-        return ReplayTask.settled(false);
-      case actionType.timer:
-        return this.#timer(milliseconds(entry.fireAt), entry.fireAt, entry.isCanceled);
-      case actionType.externalEvent:
-        return this.#events.wait(entry.externalEventName);
-      case actionType.any:
-        return anyOf(entry.compoundActions.map((each) => this.#start(each)));
-      case actionType.all:
-        return allOf(entry.compoundActions.map((each) => this.#start(each)));
-      default:
-        throw new ReplayError(
-          `Orchestrator function '${this.#context.name}' failed: the local host does not run actions of type ${entry.actionType} (entities, locks, callHttp). See docs/local-host.md.`,
-        );
-    }
+  #warn(text: string | null): void {
+    if (text) this.#warnings.push(asOnRealHost(text));
   }
-
-  #activity({ functionName: name, input }: Action): ReplayTask {
-    if (!this.#context.activities.has(name.toLowerCase())) return this.#unknown('activity', name);
-    // A string input is JSON text already (the library has seen to it); null and undefined both reach the activity as nothing.
-    const text =
-      typeof input === 'string' ? input : input === null || input === undefined ? null : JSON.stringify(input);
-    return this.#schedule({ kind: 'activity', name, input: text });
-  }
-
-  #orchestration({ functionName: name, instanceId, input }: Action): ReplayTask {
-    if (!this.#context.orchestrators.has(name.toLowerCase())) return this.#unknown('orchestrator', name);
-    const id = instanceId || `${this.#context.executionId}:${this.#nextId}`;
-    return this.#schedule({ kind: 'orchestration', name, instanceId: id, input: JSON.stringify(input ?? null) });
-  }
-
-  /** The real host swallows this error and the worker waits on: the instance stays Running for ever. */
-  #unknown(what: string, name: string): ReplayTask {
-    this.#warnings.push(
-      `No ${what} function '${name}' is registered: as on the real host the instance waits for it for ever.`,
-    );
-    return ReplayTask.settled(true);
-  }
-
-  #timer(fireAt: number, text: string, canceled: boolean): ReplayTask {
-    const step = fireAt - this.#now > longestTimer ? this.#now + longTimerStep : null;
-    const id = this.#nextId;
-    const first = this.#schedule({ kind: 'timer', fireAt: step === null ? text : timestampOf(step) });
-    if (canceled) this.#settle(id, true);
-    if (step === null || canceled) return first;
-    const whole = new ReplayTask();
-    first.whenSettled(() => this.#timer(fireAt, text, canceled).whenSettled(() => whole.settle(false)));
-    return whole;
-  }
-
-  #withRetry(options: RetryOptions | null | undefined, attempt: () => ReplayTask): ReplayTask {
-    const whole = new ReplayTask();
-    const firstTry = this.#now;
-    const tryOnce = (number: number): void => {
-      const task = attempt();
-      task.whenSettled(() => {
-        if (!task.hasFailed || !options) return whole.settle(task.hasFailed);
-        // A timer also follows the last attempt, with no delay: the worker counts it too.
-        const last = number >= options.maxNumberOfAttempts;
-        const fireAt = this.#now + (last ? 0 : delayBefore(number, options, this.#now - firstTry));
-        const wait = this.#schedule({ kind: 'timer', fireAt: timestampOf(fireAt) });
-        wait.whenSettled(() => (last ? whole.settle(true) : tryOnce(number + 1)));
-      });
-    };
-    tryOnce(1);
-    return whole;
-  }
-
-  #schedule(scheduled: Scheduled): ReplayTask {
-    const id = this.#nextId;
-    this.#nextId += 1;
-    const task = new ReplayTask();
-    this.#unconfirmed.set(id, scheduled);
-    this.#open.set(id, task);
-    return task;
-  }
-
-  /** Checks what history says was scheduled against what this replay scheduled under that number. */
-  #confirm(event: HistoryEvent): void {
-    const now = this.#unconfirmed.get(event.EventId);
-    const then = scheduledBefore(event);
-    const question = 'Was a change made to the orchestrator code after this instance had already started running?';
-    if (!now) {
-      throw new ReplayError(
-        `Non-Deterministic workflow detected: A previous execution of this orchestration scheduled ${describe(then)}, but the current replay execution hasn't (yet?) scheduled this task. ${question}`.replace(
-          'task named',
-          `task with sequence number ${event.EventId} named`,
-        ),
-      );
-    }
-    if (
-      now.kind !== then.kind ||
-      (now.kind !== 'timer' && then.kind !== 'timer' && now.name.toLowerCase() !== then.name.toLowerCase())
-    ) {
-      throw new ReplayError(
-        `Non-Deterministic workflow detected: A previous execution of this orchestration scheduled ${describe(then).replace('task', `task with sequence number ${event.EventId}`)}, but the current orchestration replay instead scheduled ${describe(now)} with this sequence number.  ${question}`,
-      );
-    }
-    this.#unconfirmed.delete(event.EventId);
-  }
-}
-
-/** Ends the orchestration as Failed with this text. */
-class ReplayError extends Error {}
-
-function scheduledBefore(
-  event: HistoryEvent,
-): { kind: 'timer' } | { kind: 'activity' | 'orchestration'; name: string } {
-  if (event.EventType === eventType.timerCreated) return { kind: 'timer' };
-  return { kind: event.EventType === eventType.taskScheduled ? 'activity' : 'orchestration', name: String(event.Name) };
-}
-
-function describe(scheduled: { kind: Scheduled['kind']; name?: string }): string {
-  if (scheduled.kind === 'timer') return 'a timer task';
-  return `${scheduled.kind === 'activity' ? 'an activity' : 'a sub-orchestration'} task named '${scheduled.name}'`;
-}
-
-function delayBefore(attempt: number, options: RetryOptions, elapsed: number): number {
-  if (options.retryTimeoutInMilliseconds && elapsed >= options.retryTimeoutInMilliseconds) return 0;
-  const delay = options.firstRetryIntervalInMilliseconds * (options.backoffCoefficient ?? 1) ** (attempt - 1);
-  return Math.min(delay, options.maxRetryIntervalInMilliseconds ?? 6 * day);
-}
-
-/** The new input of continueAsNew: a string is JSON text already, as for activities. */
-function jsonText(input: unknown): string {
-  return typeof input === 'string' ? input : JSON.stringify(input ?? null);
 }

@@ -3,6 +3,9 @@ export class ReplayTask {
   #state: 'pending' | 'done' | 'failed' = 'pending';
   #continuations: (() => void)[] = [];
 
+  /** True for what a Task.any has waited for in vain: nobody looks at it any more. */
+  isAbandoned = false;
+
   static settled(failed: boolean): ReplayTask {
     const task = new ReplayTask();
     task.settle(failed);
@@ -35,6 +38,9 @@ export class ReplayTask {
 export function anyOf(tasks: readonly ReplayTask[]): ReplayTask {
   const any = new ReplayTask();
   for (const task of tasks) task.whenSettled(() => any.settle(false));
+  any.whenSettled(() => {
+    for (const task of tasks) if (!task.isSettled) task.isAbandoned = true;
+  });
   return any;
 }
 

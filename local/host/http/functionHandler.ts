@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { log } from '../log.ts';
 import type { TypedData } from '../worker/coreTypes.ts';
 import type { Worker } from '../worker/worker.ts';
 import { answerCollected, requestData } from './collected.ts';
@@ -7,7 +8,7 @@ import { findFunction, type HttpFunction } from './functionRoutes.ts';
 import type { Keys } from './keys.ts';
 import { sendReply } from './reply.ts';
 import { contentLength, httpTriggerMetadata, isJson, joinedHeaders, parseLeniently, readBody } from './request.ts';
-import { decodePath, encodePath } from './route.ts';
+import { decodePath, encodePath, matchRoute } from './route.ts';
 import { forward } from './streaming.ts';
 
 export interface FunctionHandlerOptions {
@@ -29,12 +30,25 @@ export function functionHandler(options: FunctionHandlerOptions) {
     const path = decodePath(rawPath);
     const inside = prefix.every((segment, index) => path[index]?.toLowerCase() === segment.toLowerCase());
     const match = inside ? findFunction(options.functions, request.method ?? 'GET', path.slice(prefix.length)) : null;
-    if (!match) return sendReply(response, { status: 404 });
+    if (!match) {
+      if (inside) warnOfMethod(options.functions, request.method ?? 'GET', path.slice(prefix.length));
+      return sendReply(response, { status: 404 });
+    }
     const query = new URLSearchParams(rawQuery);
     if (options.auth && !allowed(match.found, options.keys.scopesOf(request, query)))
       return sendReply(response, { status: 401 });
     await invoke(options, match, request, response, `${encodePath(path)}${rawQuery}`, query);
   };
+}
+
+function warnOfMethod(functions: readonly HttpFunction[], method: string, path: readonly string[]): void {
+  const other = functions.find(({ route }) => matchRoute(route, path));
+  if (other)
+    log(
+      'warning',
+      other.target.metadata.name,
+      `It is not registered for ${method}: as on the real host the answer is 404, not 405.`,
+    );
 }
 
 function allowed(target: HttpFunction, scopes: ReadonlySet<string>): boolean {
@@ -66,6 +80,13 @@ async function invoke(
   const outcome = worker.invoke(found.target, inputs, metadata, invocationId);
   const functionName = found.target.metadata.name;
   if (!streaming) {
+    if (request.headers['transfer-encoding']) {
+      log(
+        'warning',
+        functionName,
+        'The request body is chunked, and without enableHttpStream such a body is empty, as on the real host.',
+      );
+    }
     request.resume();
     return answerCollected(response, await outcome, functionName);
   }
