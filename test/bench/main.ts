@@ -1,7 +1,9 @@
 import { benchBundle } from './bundle.ts';
+import { benchProvision } from './provision.ts';
 
 /** `npm run bench [-- name …]`: each claim of the documentation beside its baseline, in one run. */
 const benches: Record<string, () => Promise<void>> = {
+  provision: benchProvision,
   bundle: benchBundle,
 };
 
