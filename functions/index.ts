@@ -13,6 +13,7 @@ import { readConfig } from '../shared/config.ts';
 import { createDeps, prepare } from '../shared/deps.ts';
 import { register } from '../shared/serve.ts';
 import { allRoutes } from './routes.ts';
+import { registerScaling } from './scaling.ts';
 import { registerSweep } from './sweep.ts';
 
 // Without streaming a chunked request body arrives empty (functions-host.md, 4.2).
@@ -25,6 +26,7 @@ app.hook.appStart(() => prepare(deps));
 
 for (const route of allRoutes(deps)) register(route, deps);
 registerSweep(deps);
+registerScaling(deps);
 
 df.app.orchestration('provision', provision);
 df.app.orchestration('scale', scale);

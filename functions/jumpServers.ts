@@ -6,6 +6,7 @@ import { listOf, type Route, type RouteAnswer, route } from '../shared/http.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
 import { operationUrl, requestOperation } from '../shared/operations.ts';
 import { planChanges, planShape } from '../shared/plan.ts';
+import { hibernated } from '../shared/scaling/hibernated.ts';
 import { changesNotAllowed, type JumpServerSpec, parseJumpServerName, specBody, specFor } from '../shared/spec.ts';
 import { findJumpServer, type JumpServer, listJumpServers } from '../shared/store/jumpServers.ts';
 
@@ -57,7 +58,9 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       const before = await findJumpServer(deps.tables, name);
       requireMatch(headers, before);
       checkChange(before, spec);
-      if (before?.state === 'Ready' && etagOf(before.spec) === etagOf(spec)) return present(deps, before);
+      if (isSettled(before?.state) && before !== undefined && etagOf(before.spec) === etagOf(spec))
+        return present(deps, before);
+      checkSleeping(before, spec);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
         kind: 'provision',
@@ -110,6 +113,16 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
     },
   ),
 ];
+
+const isSettled = (state: JumpServer['state'] | undefined): boolean => state === 'Ready' || state === 'Hibernated';
+
+/** A stopped MySQL server refuses every change, its tags included (azure-behaviour.md, 2.17). */
+function checkSleeping(before: JumpServer | undefined, { database, tags }: JumpServerSpec): void {
+  if (before?.state !== 'Hibernated') return;
+  if (JSON.stringify([before.spec.database, before.spec.tags]) === JSON.stringify([database, tags])) return;
+  const sentence = `The jump server '${before.name}' hibernates: its database and tags cannot be changed now.`;
+  throw hibernated(before.name, sentence);
+}
 
 async function existing(deps: Deps, name: string): Promise<JumpServer> {
   const server = await findJumpServer(deps.tables, name);

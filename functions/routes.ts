@@ -7,6 +7,7 @@ import { jumpServerRoutes } from './jumpServers.ts';
 import { nodeRoutes } from './nodes.ts';
 import { openApiRoutes } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
+import { scalingRoutes } from './scaling.ts';
 
 /** Every route of the API, in the order of the document. */
 export const allRoutes = (deps: Deps): Route[] => {
@@ -17,6 +18,7 @@ export const allRoutes = (deps: Deps): Route[] => {
 const apiRoutes = (deps: Deps): Route[] => [
   ...healthRoutes(),
   ...jumpServerRoutes(deps),
+  ...scalingRoutes(deps),
   ...operationRoutes(deps),
   ...auditRoutes(deps),
   ...guacamoleRoutes(deps),

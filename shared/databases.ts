@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import { ApiError, notFound } from './errors.ts';
 import { openDatabase } from './guacamole/database.ts';
 import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
+import { hibernated } from './scaling/hibernated.ts';
 import { controlSecrets, type Login, type Vaults } from './secrets/vaults.ts';
 import { listInventory } from './store/inventory.ts';
 import { findJumpServer } from './store/jumpServers.ts';
@@ -75,6 +76,7 @@ async function findAccount(
     listInventory(tables, jumpServer),
   ]);
   if (server === undefined) throw notFound('jump server', jumpServer);
+  if (server.state === 'Hibernated') throw hibernated(jumpServer);
   const outputs = new Map(inventory.map((item) => [item.key, item.output]));
   const host = outputs.get('mysqlServer')?.fullyQualifiedDomainName;
   const bootstrapped = outputs.get('database')?.nodeAccountVersion !== undefined;

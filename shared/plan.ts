@@ -2,10 +2,12 @@ import { z } from 'zod';
 import type { Outputs } from './azure/resource.ts';
 import type { Deps } from './deps.ts';
 import { environmentOf } from './environment.ts';
-import { changesFor, fleetOf, isSurplus, upCount, withChanges } from './scaling/fleet.ts';
+import { isSurplus } from './scaling/fleet.ts';
+import { provisionChanges } from './scaling/provisionFleet.ts';
 import type { JumpServerSpec } from './spec.ts';
 import { listInventory } from './store/inventory.ts';
 import { listNodes } from './store/nodes.ts';
+import { findScaling } from './store/scaling.ts';
 import { topology } from './topology.ts';
 
 /** What a PUT would do to each resource. */
@@ -26,13 +28,13 @@ export async function planChanges(
   jumpServer: string,
   spec: JumpServerSpec,
 ): Promise<z.input<typeof planShape>> {
-  const [inventory, recorded] = await Promise.all([
+  const [inventory, recorded, memory] = await Promise.all([
     listInventory(deps.tables, jumpServer),
     listNodes(deps.tables, jumpServer),
+    findScaling(deps.tables, jumpServer),
   ]);
-  const nodes = fleetOf(spec, recorded, deps.now()).filter((node) => !isSurplus(node, spec));
-  const more = changesFor(nodes, Math.max(spec.web.count, upCount(nodes)), deps.now(), 0);
-  const numbers = withChanges(nodes, recorded.length === 0 ? [] : more).map(({ number }) => number);
+  const { fleet } = provisionChanges(spec, recorded, memory, deps.now());
+  const numbers = fleet.filter((node) => !isSurplus(node, spec)).map(({ number }) => number);
   const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer), numbers);
   const outputs: Outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
   const changes = await Promise.all(

@@ -5,7 +5,7 @@ import { type Cidr, containsCidr, formatCidr, overlap, parseCidr } from './cidr.
 export type Complain = (path: (string | number)[], message: string) => void;
 
 /** Azure keeps the first four addresses of a subnet and the last (virtual-networks-faq). */
-const reservedAddresses = 5;
+export const reservedAddresses = 5;
 
 /** https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq#what-address-ranges-can-i-use-in-my-vnets */
 const forbidden: readonly (readonly [string, string])[] = [

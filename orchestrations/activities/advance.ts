@@ -2,8 +2,11 @@ import { armStep, type Writes } from '../../shared/azure/armStep.ts';
 import { checkGraph, type Step, Stopped, type WalkResult, walk } from '../../shared/azure/engine.ts';
 import type { Outputs } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
+import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
+import { isSurplus, isUp } from '../../shared/scaling/fleet.ts';
 import { confirmStarted, provisionFleet } from '../../shared/scaling/provisionFleet.ts';
+import { restStep } from '../../shared/scaling/rest.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
 import { ownSteps } from '../../shared/steps/ownSteps.ts';
 import { removalSteps } from '../../shared/steps/removal.ts';
@@ -28,10 +31,13 @@ export const advance =
   async (holder: Holder): Promise<Progress> => {
     const lease = await findHeldLease(deps.tables, holder);
     if (lease === undefined) return { state: 'fenced' };
-    const steps = await provisionSteps(deps, writes, holder, JSON.parse(lease.spec) as JumpServerSpec);
+    const spec = JSON.parse(lease.spec) as JumpServerSpec;
+    const steps = await provisionSteps(deps, writes, holder, spec);
     if (steps instanceof Stopped) return { state: steps.reason };
     checkGraph(steps);
-    const built = await carryOutSteps(deps, holder, steps);
+    const built = await carryOutSteps(deps, holder, steps, {
+      longestSeconds: longestOperationSeconds + durationSeconds(spec.scaling.drainTimeout),
+    });
     if (built.state !== 'done') return built;
     await confirmStarted(deps, holder.jumpServer, () => permit(deps, holder));
     const wanted = new Set(steps.map((step) => step.key));
@@ -52,13 +58,19 @@ async function provisionSteps(
   const fleet = await unlessStopped(provisionFleet(deps, jumpServer, spec, () => permit(deps, holder)));
   if (fleet instanceof Stopped) return fleet;
   const known = await knownOutputs(deps, jumpServer);
-  const numbers = fleet.map(({ number }) => number);
+  const kept = fleet.filter((node) => !isSurplus(node, spec));
+  const leaving = fleet.filter((node) => isSurplus(node, spec) && node.state === 'draining');
+  const numbers = kept.map(({ number }) => number);
   const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer), numbers);
   return [
     ...resources.map((resource) => armStep(resource, deps.azure, writes)),
     ...ownSteps(deps, writes, jumpServer, spec, fleet, known),
+    ...leaving.map((node) => afterProof(restStep(deps, writes, jumpServer, spec, node, fleet.filter(isUp)))),
   ];
 }
+
+/** Nodes leave when those that stay have been proven to work. */
+const afterProof = (step: Step): Step => ({ ...step, dependsOn: ['ingress'] });
 
 /** What finished resources and steps of earlier operations told their dependants. */
 export const knownOutputs = async (deps: Deps, jumpServer: string): Promise<Outputs> =>

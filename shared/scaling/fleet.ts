@@ -47,10 +47,9 @@ function raised(fleet: readonly NodeRecord[], more: number, now: Date): NodeReco
     .map((number) => ({ number, state: 'starting', since: now }));
 }
 
-/** Deallocated nodes that the spec has no use for any more: the next PUT removes them. */
-export function isSurplus({ number, state }: NodeRecord, { scaling, web }: JumpServerSpec): boolean {
-  return state === 'deallocated' && number > (scaling.max ?? highestCount(scaling, web.count));
-}
+/** A node that is not to be up, and that the spec has no use for: a PUT removes it. */
+export const isSurplus = (node: NodeRecord, { scaling, web }: JumpServerSpec): boolean =>
+  !isUp(node) && node.number > (scaling.max ?? highestCount(scaling, web.count));
 
 /** The fleet with some of its nodes replaced or added, by number. */
 export function withChanges(fleet: readonly NodeRecord[], changes: readonly NodeRecord[]): NodeRecord[] {

@@ -1,9 +1,10 @@
 import type { Deps } from '../deps.ts';
+import { durationSeconds } from '../duration.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
 import { findScaling, type ScalingMemory } from '../store/scaling.ts';
 import { desiredCount } from './desiredCount.ts';
-import { changesFor, fleetOf, isSurplus, upCount, withChanges } from './fleet.ts';
+import { changesFor, fleetOf, upCount, withChanges } from './fleet.ts';
 import type { Plan } from './timetable.ts';
 
 /** The plan of a spec, with what was asked for by hand. */
@@ -14,8 +15,26 @@ export const planOf = (spec: JumpServerSpec, { byHand }: ScalingMemory): Plan =>
 });
 
 /**
- * The nodes that a provision makes or keeps, recorded before they are made: those there are, and as many more as the plan wants now.
- * Fewer is left to the next scale operation, which drains. Deallocated nodes that the spec has no use for are left out.
+ * What a provision makes of the nodes there are: as many as the plan wants now. Only zero is left to a scale operation: what was
+ * just proven to work sleeps a minute later. Pure.
+ */
+export function provisionChanges(
+  spec: JumpServerSpec,
+  recorded: readonly NodeRecord[],
+  memory: ScalingMemory,
+  now: Date,
+): { fleet: NodeRecord[]; changes: NodeRecord[] } {
+  const before = fleetOf(spec, recorded, now);
+  const { count } = desiredCount(planOf(spec, memory), now, 0, memory.needs);
+  const first = recorded.length === 0;
+  const wanted = count > upCount(before) || (count > 0 && !first) ? count : upCount(before);
+  const changes = changesFor(before, wanted, now, durationSeconds(spec.scaling.drainTimeout));
+  const fleet = withChanges(before, changes);
+  return { fleet, changes: first ? fleet : changes };
+}
+
+/**
+ * The nodes of a jump server that is being provisioned, recorded before they are made.
  * @param permit throws when the operation may not write any more
  */
 export async function provisionFleet(
@@ -28,13 +47,9 @@ export async function provisionFleet(
     listNodes(deps.tables, jumpServer),
     findScaling(deps.tables, jumpServer),
   ]);
-  const now = deps.now();
-  const before = fleetOf(spec, recorded, now);
-  const { count } = desiredCount(planOf(spec, memory), now, 0, memory.needs);
-  const changes = count > upCount(before) ? changesFor(before, count, now, 0) : [];
-  const fleet = withChanges(before, changes);
-  await writeNodes(deps, jumpServer, recorded.length === 0 ? fleet : changes, permit);
-  return fleet.filter((node) => !isSurplus(node, spec));
+  const { fleet, changes } = provisionChanges(spec, recorded, memory, deps.now());
+  await writeNodes(deps, jumpServer, changes, permit);
+  return fleet;
 }
 
 /** Records nodes, asking before each whether the operation may still write. */

@@ -2,7 +2,7 @@ import type { Writes } from '../azure/armStep.ts';
 import type { Step } from '../azure/engine.ts';
 import type { Outputs } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
-import { isUp } from '../scaling/fleet.ts';
+import { isSurplus, isUp } from '../scaling/fleet.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import { certificateStep } from './certificate.ts';
@@ -29,10 +29,12 @@ export function ownSteps(
     certificateStep(deps, jumpServer),
     ...(up.length > 0 ? [databasePowerStep(deps, writes, jumpServer, spec)] : []),
     awake(databaseStep(deps, jumpServer)),
-    ...fleet.map((node) => {
-      const step = nodeHealthStep(deps, writes, jumpServer, spec, fleet, node);
-      return isUp(node) ? step : resting(step, known);
-    }),
+    ...fleet
+      .filter((node) => !isSurplus(node, spec))
+      .map((node) => {
+        const step = nodeHealthStep(deps, writes, jumpServer, spec, fleet, node);
+        return isUp(node) ? step : resting(step, known);
+      }),
     awake(ingressStep(deps, jumpServer, spec, up)),
   ];
 }

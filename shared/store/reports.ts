@@ -1,5 +1,5 @@
 import type { NodeReport } from '../node/report.ts';
-import { deleteRow, findRow, listRows, type Row, type Tables } from './tables.ts';
+import { deleteRow, findRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
 
 /** The last that was heard of a node. */
 export interface StoredReport {
@@ -25,6 +25,12 @@ export async function findReport(tables: Tables, jumpServer: string, node: strin
 
 export async function listReports(tables: Tables, jumpServer: string): Promise<StoredReport[]> {
   return (await listRows<ReportRow>(tables.reports, jumpServer)).map(toReport);
+}
+
+/** The reports of every jump server. */
+export async function listAllReports(tables: Tables): Promise<Map<string, StoredReport[]>> {
+  const grouped = Map.groupBy(await listAllRows<ReportRow>(tables.reports), ({ partitionKey }) => partitionKey ?? '');
+  return new Map([...grouped].map(([jumpServer, rows]) => [jumpServer, rows.map(toReport)]));
 }
 
 export const deleteReport = (tables: Tables, jumpServer: string, node: string): Promise<void> =>

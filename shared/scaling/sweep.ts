@@ -1,0 +1,69 @@
+import { nodeName } from '../azure/names.ts';
+import type { Deps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import type { StartOperation } from '../http.ts';
+import { requestOperation } from '../operations.ts';
+import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
+import { listLeases } from '../store/leases.ts';
+import { listAllNodes, type NodeRecord } from '../store/nodes.ts';
+import { listAllReports, type StoredReport } from '../store/reports.ts';
+import { listScaling, nothingRemembered, rememberScaling } from '../store/scaling.ts';
+import { decide } from './decision.ts';
+import { isUp } from './fleet.ts';
+import { works } from './rest.ts';
+
+/** Who asks for what the plan wants. */
+const scheduler = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
+
+/**
+ * Compares every jump server with its plan and asks for a scale operation where they differ: a handful of table scans, and not a
+ * word to Azure while nothing is to change.
+ */
+export async function sweepScaling(deps: Deps, start: StartOperation): Promise<void> {
+  const servers = await listJumpServers(deps.tables);
+  const byDemand = servers.some(({ spec }) => spec.scaling.sessionsPerNode !== undefined);
+  const [leases, nodes, memories, reports] = await Promise.all([
+    listLeases(deps.tables),
+    listAllNodes(deps.tables),
+    listScaling(deps.tables),
+    byDemand ? listAllReports(deps.tables) : new Map<string, StoredReport[]>(),
+  ]);
+  const held = new Map(leases.map((lease) => [lease.jumpServer, lease]));
+  const now = deps.now();
+  for (const server of servers) {
+    const { name } = server;
+    const own = nodes.get(name) ?? [];
+    const memory = memories.get(name) ?? nothingRemembered;
+    const openSessions = sessionsOf(server, own, reports.get(name) ?? [], now);
+    const { order, needs } = decide({ server, nodes: own, memory, lease: held.get(name), openSessions, now });
+    if (needs !== undefined) await rememberScaling(deps.tables, name, { needs });
+    if (order !== undefined) await request(deps, start, name, order);
+  }
+}
+
+/** What the nodes serve; what they pass on to each other is counted where it ends. */
+function sessionsOf(
+  { name }: JumpServer,
+  nodes: readonly NodeRecord[],
+  reports: readonly StoredReport[],
+  now: Date,
+): number {
+  const up = new Set(nodes.filter(isUp).map(({ number }) => nodeName(name, number)));
+  return reports
+    .filter((stored) => up.has(stored.node) && works(stored, now))
+    .reduce((sum, { report }) => sum + report.sessions.served, 0);
+}
+
+/** Somebody else may have been quicker since the leases were read: then the next minute decides. */
+async function request(
+  deps: Deps,
+  start: StartOperation,
+  jumpServer: string,
+  { count, reason }: { count: number; reason: string },
+): Promise<void> {
+  try {
+    await requestOperation(deps, start, { jumpServer, kind: 'scale', order: { count }, reason, caller: scheduler });
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === 'OperationInProgress')) throw error;
+  }
+}
