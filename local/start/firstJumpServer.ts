@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, call, expectOk } from './api.ts';
 import type { Progress, ResourceLine } from './progress.ts';
@@ -5,7 +6,19 @@ import type { Progress, ResourceLine } from './progress.ts';
 export const firstName = 'demo';
 
 /** Clients on this machine are 127.0.0.x. */
-const spec = { location: 'westeurope', network: { allowedSources: ['127.0.0.0/24'] } };
+const makeSpec = async () => ({
+  location: 'westeurope',
+  network: { allowedSources: ['127.0.0.0/24'] },
+  ingress: { port: await ingressPort() },
+});
+
+/** 443, or 8443 where only root may listen below 1024: the local balancer listens on the very port of the spec. */
+export const ingressPort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EACCES' ? 8443 : 443));
+    server.listen(443, '127.0.0.1', () => server.close(() => resolve(443)));
+  });
 
 interface Operation {
   status: 'NotStarted' | 'Running' | 'Succeeded' | 'Failed' | 'Canceled';
@@ -26,7 +39,7 @@ const pollMs = 500;
  */
 export async function provisionFirst(api: Api, progress: Progress): Promise<string> {
   const path = `/jump-servers/${firstName}`;
-  const answer = await call(api, 'PUT', path, spec);
+  const answer = await call(api, 'PUT', path, await makeSpec());
   if (answer.status === 202 || answer.status === 409) {
     const running = answer.headers.get('operation-location');
     const { status } = await expectOk<JumpServer>(call(api, 'GET', path), `GET ${path}`);
