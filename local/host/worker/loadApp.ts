@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createRequire, registerHooks } from 'node:module';
+import { registerHooks } from 'node:module';
 import { Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -23,7 +23,8 @@ export async function loadApp(app: string, worker: Worker): Promise<void> {
   supplyCoreApi(worker);
   const { main } = packageJson.parse(JSON.parse(readFileSync(join(app, 'package.json'), 'utf8')));
   const entry = resolve(app, main);
-  await importEntry(entry);
+  // Takes CommonJS and ES modules alike.
+  await import(pathToFileURL(entry).href);
   await worker.runHooks('appStart', { hookData: {}, appHookData: worker.appHookData, functionAppDirectory: app });
   if (!worker.model) log('warning', 'host', `${entry} registers no function.`);
   const capabilities = await onLoopback(async () => worker.model?.getCapabilities?.({}));
@@ -31,11 +32,6 @@ export async function loadApp(app: string, worker: Worker): Promise<void> {
   // The library names localhost, which may mean ::1 first; its server listens on 127.0.0.1 (see below).
   worker.httpUri = uri ? uri.replace('//localhost:', '//127.0.0.1:') : null;
   worker.seal();
-}
-
-async function importEntry(entry: string): Promise<void> {
-  if (entry.endsWith('.mjs')) await import(pathToFileURL(entry).href);
-  else createRequire(entry)(entry);
 }
 
 function supplyCoreApi(worker: Worker): void {
