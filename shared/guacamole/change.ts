@@ -8,6 +8,9 @@ type Db = Kysely<GuacamoleDatabase>;
 /** How often a change is tried before a deadlock or a lost connection is reported. */
 const ATTEMPTS = 6;
 
+/** Milliseconds after which it is not tried again: a server that answers nothing costs each attempt its time-out. */
+const PATIENCE = 8_000;
+
 /**
  * Runs one change: a transaction that also leaves the audit id, so that whether it happened can be told whatever dies in between.
  * Deadlocks and connections lost before the end are tried again, `work` included, which must therefore do nothing outside the
@@ -19,6 +22,7 @@ export async function change<T>(
   auditId: string,
   work: (tx: Transaction<GuacamoleDatabase>) => Promise<T>,
 ): Promise<T> {
+  const begun = performance.now();
   for (let attempt = 1; ; attempt++) {
     let finished: { result: T } | undefined;
     try {
@@ -31,7 +35,7 @@ export async function change<T>(
     } catch (error) {
       if (!isDeadlock(error) && !isLost(error)) throw error;
       if (finished && (await settle(db, auditId))) return finished.result;
-      if (attempt >= ATTEMPTS) throw error;
+      if (attempt >= ATTEMPTS || performance.now() - begun > PATIENCE) throw error;
       await delay(5 * 2 ** attempt * Math.random());
     }
   }

@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError, notFound } from '../errors.ts';
 import { attributeProblems, GROUP_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
@@ -7,7 +7,7 @@ import { isDuplicate } from './databaseErrors.ts';
 import { etagOf } from './http/etag.ts';
 import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
 import { etagKey, readJsonObject } from './jsonColumn.ts';
-import { lockTree } from './locks.ts';
+import { lockRow, lockTree } from './locks.ts';
 import { lockParent, nameTaken, ROOT, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
@@ -77,16 +77,8 @@ export async function listConnectionGroups(db: Db, query: ListQuery, url: URL) {
 }
 
 /** ApiError 404 when there is none. The root is no row and cannot be changed; only its tree can be read. */
+/** ApiError 404 when there is none. */
 export async function getConnectionGroup(db: Db, identifier: string): Promise<StoredGroup> {
-  return readGroup(db, identifier, sql``);
-}
-
-/** The same, and nobody else changes it until the transaction ends. */
-export async function lockConnectionGroup(tx: Tx, identifier: string): Promise<StoredGroup> {
-  return readGroup(tx, identifier, sql`FOR UPDATE`);
-}
-
-async function readGroup(db: Db, identifier: string, lock: RawBuilder<unknown>): Promise<StoredGroup> {
   if (identifier === ROOT) {
     throw new ApiError(
       400,
@@ -99,7 +91,7 @@ async function readGroup(db: Db, identifier: string, lock: RawBuilder<unknown>):
   if (id === undefined) throw notFound('connection group', identifier);
   const found = await sql<GroupRow & { etag_key: string }>`
     SELECT ${GROUP_COLUMNS}, ${etagKey} AS etag_key
-    FROM guacamole_connection_group g WHERE g.connection_group_id = ${id} ${lock}`.execute(db);
+    FROM guacamole_connection_group g WHERE g.connection_group_id = ${id}`.execute(db);
   const row = found.rows[0];
   if (!row) throw notFound('connection group', identifier);
   const group = toConnectionGroup(row);
@@ -108,6 +100,12 @@ async function readGroup(db: Db, identifier: string, lock: RawBuilder<unknown>):
     group,
     etag: etagOf(row.etag_key, [id, group.name, group.parentIdentifier, group.type, group.attributes]),
   };
+}
+
+/** The same, and nobody else changes it until the transaction ends; see `lockRow`. */
+export async function lockConnectionGroup(tx: Tx, identifier: string): Promise<StoredGroup> {
+  await lockRow(tx, 'guacamole_connection_group', 'connection_group_id', parseIdentifier(identifier));
+  return getConnectionGroup(tx, identifier);
 }
 
 export function toConnectionGroup(row: GroupRow): ConnectionGroup {

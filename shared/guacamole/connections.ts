@@ -6,6 +6,7 @@ import { isDuplicate } from './databaseErrors.ts';
 import { etagOf } from './http/etag.ts';
 import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
 import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { lockRow } from './locks.ts';
 import { lockParent, nameTaken, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import { parameterProblems, protocolProblem } from './protocols.ts';
@@ -86,21 +87,14 @@ export async function listConnections(db: Db, query: ListQuery, url: URL) {
 }
 
 /** ApiError 404 when there is none. */
-export const getConnection = (db: Db, identifier: string): Promise<StoredConnection> =>
-  readConnection(db, identifier, sql``);
-
-/** The same, and nobody else changes it until the transaction ends. */
-export const lockConnection = (tx: Tx, identifier: string): Promise<StoredConnection> =>
-  readConnection(tx, identifier, sql`FOR UPDATE`);
-
-async function readConnection(db: Db, identifier: string, lock: RawBuilder<unknown>): Promise<StoredConnection> {
+export async function getConnection(db: Db, identifier: string): Promise<StoredConnection> {
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('connection', identifier);
   const found = await sql<ConnectionRow & { parameters: unknown; etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key,
       (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
         FROM guacamole_connection_parameter p WHERE p.connection_id = c.connection_id) AS parameters
-    FROM guacamole_connection c WHERE c.connection_id = ${id} ${lock}`.execute(db);
+    FROM guacamole_connection c WHERE c.connection_id = ${id}`.execute(db);
   const row = found.rows[0];
   if (!row) throw notFound('connection', identifier);
   const connection = toConnection(row);
@@ -115,6 +109,12 @@ async function readConnection(db: Db, identifier: string, lock: RawBuilder<unkno
     Object.entries(parameters).sort(),
   ]);
   return { id, connection, parameters, etag };
+}
+
+/** The same, and nobody else changes it until the transaction ends; see `lockRow`. */
+export async function lockConnection(tx: Tx, identifier: string): Promise<StoredConnection> {
+  await lockRow(tx, 'guacamole_connection', 'connection_id', parseIdentifier(identifier));
+  return getConnection(tx, identifier);
 }
 
 export function toConnection(row: ConnectionRow): Connection {

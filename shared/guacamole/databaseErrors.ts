@@ -38,7 +38,10 @@ const LOST = new Set([
 export function isLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as DatabaseError;
-  return (code !== undefined && LOST.has(code)) || /closed state|Connection lost/.test(error.message);
+  return (
+    (code !== undefined && LOST.has(code)) ||
+    /closed state|Connection lost|disconnected before secure/.test(error.message)
+  );
 }
 
 const unavailable = (message: string): ApiError =>

@@ -37,6 +37,12 @@ export async function insertEntity(tx: Tx, type: EntityType, name: string): Prom
   }
 }
 
+/** Locks a user or group, if it is there; see `lockRow`. */
+export async function lockEntity(tx: Tx, type: EntityType, name: string): Promise<void> {
+  if (nameProblem(name)) return;
+  await sql`SELECT entity_id FROM guacamole_entity WHERE type = ${type} AND name = ${name} FOR UPDATE`.execute(tx);
+}
+
 /** Finds those of the names that exist. Names are compared by the database, so the answer's spelling may differ. */
 export async function findEntities(db: Db, type: EntityType, names: readonly string[]): Promise<Entity[]> {
   // A name that cannot be stored would only make the database compare without its index.

@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError, notFound } from '../errors.ts';
 import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
@@ -7,6 +7,7 @@ import { isDuplicate } from './databaseErrors.ts';
 import { etagOf } from './http/etag.ts';
 import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
 import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { lockRow } from './locks.ts';
 import { problem, refuseProblems } from './problems.ts';
 import { sharingParameterProblems } from './protocols.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
@@ -82,25 +83,14 @@ export async function readSharingProfiles(
 }
 
 /** ApiError 404 when there is none. */
-export const getSharingProfile = (db: Db, identifier: string): Promise<StoredSharingProfile> =>
-  readSharingProfile(db, identifier, sql``);
-
-/** The same, and nobody else changes it until the transaction ends. */
-export const lockSharingProfile = (tx: Tx, identifier: string): Promise<StoredSharingProfile> =>
-  readSharingProfile(tx, identifier, sql`FOR UPDATE`);
-
-async function readSharingProfile(
-  db: Db,
-  identifier: string,
-  lock: RawBuilder<unknown>,
-): Promise<StoredSharingProfile> {
+export async function getSharingProfile(db: Db, identifier: string): Promise<StoredSharingProfile> {
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('sharing profile', identifier);
   const found = await sql<ProfileRow & { parameters: unknown; etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key,
       (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
         FROM guacamole_sharing_profile_parameter p WHERE p.sharing_profile_id = s.sharing_profile_id) AS parameters
-    FROM guacamole_sharing_profile s WHERE s.sharing_profile_id = ${id} ${lock}`.execute(db);
+    FROM guacamole_sharing_profile s WHERE s.sharing_profile_id = ${id}`.execute(db);
   const row = found.rows[0];
   if (!row) throw notFound('sharing profile', identifier);
   const profile = toSharingProfile(row);
@@ -114,6 +104,12 @@ async function readSharingProfile(
     Object.entries(parameters).sort(),
   ]);
   return { id, profile, parameters, etag };
+}
+
+/** The same, and nobody else changes it until the transaction ends; see `lockRow`. */
+export async function lockSharingProfile(tx: Tx, identifier: string): Promise<StoredSharingProfile> {
+  await lockRow(tx, 'guacamole_sharing_profile', 'sharing_profile_id', parseIdentifier(identifier));
+  return getSharingProfile(tx, identifier);
 }
 
 const toSharingProfile = (row: ProfileRow): SharingProfile => ({

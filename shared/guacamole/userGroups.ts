@@ -1,8 +1,8 @@
-import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
 import { mergeValues } from './connections.ts';
-import { insertEntity, noEntity } from './entities.ts';
+import { insertEntity, lockEntity, noEntity } from './entities.ts';
 import { etagOf } from './http/etag.ts';
 import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
 import { etagKey, readJsonObject } from './jsonColumn.ts';
@@ -54,23 +54,23 @@ export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
 }
 
 /** ApiError 404 when there is none. */
-export const getUserGroup = (db: Db, name: string): Promise<StoredUserGroup> => readUserGroup(db, name, sql``);
-
-/** The same, and nobody else changes the group until the transaction ends. */
-export const lockUserGroup = (tx: Tx, name: string): Promise<StoredUserGroup> =>
-  readUserGroup(tx, name, sql`FOR UPDATE`);
-
-async function readUserGroup(db: Db, name: string, lock: RawBuilder<unknown>): Promise<StoredUserGroup> {
+export async function getUserGroup(db: Db, name: string): Promise<StoredUserGroup> {
   if (nameProblem(name)) throw noEntity('USER_GROUP', name);
   const found = await sql<GroupRow & { etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key
     FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
-    WHERE e.type = 'USER_GROUP' AND e.name = ${name} ${lock}`.execute(db);
+    WHERE e.type = 'USER_GROUP' AND e.name = ${name}`.execute(db);
   const row = found.rows[0];
   if (!row) throw noEntity('USER_GROUP', name);
   const group = toUserGroup(row);
   const etag = etagOf(row.etag_key, [group.identifier, group.disabled, group.attributes]);
   return { entityId: row.entity_id, groupId: row.user_group_id, group, etag };
+}
+
+/** The same, and nobody else changes it until the transaction ends; see `lockRow`. */
+export async function lockUserGroup(tx: Tx, name: string): Promise<StoredUserGroup> {
+  await lockEntity(tx, 'USER_GROUP', name);
+  return getUserGroup(tx, name);
 }
 
 const toUserGroup = (row: GroupRow): UserGroup => ({

@@ -1,9 +1,9 @@
-import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import { attributeProblems, readAttributes, storeAttributes, USER_ATTRIBUTES } from './attributes.ts';
 import { mergeValues } from './connections.ts';
-import { insertEntity, noEntity } from './entities.ts';
+import { insertEntity, lockEntity, noEntity } from './entities.ts';
 import { etagOf } from './http/etag.ts';
 import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
 import { etagKey, readJsonObject } from './jsonColumn.ts';
@@ -66,17 +66,12 @@ export async function listUsers(db: Db, query: ListQuery, url: URL) {
 }
 
 /** ApiError 404 when there is none. */
-export const getUser = (db: Db, username: string): Promise<StoredUser> => readUser(db, username, sql``);
-
-/** The same, and nobody else changes the user until the transaction ends. */
-export const lockUser = (tx: Tx, username: string): Promise<StoredUser> => readUser(tx, username, sql`FOR UPDATE`);
-
-async function readUser(db: Db, username: string, lock: RawBuilder<unknown>): Promise<StoredUser> {
+export async function getUser(db: Db, username: string): Promise<StoredUser> {
   if (nameProblem(username)) throw noEntity('USER', username);
   const found = await sql<UserRow & StoredUser['password'] & { etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key, u.password_hash, u.password_salt, u.password_date
     FROM guacamole_entity e JOIN guacamole_user u ON u.entity_id = e.entity_id
-    WHERE e.type = 'USER' AND e.name = ${username} ${lock}`.execute(db);
+    WHERE e.type = 'USER' AND e.name = ${username}`.execute(db);
   const row = found.rows[0];
   if (!row) throw noEntity('USER', username);
   const user = toUser(row);
@@ -89,6 +84,12 @@ async function readUser(db: Db, username: string, lock: RawBuilder<unknown>): Pr
     password: { password_hash, password_salt, password_date },
     etag,
   };
+}
+
+/** The same, and nobody else changes it until the transaction ends; see `lockRow`. */
+export async function lockUser(tx: Tx, username: string): Promise<StoredUser> {
+  await lockEntity(tx, 'USER', username);
+  return getUser(tx, username);
 }
 
 function toUser(row: UserRow): User {

@@ -4,7 +4,7 @@ import { guacamoleRoutes } from '../../functions/guacamole.ts';
 import type { Role } from '../../shared/auth.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { ApiError } from '../../shared/errors.ts';
-import { openDatabase } from '../../shared/guacamole/database.ts';
+import { type DatabaseLogin, openDatabase } from '../../shared/guacamole/database.ts';
 import { migrate } from '../../shared/guacamole/migrate.ts';
 import type { GuacamoleDatabase } from '../../shared/guacamole/schema/tables.ts';
 import type { Route } from '../../shared/http.ts';
@@ -44,14 +44,14 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-/** A jump server `js` with a fresh, migrated database. */
-export async function startApi(server: TestServer, wrap = (db: Kysely<GuacamoleDatabase>) => db): Promise<TestApi> {
+/** A jump server `js` with a fresh, migrated database, reached with the server's login or what `more` says of it. */
+export async function startApi(server: TestServer, more: Partial<DatabaseLogin> = {}): Promise<TestApi> {
   const { db, login } = await freshDatabase(server);
   await migrate(db);
-  const used = openDatabase({ ...login, connectionLimit: 20 });
+  const used = openDatabase({ ...login, connectionLimit: 20, ...more });
   const audit: AuditRow[] = [];
   const logged: string[] = [];
-  const deps = testDeps(wrap(used), audit);
+  const deps = testDeps(used, audit);
   const routes = guacamoleRoutes(deps);
   const context = new InvocationContext({ logHandler: (_level, ...args) => logged.push(args.map(String).join(' ')) });
   return {

@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hashPassword } from '../../shared/guacamole/passwords.ts';
+import { startApi, type TestApi } from './api.ts';
+import { startMariadb, type TestServer } from './mariadb.ts';
+
+let server: TestServer;
+let api: TestApi;
+beforeAll(async () => {
+  server = await startMariadb();
+  api = await startApi(server);
+}, 60_000);
+afterAll(async () => {
+  await api.close();
+  await server.stop();
+});
+beforeEach(() => api.clear());
+
+const user = (username: string, more: object = {}) => api.call('POST', '/users', { body: { username, ...more } });
+const group = (identifier: string) => api.call('POST', '/user-groups', { body: { identifier } });
+const connection = async (name: string): Promise<string> =>
+  (await api.call('POST', '/connections', { body: { name, protocol: 'ssh' } })).body.identifier;
+const add = (path: string, value: string) => ({ op: 'add', path, value });
+const remove = (path: string, value: string) => ({ op: 'remove', path, value });
+
+describe('users', () => {
+  it('are made, read, replaced, merged and deleted in the shapes of Guacamole', async () => {
+    const attributes = {
+      'access-window-start': '08:00:00',
+      'valid-until': '2030-02-28',
+      timezone: 'Europe/Berlin',
+      'guac-full-name': 'Zoë',
+      badge: '7',
+    };
+    const made = await user('zoe', { password: 'p', attributes });
+    expect(made).toMatchObject({ status: 201, body: { username: 'zoe', disabled: false, attributes } });
+    expect(made.text).not.toContain('password');
+    expect((await api.call('GET', '/users/ZOE', { role: 'Reader' })).body.username).toBe('zoe');
+    const merged = await api.call('PATCH', '/users/zoe', {
+      body: { disabled: true, attributes: { badge: null, expired: 'true' } },
+    });
+    expect(merged.body).toMatchObject({ disabled: true, attributes: { expired: 'true', timezone: 'Europe/Berlin' } });
+    expect(merged.body.attributes).not.toHaveProperty('badge');
+    const replaced = await api.call('PUT', '/users/zoe', { body: { attributes: {} } });
+    expect(replaced.body).toEqual({ username: 'zoe', disabled: false, attributes: {} });
+    expect((await api.call('GET', '/users/zoe/permissions')).body.userPermissions).toEqual({ zoe: ['READ'] });
+    expect((await user('Zoe')).body.error.code).toBe('NameTaken');
+    expect((await api.call('DELETE', '/users/zoe')).status).toBe(204);
+    expect((await api.call('GET', '/users/zoe')).status).toBe(404);
+  });
+
+  it('keep their password unless a new one comes, and the old one goes to the history', async () => {
+    const hash = async () => await api.db.selectFrom('guacamole_user').selectAll().executeTakeFirstOrThrow();
+    await user('a', { password: 'first' });
+    const before = await hash();
+    expect(before.password_hash).toEqual(hashPassword('first', before.password_salt));
+    await api.call('PUT', '/users/a', { body: { attributes: {} } });
+    expect((await hash()).password_hash).toEqual(before.password_hash);
+    const wrong = await api.call('PUT', '/users/a/password', { body: { oldPassword: 'no', newPassword: 'second' } });
+    expect(wrong).toMatchObject({ status: 403, body: { error: { code: 'WrongPassword' } } });
+    expect(
+      (await api.call('PUT', '/users/a/password', { body: { oldPassword: 'first', newPassword: 'second' } })).status,
+    ).toBe(204);
+    const after = await hash();
+    expect(after.password_hash).toEqual(hashPassword('second', after.password_salt));
+    const history = await api.db.selectFrom('guacamole_user_password_history').selectAll().execute();
+    expect(history.map((row) => row.password_hash)).toEqual([before.password_hash]);
+  });
+
+  it('cannot log in without a password', async () => {
+    await user('nobody');
+    const row = await api.db.selectFrom('guacamole_user').selectAll().executeTakeFirstOrThrow();
+    expect(row.password_hash).not.toEqual(hashPassword('', row.password_salt));
+  });
+
+  it('may have names with slashes, dots, percent signs and spaces', async () => {
+    for (const name of ['a/b', 'ä ö', '100%', 'x.y@z.com', "o'neil", '%2f']) {
+      const made = await user(name);
+      expect(made.status).toBe(201);
+      expect(decodeURIComponent(made.headers.Location?.split('/').at(-1) ?? '')).toBe(name);
+    }
+    expect((await api.call('GET', '/users')).body.value).toHaveLength(6);
+  });
+});
+
+describe('permissions', () => {
+  it('are granted and revoked in batches, the last of several operations on one grant counting', async () => {
+    await user('a');
+    const c = await connection('c');
+    const answer = await api.call('PATCH', '/users/a/permissions', {
+      contentType: 'application/json-patch+json',
+      body: [
+        add(`/connectionPermissions/${c}`, 'READ'),
+        add(`/connectionPermissions/${c}`, 'UPDATE'),
+        remove(`/connectionPermissions/${c}`, 'READ'),
+        add('/systemPermissions', 'AUDIT'),
+        remove('/userPermissions/a', 'READ'),
+        remove('/connectionPermissions/99999', 'READ'),
+      ],
+    });
+    expect(answer.body).toMatchObject({
+      connectionPermissions: { [c]: ['UPDATE'] },
+      systemPermissions: ['AUDIT'],
+      userPermissions: {},
+    });
+  });
+
+  it('say what is wrong with every operation and change nothing', async () => {
+    await user('a');
+    const answer = await api.call('PATCH', '/users/a/permissions', {
+      body: [
+        add('/systemPermissions', 'CREATE_USER'),
+        add('/systemPermissions', 'FLY'),
+        add('/conectionPermissions/1', 'READ'),
+        add('/connectionPermissions/1', 'WRITE'),
+        add('/activeConnectionPermissions/1', 'READ'),
+        add('/userPermissions', 'READ'),
+      ],
+    });
+    expect(answer.body.error.details.map((one: { target: string }) => one.target)).toEqual([
+      '[1]',
+      '[2]',
+      '[3]',
+      '[4]',
+      '[5]',
+    ]);
+    const missing = await api.call('PATCH', '/users/a/permissions', {
+      body: [add('/userPermissions/nobody', 'READ'), add('/connectionPermissions/77', 'READ')],
+    });
+    expect(missing.body.error.details).toHaveLength(2);
+    expect((await api.call('GET', '/users/a/permissions')).body.systemPermissions).toEqual([]);
+  });
+
+  it('take 10,000 operations in one request', async () => {
+    await user('a');
+    const lines = Array.from({ length: 2500 }, (_, i) => `c${i},ssh`).join('\n');
+    const { body } = await api.call('POST', '/imports', { raw: `name,protocol\n${lines}`, contentType: 'text/csv' });
+    const operations = body.records.flatMap((one: { identifier: string }) =>
+      ['READ', 'UPDATE', 'DELETE', 'ADMINISTER'].map((value) => add(`/connectionPermissions/${one.identifier}`, value)),
+    );
+    const answer = await api.call('PATCH', '/users/a/permissions', { body: operations });
+    expect(answer.status).toBe(200);
+    expect(Object.keys(answer.body.connectionPermissions)).toHaveLength(2500);
+  });
+
+  it('come through nested groups, even ones that contain each other, but not through disabled ones', async () => {
+    await user('a');
+    const c = await connection('c');
+    for (const name of ['inner', 'outer', 'off']) await group(name);
+    await api.call('PATCH', '/users/a/groups', { body: [add('/', 'inner')] });
+    await api.call('PATCH', '/user-groups/outer/members', { body: [add('/memberUserGroups', 'inner')] });
+    await api.call('PATCH', '/user-groups/inner/members', { body: [add('/memberUserGroups', 'outer')] });
+    await api.call('PATCH', '/user-groups/off/members', { body: [add('/memberUsers', 'a')] });
+    await api.call('PATCH', '/user-groups/off', { body: { disabled: true } });
+    await api.call('PATCH', '/user-groups/outer/permissions', { body: [add(`/connectionPermissions/${c}`, 'READ')] });
+    await api.call('PATCH', '/user-groups/off/permissions', { body: [add('/systemPermissions', 'CREATE_USER')] });
+    const effective = await api.call('GET', '/users/a/effective-permissions', { role: 'Reader' });
+    expect(effective.body).toMatchObject({
+      connectionPermissions: { [c]: ['READ'] },
+      systemPermissions: [],
+      userPermissions: { a: ['READ'] },
+    });
+    expect((await api.call('GET', '/users/a/groups')).body).toEqual(['inner', 'off']);
+    expect((await api.call('GET', '/user-groups/inner/members')).body).toEqual({
+      memberUsers: ['a'],
+      memberUserGroups: ['outer'],
+    });
+    await api.call('PATCH', '/users/a/groups', { body: [remove('/', 'inner')] });
+    expect((await api.call('GET', '/users/a/effective-permissions')).body.connectionPermissions).toEqual({});
+  });
+});
+
+describe('system administrators of Guacamole', () => {
+  beforeEach(async () => {
+    await user('boss', { password: 'p' });
+    await user('a', { password: 'p' });
+    await group('bosses');
+    await group('nested');
+    await api.call('PATCH', '/users/boss/permissions', { body: [add('/systemPermissions', 'ADMINISTER')] });
+    await api.call('PATCH', '/user-groups/bosses/permissions', { body: [add('/systemPermissions', 'ADMINISTER')] });
+    await api.call('PATCH', '/user-groups/bosses/members', { body: [add('/memberUserGroups', 'nested')] });
+    await api.call('PATCH', '/user-groups/bosses', { body: { disabled: true } });
+  });
+
+  it.each([
+    ['granting it to a user', 'PATCH', '/users/a/permissions', [add('/systemPermissions', 'ADMINISTER')]],
+    ['granting it to a group', 'PATCH', '/user-groups/nested/permissions', [add('/systemPermissions', 'ADMINISTER')]],
+    ['revoking it', 'PATCH', '/users/boss/permissions', [remove('/systemPermissions', 'ADMINISTER')]],
+    ['joining a group that has it', 'PATCH', '/users/a/groups', [add('/', 'bosses')]],
+    ['joining a group inside one that has it', 'PATCH', '/user-groups/nested/members', [add('/memberUsers', 'a')]],
+    [
+      'becoming able to change an administrator',
+      'PATCH',
+      '/users/a/permissions',
+      [add('/userPermissions/BOSS', 'UPDATE')],
+    ],
+    [
+      'becoming able to change such a group',
+      'PATCH',
+      '/users/a/permissions',
+      [add('/userGroupPermissions/bosses', 'ADMINISTER')],
+    ],
+    ["setting an administrator's password", 'PUT', '/users/boss/password', { newPassword: 'x' }],
+    ['setting it by replacing', 'PUT', '/users/boss', { password: 'x' }],
+    ['disabling an administrator', 'PATCH', '/users/boss', { disabled: true }],
+    ['enabling a group of administrators', 'PATCH', '/user-groups/bosses', { disabled: false }],
+    ['deleting an administrator', 'DELETE', '/users/boss', undefined],
+    ['deleting one in a batch', 'PATCH', '/users', [{ op: 'remove', path: '/boss' }]],
+  ])('need JumpServer.Admin for %s', async (_what, method, path, body) => {
+    const refused = await api.call(method, path, { body, role: 'Connection.Admin' });
+    expect(refused.text).toContain('AdministratorProtected');
+    expect([400, 403]).toContain(refused.status);
+    const allowed = await api.call(method, path, { body, role: 'JumpServer.Admin' });
+    expect(allowed.status).toBeLessThan(300);
+  });
+
+  it('leave Connection.Admin everything else', async () => {
+    for (const [method, path, body] of [
+      ['PATCH', '/users/a/permissions', [add('/systemPermissions', 'CREATE_USER')]],
+      ['PUT', '/users/a/password', { newPassword: 'x' }],
+      ['DELETE', '/users/a', undefined],
+    ] as const) {
+      expect((await api.call(method, path, { body, role: 'Connection.Admin' })).status).toBeLessThan(300);
+    }
+  });
+});
