@@ -90,6 +90,20 @@ describe('Durable functions on the local host', () => {
     expect((await host.finished('anew')).output).toEqual({ seen: null });
   });
 
+  it('carry events that came together from generation to generation, in order', async () => {
+    await host.startInstance('gather', 'gather', { left: 3 });
+    await Promise.all(['a', 'b', 'c'].map((value) => post('/instances/gather/raiseEvent/go', value)));
+    expect(((await host.finished('gather')).output as string[]).sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('wake from a timer up to a second early, never before', async () => {
+    const begun = Date.now();
+    await host.startInstance('timer', 'early', { seconds: 1.9 });
+    await host.finished('early');
+    expect(Date.now() - begun).toBeGreaterThan(890);
+    expect(Date.now() - begun).toBeLessThan(1_850);
+  });
+
   it('give a caught activity error as one text', async () => {
     await host.startInstance('catches', 'caught');
     expect((await host.finished('caught')).output).toBe("Activity function 'fail' failed:  no luck ");

@@ -64,6 +64,13 @@ df.app.orchestration('waitAnew', function* (context) {
   }
   return { seen: null };
 });
+/** One event a generation; events that come together are carried from one to the next. */
+df.app.orchestration('gather', function* (context) {
+  const { left, got = [] } = context.df.getInput();
+  const value = yield context.df.waitForExternalEvent('go');
+  if (left > 1) context.df.continueAsNew({ left: left - 1, got: [...got, value] });
+  return [...got, value];
+});
 df.app.orchestration('input', function* (context) {
   const value = context.df.getInput();
   return { type: value === null ? 'null' : typeof value, value };
@@ -94,4 +101,5 @@ df.app.orchestration('catches', function* (context) {
 app.http('slow', { methods: ['GET'], handler: async () => { await sleep(700); return { body: 'done' }; } });
 app.http('settings', { methods: ['GET'], handler: async () => ({ jsonBody: { a: process.env.SETTING_A, b: process.env.SETTING_B, host: process.env.WEBSITE_HOSTNAME } }) });
 app.http('other', { methods: ['GET'], handler: async () => ({ body: 'other' }) });
+app.timer('everyHour', { schedule: '0 0 * * * *', handler: async (timer) => note(`hour ${timer.isPastDue} ${timer.scheduleStatus.last.slice(0, 4)}`) });
 app.timer('everySecond', { schedule: '* * * * * *', handler: async () => note(`tick ${Math.round(Date.now() / 1000)}`) });
