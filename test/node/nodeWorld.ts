@@ -3,16 +3,7 @@
  * database client; one HTTP server plays the metadata service, the vault and the API; a script stands for systemd.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,9 +22,9 @@ begin() {
   case $unit in
     molcajete-haproxy)
       rm -f "$BASE/master.sock"
-      setsid /usr/sbin/haproxy -W -S "$BASE/master.sock" -f "$BASE/haproxy.cfg" >>"$STATE/haproxy.log" 2>&1 & echo $! >"$pid"
+      /usr/sbin/haproxy -W -S "$BASE/master.sock" -f "$BASE/haproxy.cfg" >>"$STATE/haproxy.log" 2>&1 & echo $! >"$pid"
       while [ ! -S "$BASE/master.sock" ]; do sleep 0.02; done; return ;;
-    *) setsid sleep 600 >/dev/null 2>&1 & ;;
+    *) sleep 600 >/dev/null 2>&1 & ;;
   esac
   echo $! >"$pid"
 }
@@ -88,6 +79,7 @@ export async function openNodeWorld(caFile: string): Promise<NodeWorld> {
   const network = await freshNetwork();
   const [address, lo] = [`${network}.10`, `${network}.100`];
   let agent: ChildProcess | undefined;
+  const groups: number[] = [];
   let said = '';
   let ordersRead = 0;
   const server = createServer((request, response) => void serve(request, response));
@@ -126,7 +118,10 @@ export async function openNodeWorld(caFile: string): Promise<NodeWorld> {
           BASE: base,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
+        // A process group of its own, with all that its systemctl starts: `stop` ends it whole.
+        detached: true,
       });
+      if (agent.pid) groups.push(agent.pid);
       for (const stream of [agent.stdout, agent.stderr]) {
         stream?.on('data', (chunk: Buffer) => {
           said += chunk.toString();
@@ -153,7 +148,7 @@ export async function openNodeWorld(caFile: string): Promise<NodeWorld> {
     killUnit: (unit) => process.kill(Number(readFileSync(join(state, `${unit}.pid`), 'utf8')), 'SIGKILL'),
     async stop() {
       await world.stopAgent();
-      for (const name of readdirSync(state).filter((one) => one.endsWith('.pid'))) endUnit(join(state, name));
+      for (const group of groups) endGroup(group);
       await web.close();
       await closeServer(server);
       rmSync(root, { recursive: true, force: true });
@@ -206,13 +201,11 @@ function installNode(root: string, url: string): void {
   }
 }
 
-/** The unit's process and, for HAProxy, the workers of its session. */
-function endUnit(pidFile: string): void {
-  const pid = Number(readFileSync(pidFile, 'utf8'));
+function endGroup(group: number): void {
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(-group, 'SIGKILL');
   } catch {
-    // It has gone already.
+    // Nothing of it is left.
   }
 }
 
