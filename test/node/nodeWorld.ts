@@ -23,7 +23,7 @@ begin() {
     molcajete-haproxy)
       rm -f "$BASE/master.sock"
       /usr/sbin/haproxy -W -S "$BASE/master.sock" -f "$BASE/haproxy.cfg" >>"$STATE/haproxy.log" 2>&1 & echo $! >"$pid"
-      while [ ! -S "$BASE/master.sock" ]; do sleep 0.02; done; return ;;
+      while [ ! -S "$BASE/master.sock" ] && alive; do sleep 0.02; done; return ;;
     *) sleep 600 >/dev/null 2>&1 & ;;
   esac
   echo $! >"$pid"
