@@ -48,12 +48,13 @@ const LISTING: Listing = {
     type: textField('g.type'),
   },
   orders: {
-    identifier: { keys: [{ column: 'g.connection_group_id' }] },
+    identifier: { keys: [{ column: 'g.connection_group_id' }], index: 'PRIMARY' },
     name: {
+      index: 'connection_group_name_parent',
       keys: [
         { column: 'g.connection_group_name' },
         { column: 'g.parent_id', compare: 'COALESCE(g.parent_id, 0)' },
-        { column: 'g.connection_group_id' },
+        { column: 'g.connection_group_id', implied: true },
       ],
     },
   },
@@ -69,9 +70,9 @@ export const GROUP_COLUMNS = sql`
     WHERE h.end_date IS NULL AND c.parent_id = g.connection_group_id) AS active`;
 
 export async function listConnectionGroups(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, keys } = pageClauses(LISTING, query);
+  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
   const found = await sql<GroupRow>`
-    SELECT ${GROUP_COLUMNS}, ${keys} FROM guacamole_connection_group g
+    SELECT ${GROUP_COLUMNS}, ${keys} FROM guacamole_connection_group g ${hint}
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
   return toPage(LISTING, query, url, found.rows, toConnectionGroup);
 }

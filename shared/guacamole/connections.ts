@@ -54,13 +54,14 @@ const LISTING: Listing = {
     protocol: textField('c.protocol'),
   },
   orders: {
-    identifier: { keys: [{ column: 'c.connection_id' }] },
+    identifier: { keys: [{ column: 'c.connection_id' }], index: 'PRIMARY' },
     // The columns of the unique key, so that the index gives the order.
     name: {
+      index: 'connection_name_parent',
       keys: [
         { column: 'c.connection_name' },
         { column: 'c.parent_id', compare: 'COALESCE(c.parent_id, 0)' },
-        { column: 'c.connection_id' },
+        { column: 'c.connection_id', implied: true },
       ],
     },
   },
@@ -78,9 +79,9 @@ export const COLUMNS = sql`
 
 /** One page of connections, never their parameters. */
 export async function listConnections(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, keys } = pageClauses(LISTING, query);
+  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
   const found = await sql<ConnectionRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_connection c WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_connection c ${hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
     db,
   );
   return toPage(LISTING, query, url, found.rows, toConnection);

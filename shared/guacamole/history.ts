@@ -72,8 +72,8 @@ const COMMON_FIELDS = {
 };
 
 const ORDERS = {
-  startDate: { keys: [{ column: 'h.start_date' }, { column: 'h.history_id' }] },
-  identifier: { keys: [{ column: 'h.history_id' }] },
+  startDate: { keys: [{ column: 'h.start_date' }, { column: 'h.history_id' }], index: 'start_date' },
+  identifier: { keys: [{ column: 'h.history_id' }], index: 'PRIMARY' },
 };
 
 const CONNECTIONS: Listing = {
@@ -121,9 +121,11 @@ export type HistoryKind = keyof typeof KINDS;
 /** One page of records. `sessions` are the open ones of all nodes; a node that died leaves its rows open for ever. */
 export async function listHistory(db: Db, kind: HistoryKind, query: ListQuery, url: URL) {
   const { listing, from, columns, fixed } = KINDS[kind];
-  const { where, orderBy, limit, keys } = pageClauses(listing, query, fixed);
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query, fixed);
   const found = await sql<RecordRow>`
-    SELECT ${columns}, ${keys} FROM ${from} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
+    SELECT ${columns}, ${keys} FROM ${from} ${kind === 'sessions' ? sql`` : hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
+    db,
+  );
   return toPage(listing, query, url, found.rows, toRecord);
 }
 

@@ -43,8 +43,11 @@ const LISTING: Listing = {
     primaryConnectionIdentifier: identifierField('s.primary_connection_id'),
   },
   orders: {
-    identifier: { keys: [{ column: 's.sharing_profile_id' }] },
-    name: { keys: [{ column: 's.sharing_profile_name' }, { column: 's.primary_connection_id' }] },
+    identifier: { keys: [{ column: 's.sharing_profile_id' }], index: 'PRIMARY' },
+    name: {
+      index: 'sharing_profile_name_primary',
+      keys: [{ column: 's.sharing_profile_name' }, { column: 's.primary_connection_id' }],
+    },
   },
 };
 
@@ -54,9 +57,9 @@ const COLUMNS = sql`
     FROM guacamole_sharing_profile_attribute a WHERE a.sharing_profile_id = s.sharing_profile_id) AS extra`;
 
 export async function listSharingProfiles(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, keys } = pageClauses(LISTING, query);
+  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
   const found = await sql<ProfileRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_sharing_profile s
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_sharing_profile s ${hint}
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
   return toPage(LISTING, query, url, found.rows, toSharingProfile);
 }

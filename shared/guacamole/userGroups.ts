@@ -37,7 +37,7 @@ interface GroupRow {
 
 const LISTING: Listing = {
   fields: { identifier: textField('e.name'), disabled: flagField('g.disabled') },
-  orders: { identifier: { keys: [{ column: 'e.name' }] } },
+  orders: { identifier: { keys: [{ column: 'e.name' }], index: 'guacamole_entity_name_scope' } },
 };
 
 const COLUMNS = sql`
@@ -46,9 +46,9 @@ const COLUMNS = sql`
     FROM guacamole_user_group_attribute a WHERE a.user_group_id = g.user_group_id) AS extra`;
 
 export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER_GROUP'`]);
+  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER_GROUP'`]);
   const found = await sql<GroupRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user_group g ON g.entity_id = e.entity_id
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
   return toPage(LISTING, query, url, found.rows, toUserGroup);
 }

@@ -48,7 +48,7 @@ const LISTING: Listing = {
     emailAddress: textField('u.email_address'),
     organization: textField('u.organization'),
   },
-  orders: { username: { keys: [{ column: 'e.name' }] } },
+  orders: { username: { keys: [{ column: 'e.name' }], index: 'guacamole_entity_name_scope' } },
 };
 
 const COLUMNS = sql`
@@ -58,9 +58,9 @@ const COLUMNS = sql`
   (SELECT MAX(h.start_date) FROM guacamole_user_history h WHERE h.user_id = u.user_id) AS last_active`;
 
 export async function listUsers(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER'`]);
+  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER'`]);
   const found = await sql<UserRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e JOIN guacamole_user u ON u.entity_id = e.entity_id
+    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user u ON u.entity_id = e.entity_id
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
   return toPage(LISTING, query, url, found.rows, toUser);
 }

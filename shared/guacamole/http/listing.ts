@@ -17,12 +17,21 @@ export interface FilterField {
   where?(operator: FilterOperator, literal: string | number | boolean | null): RawBuilder<unknown> | undefined;
 }
 
-/** One way to sort: columns that together are unique, so that a page can begin where the last one ended. */
+/** One way to sort. */
 export interface SortOrder {
-  keys: readonly {
-    /** In ORDER BY, as an index has it. */ column: string /** Where comparing needs another form (NULL). */;
-    compare?: string;
-  }[];
+  /** Columns that together are unique, so that a page can begin where the last one ended. */
+  keys: readonly SortKey[];
+  /** The index that gives this order: a page of an unfiltered list must not sort the whole table first. */
+  index: string;
+}
+
+interface SortKey {
+  /** In ORDER BY, as the index has it. */
+  column: string;
+  /** Where comparing needs another form (NULL). */
+  compare?: string;
+  /** The primary key behind the columns of a unique index: the index gives it, but naming it makes MariaDB sort. */
+  implied?: boolean;
 }
 
 export interface Listing {
@@ -48,6 +57,8 @@ export interface PageClauses {
   where: RawBuilder<unknown>;
   orderBy: RawBuilder<unknown>;
   limit: number;
+  /** Behind the table's name. */
+  hint: RawBuilder<unknown>;
   /** Columns to select as `k0`, `k1`…: what the next page's token is made of. */
   keys: RawBuilder<unknown>;
 }
@@ -79,10 +90,13 @@ export function pageClauses(listing: Listing, query: ListQuery, fixed: RawBuilde
   const after = query.$skiptoken === undefined ? [] : [afterToken(query.$skiptoken, name, order, descending)];
   const conditions = [...fixed, ...terms, ...after];
   const direction = descending ? 'DESC' : 'ASC';
+  const sorted = order.keys.filter((key) => terms.length > 0 || !key.implied);
   return {
     where: conditions.length === 0 ? sql`TRUE` : sql.join(conditions, sql` AND `),
-    orderBy: sql.raw(order.keys.map(({ column }) => `${column} ${direction}`).join(', ')),
+    orderBy: sql.raw(sorted.map(({ column }) => `${column} ${direction}`).join(', ')),
     limit: query.$top + 1,
+    // With a filter the optimizer may know a better way.
+    hint: terms.length === 0 ? sql`FORCE INDEX FOR ORDER BY (${sql.ref(order.index)})` : sql``,
     keys: sql.raw(order.keys.map((key, index) => `${key.compare ?? key.column} AS k${index}`).join(', ')),
   };
 }
