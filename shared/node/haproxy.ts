@@ -130,7 +130,7 @@ function backends(node: ProxyNode, peers: readonly ProxyNode[], peerName: string
   mode tcp
   no option http-no-delay
   option tcp-check
-  server local 127.0.0.1:${nodePorts.guacd} check inter 10s fastinter 1s fall 2 rise 1
+  server local 127.0.0.1:${nodePorts.guacd} check inter 10s fastinter 1s downinter 1s fall 2 rise 1
 
 backend local
   option httpchk

@@ -112,7 +112,7 @@ describe.concurrent('the agent', () => {
       sessions: { served: 0, relayed: 0 },
     });
     expect(settled.haproxy.version).toMatch(/^\d+\.\d+/);
-    expect(node.orders()).toEqual(['enable molcajete-haproxy', 'enable molcajete-guacd']);
+    expect(node.orders()).toEqual(['enable molcajete-guacd', 'enable molcajete-haproxy']);
     const report = node.seen.find(({ path }) => path === '/api/jump-servers/contoso/nodes/contoso-1/report');
     expect(report?.headers.authorization).toBe(`Bearer token-of-the-vm-for-${audience}`);
   });

@@ -31,9 +31,9 @@ class Node:
         """Makes as much of it true as possible; true if anything changed. A step that fails does not hold up the others
         and is tried again at the next round."""
         steps: tuple[tuple[str, Callable[[Json], bool]], ...] = (
+            ("guacd", self.guacd),
             ("haproxy", self.certificate),
             ("haproxy", self.haproxy),
-            ("guacd", self.guacd),
             ("database", self.account),
             ("web", self.guacamole),
         )
