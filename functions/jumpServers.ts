@@ -55,6 +55,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
     async ({ params, body, caller, headers, startOperation }) => {
       const name = parseJumpServerName(params.name);
       const spec = specFor(name, body);
+      refuseOwnGroup(deps, spec);
       const before = await findJumpServer(deps.tables, name);
       requireMatch(headers, before);
       checkChange(before, spec);
@@ -164,6 +165,13 @@ function requireMatch(headers: Headers, server: JumpServer | undefined): void {
       { target: 'If-Match' },
     );
   }
+}
+
+/** The control plane's group holds the control plane: a teardown must never come near it. */
+function refuseOwnGroup(deps: Deps, spec: JumpServerSpec): void {
+  if (spec.resourceGroup.toLowerCase() !== deps.config.MOLCAJETE_RESOURCE_GROUP.toLowerCase()) return;
+  const message = `resourceGroup '${spec.resourceGroup}' is the control plane's own. Choose another, or leave it out.`;
+  throw new ApiError(400, 'InvalidRequest', message, { target: 'resourceGroup' });
 }
 
 function checkChange(before: JumpServer | undefined, spec: JumpServerSpec): void {

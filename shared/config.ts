@@ -27,7 +27,7 @@ export const settings = z.object({
   MOLCAJETE_API_AUDIENCE: list.pipe(z.array(z.string()).min(1)),
   MOLCAJETE_ISSUER: z.url(),
   /** CIDRs from which the control plane itself reaches the ingress. */
-  MOLCAJETE_EGRESS: list,
+  MOLCAJETE_EGRESS: list.pipe(z.array(z.cidrv4())),
   /** Subnet in the control plane's network for its private endpoints to MySQL servers. */
   MOLCAJETE_ENDPOINT_SUBNET_ID: z.string().min(1),
   /** The control plane's private DNS zone privatelink.mysql.database.azure.com. */

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { databaseName } from './azure/names.ts';
 import { ApiError, notFound } from './errors.ts';
 import { openDatabase } from './guacamole/database.ts';
 import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
@@ -8,8 +9,6 @@ import { listInventory } from './store/inventory.ts';
 import { findJumpServer } from './store/jumpServers.ts';
 import type { Tables } from './store/tables.ts';
 
-/** Name of Guacamole's database on every MySQL server. */
-export const databaseName = 'guacamole';
 export const databasePort = 3306;
 
 export interface Databases {

@@ -1,6 +1,6 @@
-import { nodeName } from './azure/names.ts';
+import { databaseName, nodeName } from './azure/names.ts';
 import type { Outputs } from './azure/resource.ts';
-import { databaseName, databasePort } from './databases.ts';
+import { databasePort } from './databases.ts';
 import type { ProxyNode } from './node/haproxy.ts';
 import { type DesiredNodeState, desiredNodeState } from './node/report.ts';
 import { isSettled, isUp } from './scaling/fleet.ts';

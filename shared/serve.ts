@@ -7,6 +7,7 @@ import type { Deps } from './deps.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
 import { isAudited, type Route, type RouteAnswer, type RouteRequest } from './http.ts';
 import { startOrchestration } from './operations.ts';
+import { repeatable } from './repeatability.ts';
 import { auditId, noJumpServer, writeIntent, writeOutcome } from './store/audit.ts';
 
 /** Registers a route with the Functions runtime. Keys guard nothing here: every caller brings a token. */
@@ -67,7 +68,8 @@ async function answer(
     startOperation: (lease) => startOrchestration(df.getClient(context), lease),
     stream: request.body as unknown as ReadableStream<Uint8Array> | null,
   };
-  return isAudited(definition) ? audited(route, deps, parsed) : route.handle(parsed);
+  const work = () => (isAudited(definition) ? audited(route, deps, parsed) : route.handle(parsed));
+  return repeatable(deps, definition, parsed, work);
 }
 
 /** With streaming on the host puts its worker's address into the URL (functions-host.md, 4.3); callers know another one. */

@@ -9,6 +9,9 @@ export const tagNamesTag = 'molcajete-tags';
 /** The MySQL administrator; its password is in the control vault as `{name}-mysql-admin`. */
 export const databaseAdministrator = 'molcajete';
 
+/** Guacamole's database on every MySQL server. */
+export const databaseName = 'guacamole';
+
 /** MySQL Flexible Server's zone for private endpoints. */
 export const databaseDnsZone = 'privatelink.mysql.database.azure.com';
 

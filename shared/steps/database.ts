@@ -1,5 +1,6 @@
 import type { Outcome, Step } from '../azure/engine.ts';
-import { databaseName, databasePort } from '../databases.ts';
+import { databaseAdministrator, databaseName } from '../azure/names.ts';
+import { databasePort } from '../databases.ts';
 import type { Deps } from '../deps.ts';
 import { ensureAccount, ensureDatabase } from '../guacamole/accounts.ts';
 import { ensureAdministrator } from '../guacamole/administrator.ts';
@@ -9,7 +10,7 @@ import { controlSecrets, ensureLogin, type Login, nodeSecrets } from '../secrets
 
 /** The MySQL accounts of every jump server. Guacamole's own administrator is a row, not one of these. */
 export const accountNames = {
-  administrator: 'molcajete',
+  administrator: databaseAdministrator,
   control: 'molcajete_control',
   node: 'molcajete_node',
 } as const;

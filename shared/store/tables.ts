@@ -12,6 +12,7 @@ const tableNames = [
   'scaling',
   'reports',
   'audit',
+  'repeatability',
 ] as const;
 type TableName = (typeof tableNames)[number];
 

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openWorld, type World } from '../e2e/world.ts';
+import { openWorld, spec, type World } from '../e2e/world.ts';
 
 interface Operation {
   operationId: string;
@@ -77,6 +78,29 @@ test.each(['', 'Reader', 'Connection.Admin', 'Something.Else'])(
 test('a node route is no way in for people', async () => {
   const { status } = await world.call('POST', '/jump-servers/nothing/nodes/nothing-1/report', { body: report });
   expect(status).toBe(403);
+});
+
+test('a POST sent again under its Repeatability-Request-ID is done once and answered twice', async () => {
+  const headers = { 'Repeatability-Request-ID': randomUUID() };
+  // One caller: another one's ids are not his.
+  const token = await world.stack.token('Reader');
+  const plan = (count: number) =>
+    world.call('POST', '/jump-servers/again/plan', { body: spec({ web: { count } }), headers, token });
+  const first = await plan(2);
+  const asked = (await world.armRows()).length;
+  const second = await plan(2);
+  expect([first.status, second.status, second.headers.get('repeatability-result')]).toEqual([200, 200, 'accepted']);
+  expect(second.body).toEqual(first.body);
+  expect((await world.armRows()).length).toBe(asked);
+  const other = await plan(3);
+  expect([other.status, other.body.error.code]).toEqual([400, 'RepeatabilityMismatch']);
+});
+
+test('the group of the control plane is no group for a jump server', async () => {
+  const { status, body } = await world.call('PUT', '/jump-servers/inside', {
+    body: spec({ resourceGroup: 'Molcajete-Control' }),
+  });
+  expect([status, body.error.target]).toEqual([400, 'resourceGroup']);
 });
 
 const part = { healthy: true };

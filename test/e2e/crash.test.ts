@@ -47,12 +47,12 @@ test(`a host killed at any moment carries on: nothing twice, nothing orphaned (s
   expect(owned.filter((id) => id.includes('/virtualMachines/'))).toHaveLength(2);
   expect(owned.filter((id) => id.includes('/flexibleServers/'))).toHaveLength(1);
 
-  const before = world.armRows().length;
+  const before = (await world.armRows()).length;
   const again = await world.call('PUT', '/jump-servers/crash', {
     body: (await world.call('GET', '/jump-servers/crash')).body.spec,
   });
   expect(again.status).toBe(200);
-  expect(writesOf(world.armRows().slice(before))).toEqual([]);
+  expect(writesOf((await world.armRows()).slice(before))).toEqual([]);
 
   const gone = await world.call('DELETE', '/jump-servers/crash');
   await killThrice(draw);

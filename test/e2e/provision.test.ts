@@ -61,7 +61,7 @@ test('bad specs are refused with the field that is wrong, and leave no row and n
     ['not an object', '[]', 'body'],
     ['lone surrogate', '{"location":"westeurope","tags":{"a":"\\ud800"}}', 'tags.a'],
   ];
-  const before = world.armRows().length;
+  const before = (await world.armRows()).length;
   for (const [title, body, target] of bad) {
     const answer = await world.call('PUT', base, typeof body === 'string' ? { raw: body } : { body });
     expect(answer.status, `${title}: ${answer.text}`).toBe(400);
@@ -77,7 +77,7 @@ test('bad specs are refused with the field that is wrong, and leave no row and n
   expect([large.status, large.body.error.code]).toEqual([413, 'PayloadTooLarge']);
   expect((await found('/jump-servers')).value).toEqual([]);
   expect((await found(`${base}/operations`)).value).toEqual([]);
-  expect(world.armRows().length).toBe(before);
+  expect((await world.armRows()).length).toBe(before);
 });
 
 test('ten PUTs at once start one operation; each caller is told which', async () => {
@@ -101,18 +101,18 @@ test('ten PUTs at once start one operation; each caller is told which', async ()
 
 test('an equal PUT answers 200 and asks Azure nothing', async () => {
   const { spec: stored } = await found(base);
-  const before = world.armRows().length;
+  const before = (await world.armRows()).length;
   const answer = await world.call('PUT', base, { body: stored });
   expect(answer.status, answer.text).toBe(200);
-  expect(world.armRows().length).toBe(before);
+  expect((await world.armRows()).length).toBe(before);
 });
 
 test('a plan of an equal spec finds nothing to do, and writes nothing', async () => {
   const { spec: stored } = await found(base);
-  const before = world.armRows().length;
+  const before = (await world.armRows()).length;
   const plan = await world.call('POST', `${base}/plan`, { body: stored });
   expect(plan.body.changes.filter((one: { change: string }) => one.change !== 'none')).toEqual([]);
-  expect(writesOf(world.armRows().slice(before))).toEqual([]);
+  expect(writesOf((await world.armRows()).slice(before))).toEqual([]);
 });
 
 test('a user made over HTTP sees exactly what was granted, from twenty addresses and whichever node the next flow lands on', async () => {
@@ -226,10 +226,10 @@ test('a changed spec changes only what differs, and says what cannot be changed 
   };
   const moved = await world.call('PUT', base, { body: { ...stored, location: 'northeurope' } });
   expect([moved.status, moved.body.error.code, moved.body.error.target]).toEqual([400, 'ChangeNotAllowed', 'location']);
-  const before = world.armRows().length;
+  const before = (await world.armRows()).length;
   const operation = await world.provision(name, wanted);
   expect(operation.error).toBeUndefined();
-  const touched = writesOf(world.armRows().slice(before)).map(({ url }) =>
+  const touched = writesOf((await world.armRows()).slice(before)).map(({ url }) =>
     new URL(url, 'https://arm').pathname.split('/providers/').at(-1),
   );
   expect(touched.sort()).toEqual([
@@ -265,7 +265,9 @@ test('MySQL refuses whoever does not speak TLS, and has never been public', asyn
     { encoding: 'utf8' },
   );
   expect(refused.status).not.toBe(0);
-  const bodies = world.armRows().filter((row) => row.method === 'PUT' && /flexibleServers\/[^/?]+\?/.test(row.url));
+  const bodies = (await world.armRows()).filter(
+    (row) => row.method === 'PUT' && /flexibleServers\/[^/?]+\?/.test(row.url),
+  );
   expect(bodies.length).toBeGreaterThan(0);
   for (const { body } of bodies) expect(JSON.stringify(body)).toContain('"publicNetworkAccess":"Disabled"');
 });

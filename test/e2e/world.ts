@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +30,7 @@ export interface World {
   /** PUT and follow. */
   provision(name: string, spec: object): Promise<OperationView>;
   /** Everything that has reached ARM so far. */
-  armRows(): ArmRow[];
+  armRows(): Promise<ArmRow[]>;
   close(): Promise<void>;
 }
 
@@ -94,20 +95,32 @@ export async function openWorld(options: { factor?: number } = {}): Promise<Worl
       if (answer.status !== 202) throw new Error(`PUT ${name} was answered with ${answer.status}: ${answer.text}`);
       return follow(answer.headers.get('operation-location') ?? '');
     },
-    armRows() {
-      const file = join(dir, 'arm-requests.jsonl');
-      if (!existsSync(file)) return [];
-      return readFileSync(file, 'utf8')
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as ArmRow);
-    },
+    armRows: () => tracedRows(stack),
     async close() {
       await stack.stop();
       if (process.env.KEEP_WORLD === undefined) rmSync(dir, { recursive: true, force: true });
       else console.log(`kept ${dir}`);
     },
   };
+}
+
+/** The trace is written behind the answers: a request of ours marks the end of what has happened so far. */
+async function tracedRows(stack: Stack): Promise<ArmRow[]> {
+  const { arm, subscriptionId } = stack.endpoints;
+  const mark = `mark-${randomUUID()}`;
+  await fetch(`${arm}/subscriptions/${subscriptionId}/resourceGroups/${mark}?api-version=2025-04-01`);
+  const file = join(stack.dir, 'arm-requests.jsonl');
+  for (;;) {
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    if (text.includes(mark) && text.endsWith('\n')) {
+      const rows = text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as ArmRow);
+      return rows.filter(({ url }) => !url.includes('/mark-'));
+    }
+    await delay(20);
+  }
 }
 
 const open = (operation: OperationView | undefined) =>

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { databaseAdministrator } from '../../shared/azure/names.ts';
 import { apiVersions } from '../../shared/azure/resources/apiVersions.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
-import { accountNames } from '../../shared/steps/database.ts';
 import { topology } from '../../shared/topology.ts';
 import { azureStub } from './azureStub.ts';
 import {
@@ -149,10 +147,6 @@ test('the picture of the graph in the documentation has every resource and every
     dependsOn.map((dependency) => `${short(dependency)} → ${short(key)}`),
   );
   expect([...arrows].sort()).toEqual([...new Set(expected)].filter((arrow) => arrow !== 'peering → peering').sort());
-});
-
-test('the administrator in the server is the one whose password is in the vault', () => {
-  expect(databaseAdministrator).toBe(accountNames.administrator);
 });
 
 async function provisioned(spec: JumpServerSpec) {
