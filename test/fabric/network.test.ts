@@ -94,16 +94,16 @@ const health = () =>
     loadBalancerBackendAddresses: { ipAddress: string; state: string; reason: string }[];
   }>;
 
-test('clients reach the members through the balancer with their own address', async () => {
+test.concurrent('clients reach the members through the balancer with their own address', async () => {
   expect(await throughBalancer('127.0.0.9')).toMatch(/^[ab] 127\.0\.0\.9$/);
 });
 
-test('the balancer spreads the connections of one client', async () => {
+test.concurrent('the balancer spreads the connections of one client', async () => {
   const names = new Set<string>();
   await until(async () => names.add((await throughBalancer('127.0.0.9')).slice(0, 1)).size === 2);
 });
 
-test('a client that no rule names is dropped without an answer', async () => {
+test.concurrent('a client that no rule names is dropped without an answer', async () => {
   await expect(throughBalancer('127.0.0.17')).rejects.toThrow('closed without a word');
   expect(world.fabric.connectivity('127.0.0.17', world.id(types.publicIp, 'lb-ip'), 443)).toMatchObject({
     result: 'denied',
@@ -111,7 +111,7 @@ test('a client that no rule names is dropped without an answer', async () => {
   });
 });
 
-test('members and peered networks reach a node, but not the port that a rule denies', async () => {
+test.concurrent('members and peered networks reach a node, but not the port that a rule denies', async () => {
   const spoke = world.state.get(world.id(types.nic, 'spoke-nic')) as ArmResource;
   for (const from of [nics[1] as ArmResource, spoke]) {
     const wire = wireOf(world, nics[0] as ArmResource);
@@ -127,7 +127,7 @@ test('members and peered networks reach a node, but not the port that a rule den
   );
 });
 
-test('a network without peering is out of reach', async () => {
+test.concurrent('a network without peering is out of reach', async () => {
   await expect(hello(wireOf(world, outsider), wireOf(world, nics[0] as ArmResource), 8443)).rejects.toThrow(
     'closed without a word',
   );

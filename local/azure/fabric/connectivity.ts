@@ -2,8 +2,9 @@
 import type { ArmResource, Context } from '../contract.ts';
 import type { Addresses } from './addresses.ts';
 import type { LoadBalancers } from './loadBalancer.ts';
-import type { Network, Nic } from './network.ts';
+import type { Network } from './network.ts';
 import type { Nics } from './nic.ts';
+import type { Nic } from './nicIndex.ts';
 import type { PrivateEndpoints } from './privateEndpoint.ts';
 import { key, object } from './read.ts';
 

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ArmResource, Context, DataPlane } from '../contract.ts';
 import type { Addresses } from './addresses.ts';
 import type { Network } from './network.ts';
+import type { Touched } from './nicIndex.ts';
 import { key, lastName, object, objects, parentOf, reference, text } from './read.ts';
 
 const types = {
@@ -31,7 +32,9 @@ export interface Dns {
 export function openDns(context: Context, network: Network, addresses: Addresses): Dns {
   const { state } = context;
   const written = new Map<string, string>();
+  const waiting = new Set<string>();
   let pending: Promise<void> | undefined;
+  let open = true;
   mkdirSync(join(context.dir, 'hosts'), { recursive: true });
 
   function namesOf(
@@ -51,45 +54,59 @@ export function openDns(context: Context, network: Network, addresses: Addresses
     return Object.fromEntries(Object.entries(names).sort());
   }
 
-  /** Every network's file, of which only the changed ones are written. */
-  function rewrite(): void {
-    const records = groupBy(state.list(types.record), (record) => parentOf(record.id));
+  /** The files of these networks, of which only the changed ones are written. */
+  function rewrite(networks: Set<string>): void {
     const links = groupBy(state.list(types.link), (link) => reference(link.properties.virtualNetwork) ?? '');
-    const present = new Set<string>();
-    for (const { id } of state.list(types.network)) {
-      const zones = (links.get(key(id)) ?? []).flatMap((link) => state.get(parentOf(link.id)) ?? []);
+    const records = groupBy(state.list(types.record), (record) => parentOf(record.id));
+    for (const id of networks) {
       const file = hostsFileOf(context.dir, id);
-      present.add(file);
+      if (!state.get(id)) {
+        rmSync(file, { force: true });
+        written.delete(file);
+        continue;
+      }
+      const zones = (links.get(id) ?? []).flatMap((link) => state.get(parentOf(link.id)) ?? []);
       const content = `${JSON.stringify(namesOf(id, zones, records), undefined, 2)}\n`;
       if (written.get(file) === content) continue;
       writeFileSync(`${file}.new`, content);
       renameSync(`${file}.new`, file);
       written.set(file, content);
     }
-    for (const file of written.keys()) {
-      if (present.has(file)) continue;
-      rmSync(file, { force: true });
-      written.delete(file);
+  }
+
+  /** Networks whose names may have changed: touched ones with their peers, and those linked to a touched zone. */
+  function affected({ ids, networks }: Touched): Set<string> {
+    const all = new Set([...networks].flatMap((id) => [id, ...network.peers(id)]));
+    const zones = new Set(
+      [...ids].flatMap((id) => (id.includes('/privatednszones/') ? [id.split('/').slice(0, 9).join('/')] : [])),
+    );
+    if (zones.size === 0) return all;
+    for (const link of state.list(types.link)) {
+      if (zones.has(parentOf(link.id))) all.add(reference(link.properties.virtualNetwork) ?? '');
     }
+    return all;
   }
 
   /** One rewrite serves everyone who asks while it is waiting. */
-  function refresh(): Promise<void> {
+  function refresh(networks: Iterable<string>): Promise<void> {
+    for (const id of networks) waiting.add(id);
     pending ??= delay(gatherMs).then(() => {
       pending = undefined;
-      if (open) rewrite();
+      const now = new Set(waiting);
+      waiting.clear();
+      if (open) rewrite(now);
     });
     return pending;
   }
 
-  let open = true;
-  const onChange = (): void => void refresh().catch((error: Error) => context.log(`DNS: ${error.message}`));
-  network.onChange(onChange);
-  rewrite();
+  network.onChange(
+    (touched) => void refresh(affected(touched)).catch((error: Error) => context.log(`DNS: ${error.message}`)),
+  );
+  rewrite(new Set(state.list(types.network).map(({ id }) => key(id))));
   return {
     dataPlane: {
-      apply: async () => {
-        await refresh();
+      async apply(resource) {
+        await refresh(affected({ ids: new Set([key(resource.id)]), networks: new Set(), pools: new Set() }));
         return undefined;
       },
       // The names go with the resource: its deletion is a change of the network.

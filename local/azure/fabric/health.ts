@@ -1,6 +1,7 @@
 /** The state of a load balancer's probes: real looks at every member, at the probe's pace. */
-import type { Network, Nic } from './network.ts';
+import type { Network } from './network.ts';
 import type { Nics } from './nic.ts';
+import type { Nic } from './nicIndex.ts';
 import { look, type Probe, type ProbeReason } from './probe.ts';
 
 export interface Health {

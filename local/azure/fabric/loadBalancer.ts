@@ -5,9 +5,10 @@ import { type ArmResource, AzureFailure, type Context, type DataPlane } from '..
 import type { Addresses } from './addresses.ts';
 import { type AdminState, adminState, type BalancerRule, rulesOfBalancer } from './balancerModel.ts';
 import { type ProbeRun, runProbe } from './health.ts';
-import type { Network, Nic } from './network.ts';
+import type { Network } from './network.ts';
 import { FlowError, type Nics } from './nic.ts';
-import { key } from './read.ts';
+import type { Nic } from './nicIndex.ts';
+import { key, parentOf } from './read.ts';
 import { drop, join, type Listener, listen, realPort } from './sockets.ts';
 
 interface Balancer {
@@ -16,6 +17,9 @@ interface Balancer {
   listeners: Map<string, { place: string; listener: Listener }>;
   /** By probe id. */
   probes: Map<string, { spec: string; run: ProbeRun }>;
+  turn: Promise<void>;
+  waiting: boolean;
+  gone: boolean;
 }
 
 interface MemberState {
@@ -31,6 +35,15 @@ export interface LoadBalancers {
   close(): Promise<void>;
 }
 
+const newBalancer = (): Balancer => ({
+  rules: [],
+  listeners: new Map(),
+  probes: new Map(),
+  turn: Promise.resolve(),
+  waiting: false,
+  gone: false,
+});
+
 const byAdmin: Record<Exclude<AdminState, 'None'>, { up: boolean; reason: string }> = {
   Up: { up: true, reason: 'Up_Admin' },
   Down: { up: false, reason: 'Down_Admin' },
@@ -42,8 +55,6 @@ export function openLoadBalancers(
 ): LoadBalancers {
   const { network, nics, addresses } = parts;
   const balancers = new Map<string, Balancer>();
-  let turn: Promise<void> = Promise.resolve();
-  let waiting = false;
 
   const members = (rule: BalancerRule): Nic[] => {
     if (rule.ipConfigurationId)
@@ -130,46 +141,52 @@ export function openLoadBalancers(
         nics,
         platform: addresses.platform,
         members: watched,
-        onChange: () => void reconcileAll(),
+        onChange: () => void inTurn(balancer),
       });
       balancer.probes.set(id, { spec: JSON.stringify(probe), run });
     }
   }
 
-  /** One at a time: two would bind the same address twice. A turn that waits serves everyone who asks meanwhile. */
-  function reconcileAll(): Promise<void> {
-    if (waiting) return turn;
-    waiting = true;
-    turn = turn
-      .then(async () => {
-        waiting = false;
-        for (const balancer of balancers.values()) await reconcile(balancer);
+  /** One thing at a time for each balancer: two would bind the same address twice. A turn that waits serves everyone who asks meanwhile. */
+  function inTurn(balancer: Balancer): Promise<void> {
+    if (balancer.waiting) return balancer.turn;
+    balancer.waiting = true;
+    balancer.turn = balancer.turn
+      .then(() => {
+        balancer.waiting = false;
+        return balancer.gone ? undefined : reconcile(balancer);
       })
-      .catch((error: Error) => context.log(`Load balancers: ${error.message}`));
-    return turn;
+      .catch((error: Error) => context.log(`Load balancer: ${error.message}`));
+    return balancer.turn;
   }
 
   async function shut(balancer: Balancer): Promise<void> {
+    balancer.gone = true;
+    await balancer.turn;
     for (const { run } of balancer.probes.values()) run.close();
     for (const { listener } of balancer.listeners.values()) await listener.close(true);
   }
 
-  network.onChange(() => void reconcileAll());
+  network.onChange(({ ids, pools }) => {
+    const isTouched = ({ poolIds, publicIpId, ipConfigurationId }: BalancerRule): boolean =>
+      ids.has(publicIpId) ||
+      poolIds.some((pool) => pools.has(pool)) ||
+      (ipConfigurationId !== undefined && ids.has(parentOf(ipConfigurationId)));
+    for (const balancer of balancers.values()) if (balancer.rules.some(isTouched)) void inTurn(balancer);
+  });
 
   return {
     dataPlane: {
       async apply(resource) {
-        const rules = rulesOfBalancer(resource, parts.factor);
-        const known = balancers.get(key(resource.id));
-        if (known) known.rules = rules;
-        else balancers.set(key(resource.id), { rules, listeners: new Map(), probes: new Map() });
-        await reconcileAll();
+        const known = balancers.get(key(resource.id)) ?? newBalancer();
+        balancers.set(key(resource.id), known);
+        known.rules = rulesOfBalancer(resource, parts.factor);
+        await inTurn(known);
         return undefined;
       },
       async remove(resource) {
         const balancer = balancers.get(key(resource.id));
         balancers.delete(key(resource.id));
-        await turn;
         if (balancer) await shut(balancer);
       },
       async act(resource, action) {
@@ -188,7 +205,6 @@ export function openLoadBalancers(
     async close() {
       const all = [...balancers.values()];
       balancers.clear();
-      await turn;
       for (const balancer of all) await shut(balancer);
     },
   };

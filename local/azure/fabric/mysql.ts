@@ -4,6 +4,7 @@ import { type ArmResource, AzureFailure, type Context, type DataPlane } from '..
 import type { Addresses } from './addresses.ts';
 import { type MysqlServer, mysqlPort, openMysqlServer } from './mysqlServer.ts';
 import { key, lastName, parentOf, text } from './read.ts';
+import { shortPath } from './shortPath.ts';
 import { withoutMachine } from './stateOnly.ts';
 
 export interface Mysql {
@@ -38,8 +39,10 @@ export function openMysql(
   function serverOf(resource: ArmResource): MysqlServer {
     const known = servers.get(key(resource.id));
     if (known) return known;
+    const dir = join(context.dir, 'mysql', resource.name.toLowerCase());
     const server = openMysqlServer({
-      dir: join(context.dir, 'mysql', resource.name.toLowerCase()),
+      dir,
+      socket: `${shortPath(context.dir, dir)}.sock`,
       address: parts.addresses.allocate('mysql', resource.id),
       cacheDir: parts.cacheDir,
       issue: (names) => context.certificates.issue(names),

@@ -7,7 +7,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { dataTemplate, giveTo, installData, mariadbd, serverConfiguration, serverUser } from './mariadb.ts';
 import { type Running, startProcess } from './process.ts';
-import { shortPath } from './shortPath.ts';
 
 export const mysqlPort = 3306;
 
@@ -39,6 +38,8 @@ export interface MysqlServer {
 
 export interface ServerOptions {
   dir: string;
+  /** Path of the Unix socket by which we administer the server. */
+  socket: string;
   address: string;
   cacheDir: string;
   issue(names: string[]): Promise<{ certPem: string; keyPem: string }>;
@@ -57,7 +58,7 @@ export function openMysqlServer(options: ServerOptions): MysqlServer {
     configuration: join(dir, 'server.cnf'),
     log: join(dir, 'server.log'),
     power: join(dir, 'power.json'),
-    socket: `${shortPath(dir)}.sock`,
+    socket: options.socket,
   };
   let running: Running | undefined;
   let closing = false;
@@ -85,7 +86,10 @@ export function openMysqlServer(options: ServerOptions): MysqlServer {
     });
     running = started;
     void started.exited.then(() => afterExit(started));
-    await ready(started);
+    await ready(started).catch(async (error: Error) => {
+      await down(true);
+      throw error;
+    });
   }
 
   /** The service restarts a server that crashed. */
@@ -126,6 +130,7 @@ export function openMysqlServer(options: ServerOptions): MysqlServer {
     running = undefined;
     if (kill) process?.signal('SIGKILL');
     await process?.stop();
+    await rm(files.socket, { force: true });
   }
 
   async function useCertificate(names: string[]): Promise<void> {
@@ -174,7 +179,6 @@ export function openMysqlServer(options: ServerOptions): MysqlServer {
       closing = true;
       await down(true);
       await rm(dir, { recursive: true, force: true });
-      await rm(files.socket, { force: true });
     },
   };
 }

@@ -1,25 +1,9 @@
 /** The virtual networks as ARM describes them: who has which address, and which flows may pass. */
-import type { ArmResource, Context } from '../contract.ts';
+import type { Context } from '../contract.ts';
 import type { Addresses } from './addresses.ts';
+import { type Nic, openNicIndex, type Touched } from './nicIndex.ts';
 import { type Direction, type End, evaluate, rulesOf } from './nsg.ts';
-import { inner, type Json, key, object, objects, parentOf, reference, text } from './read.ts';
-
-export interface Nic {
-  id: string;
-  subnetId: string;
-  networkId: string;
-  /** The private address that ARM shows. */
-  address: string;
-  wire: string;
-  /** Ids of the groups on the interface and on its subnet. */
-  ownGroup?: string;
-  subnetGroup?: string;
-  vmId?: string;
-  publicIpId?: string;
-  /** Ids of the balancers' pools that it is a member of. */
-  pools: string[];
-  ipConfigurationId: string;
-}
+import { inner, type Json, key, object, objects, parentOf, reference } from './read.ts';
 
 /** Whether a flow passes, and which rule or missing route says so. */
 export type Admission = { allowed: true } | { allowed: false; reason: 'denied' | 'unreachable'; detail: string };
@@ -39,89 +23,31 @@ export interface Network {
   /** Why the interface reaches the internet, or undefined when it does not. */
   egress(nic: Nic): string | undefined;
   /** Called soon after a change of anything that matters to networks, once for many changes. */
-  onChange(listener: () => void): void;
+  onChange(listener: (touched: Touched) => void): void;
   close(): void;
 }
 
-const noticeAfterMs = 20;
 const allowed: Admission = { allowed: true };
 const types = {
-  nic: 'Microsoft.Network/networkInterfaces',
   network: 'Microsoft.Network/virtualNetworks',
   peering: 'Microsoft.Network/virtualNetworks/virtualNetworkPeerings',
   balancer: 'Microsoft.Network/loadBalancers',
 };
 
-interface Index {
-  byId: Map<string, Nic>;
-  byWire: Map<string, Nic>;
-  byAddress: Map<string, Nic>;
-  byVm: Map<string, Nic>;
-  byPool: Map<string, Nic[]>;
-  peers: Map<string, string[]>;
-}
-
 export function openNetwork(context: Context, addresses: Addresses): Network {
   const { state } = context;
-  const listeners = new Set<() => void>();
-  let index: Index | undefined;
-  let notice: NodeJS.Timeout | undefined;
-  const end = state.onChange(({ id }) => {
-    if (!/\/providers\/Microsoft\.Network\//i.test(id)) return;
-    index = undefined;
-    // A thousand jump servers in the making change something hundreds of times a second.
-    notice ??= setTimeout(() => {
-      notice = undefined;
-      for (const listener of listeners) listener();
-    }, noticeAfterMs);
+  const listeners = new Set<(touched: Touched) => void>();
+  let peering: Map<string, string[]> | undefined;
+  const endPeers = state.onChange(({ before, after }) => {
+    if ((after ?? before)?.type.toLowerCase() === types.network.toLowerCase()) peering = undefined;
   });
-  const current = (): Index => {
-    index ??= buildIndex();
-    return index;
+  const index = openNicIndex(context, addresses, (touched) => {
+    for (const listener of listeners) listener(touched);
+  });
+  const peersOf = (networkId: string): string[] => {
+    peering ??= readPeers();
+    return peering.get(key(networkId)) ?? [];
   };
-
-  function buildIndex(): Index {
-    const built: Index = {
-      byId: new Map(),
-      byWire: new Map(),
-      byAddress: new Map(),
-      byVm: new Map(),
-      byPool: new Map(),
-      peers: readPeers(),
-    };
-    for (const resource of state.list(types.nic)) {
-      const nic = readNic(resource);
-      if (!nic) continue;
-      built.byId.set(key(nic.id), nic);
-      built.byWire.set(nic.wire, nic);
-      built.byAddress.set(`${nic.networkId} ${nic.address}`, nic);
-      if (nic.vmId) built.byVm.set(nic.vmId, nic);
-      for (const pool of nic.pools) built.byPool.set(pool, [...(built.byPool.get(pool) ?? []), nic]);
-    }
-    return built;
-  }
-
-  function readNic(resource: ArmResource): Nic | undefined {
-    const configurations = objects(resource.properties.ipConfigurations);
-    const configuration = configurations.find((c) => inner(c).primary === true) ?? configurations[0];
-    const properties = inner(configuration ?? {});
-    const subnetId = reference(properties.subnet);
-    const address = text(properties.privateIPAddress);
-    if (!configuration || !subnetId || !address) return undefined;
-    return {
-      id: resource.id,
-      subnetId,
-      networkId: parentOf(subnetId),
-      address,
-      wire: addresses.nic(resource.id).wire,
-      ownGroup: reference(resource.properties.networkSecurityGroup),
-      subnetGroup: reference(state.get(subnetId)?.properties.networkSecurityGroup),
-      vmId: reference(resource.properties.virtualMachine),
-      publicIpId: reference(properties.publicIPAddress),
-      pools: objects(properties.loadBalancerBackendAddressPools).flatMap((pool) => reference(pool) ?? []),
-      ipConfigurationId: text(configuration.id) ?? `${resource.id}/ipConfigurations/${text(configuration.name)}`,
-    };
-  }
 
   /** A peering works when both sides have one and neither forbids it. */
   function readPeers(): Map<string, string[]> {
@@ -139,7 +65,9 @@ export function openNetwork(context: Context, addresses: Addresses): Network {
     return peers;
   }
 
-  const connected = (a: string, b: string): boolean => a === b || (current().peers.get(a) ?? []).includes(b);
+  const connected = (a: string, b: string): boolean => a === b || peersOf(a).includes(b);
+  const subnetGroup = (nic: Nic): string | undefined =>
+    reference(state.get(nic.subnetId)?.properties.networkSecurityGroup);
 
   function judge(
     groups: (string | undefined)[],
@@ -166,11 +94,11 @@ export function openNetwork(context: Context, addresses: Addresses): Network {
 
   function admit(source: string, destination: Nic, port: number): Admission {
     const target: End = { address: destination.address, place: 'network' };
-    const groups = [destination.subnetGroup, destination.ownGroup];
+    const groups = [subnetGroup(destination), destination.groupId];
     if (source === addresses.platform) {
       return judge(groups, 'Inbound', { address: '168.63.129.16', place: 'platform' }, target, port);
     }
-    const sender = current().byWire.get(source);
+    const sender = index.byWire.get(source);
     // Nothing lets an address of the internet in by default, but a Standard interface without any group is closed, too.
     if (!sender)
       return groups.some(Boolean)
@@ -180,7 +108,7 @@ export function openNetwork(context: Context, addresses: Addresses): Network {
       return { allowed: false, reason: 'unreachable', detail: 'the networks are not peered' };
     }
     const from: End = { address: sender.address, place: 'network' };
-    const out = judge([sender.ownGroup, sender.subnetGroup], 'Outbound', from, target, port);
+    const out = judge([sender.groupId, subnetGroup(sender)], 'Outbound', from, target, port);
     return out.allowed ? judge(groups, 'Inbound', from, target, port) : out;
   }
 
@@ -204,27 +132,26 @@ export function openNetwork(context: Context, addresses: Addresses): Network {
   }
 
   return {
-    nic: (id) => current().byId.get(key(id)),
-    nicOfWire: (address) => current().byWire.get(address),
-    nicOfVm: (vmId) => current().byVm.get(key(vmId)) ?? nicNamedByVm(vmId),
+    nic: (id) => index.byId.get(key(id)),
+    nicOfWire: (address) => index.byWire.get(address),
+    nicOfVm: (vmId) => index.byVm.get(key(vmId)) ?? nicNamedByVm(vmId),
     nicOfAddress(networkId, address) {
-      const networks = [key(networkId), ...(current().peers.get(key(networkId)) ?? [])];
-      for (const network of networks) {
-        const nic = current().byAddress.get(`${network} ${address}`);
+      for (const network of [key(networkId), ...peersOf(networkId)]) {
+        const nic = index.byAddress.get(`${network} ${address}`);
         if (nic) return nic;
       }
       return undefined;
     },
-    nics: () => [...current().byId.values()],
-    poolMembers: (poolId) => current().byPool.get(key(poolId)) ?? [],
-    peers: (networkId) => current().peers.get(key(networkId)) ?? [],
+    nics: () => [...index.byId.values()],
+    poolMembers: (poolId) => [...(index.byPool.get(key(poolId))?.values() ?? [])],
+    peers: peersOf,
     admit,
     egress,
     onChange: (listener) => void listeners.add(listener),
     close() {
       listeners.clear();
-      clearTimeout(notice);
-      end();
+      endPeers();
+      index.close();
     },
   };
 
@@ -234,7 +161,7 @@ export function openNetwork(context: Context, addresses: Addresses): Network {
     const interfaces = objects(profile.networkInterfaces);
     const primary = interfaces.find((i) => object(i.properties).primary === true) ?? interfaces[0];
     const id = reference(primary);
-    return id ? current().byId.get(id) : undefined;
+    return id ? index.byId.get(id) : undefined;
   }
 }
 

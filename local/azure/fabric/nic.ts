@@ -3,7 +3,8 @@ import { createConnection, type Socket } from 'node:net';
 import type { Context } from '../contract.ts';
 import type { Addresses } from './addresses.ts';
 import { listeningPorts } from './listening.ts';
-import type { Network, Nic } from './network.ts';
+import type { Network } from './network.ts';
+import type { Nic } from './nicIndex.ts';
 import { drop, dropAfterMs, join, type Listener, listen } from './sockets.ts';
 
 /** `dropped`: no answer came; `refused`: nobody listens. */

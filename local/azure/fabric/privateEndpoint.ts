@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import { createConnection } from 'node:net';
 import type { ArmResource, Context, DataPlane } from '../contract.ts';
 import type { Addresses } from './addresses.ts';
-import type { Admission, Network, Nic } from './network.ts';
+import type { Admission, Network } from './network.ts';
+import type { Nic } from './nicIndex.ts';
 import { key, object, objects, reference, text } from './read.ts';
 import { drop, join, type Listener, listen, realPort } from './sockets.ts';
 

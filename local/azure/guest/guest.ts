@@ -55,7 +55,7 @@ const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
   const { context } = parts;
   const disk = join(dir, 'root');
-  const root = shortPath(disk);
+  const root = shortPath(context.dir, disk);
   const logDir = join(dir, 'log');
   const shimDir = join(dir, 'shims');
   const firstBootDone = join(disk, 'var/lib/cloud/instance/boot-finished');
