@@ -122,9 +122,11 @@ function backends(node: ProxyNode, peers: readonly ProxyNode[], peerName: string
   const weight = (one: ProxyNode): string => (one.draining ? ' weight 0' : '');
   const verified = `ssl verify required ca-file ${nodeFiles.peerAuthorities} sni str(${peerName}) verifyhost ${peerName} check-sni ${peerName}`;
   const local = `127.0.0.1:${nodePorts.web}`;
+  // Every node checks every other one over TLS: with many nodes less often, for a check decides only where new sessions go.
+  const seconds = Math.max(2, Math.ceil(peers.length / 5));
   const peerLines = peers.map(
     (peer) =>
-      `  server ${peer.name} ${peer.address}:${nodePorts.peer} cookie ${peer.name}${weight(peer)} check inter 2s fastinter 500ms fall 2 rise 2 ${verified}`,
+      `  server ${peer.name} ${peer.address}:${nodePorts.peer} cookie ${peer.name}${weight(peer)} check inter ${seconds}s fastinter 500ms fall 2 rise 2 ${verified}`,
   );
   return `backend guacd
   mode tcp

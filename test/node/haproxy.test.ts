@@ -51,6 +51,16 @@ describe('the configuration', () => {
     expect(stderr).not.toMatch(/WARNING|ALERT/);
   });
 
+  test('checks many peers less often than few', () => {
+    const intervals = [1, 10, 99].map((count) => {
+      const peers = Array.from({ length: count }, (_, at) => ({ ...named('a-2'), name: `b-${at}` }));
+      return /cookie b-0 check inter (\S+)/.exec(
+        haproxyConfiguration({ node: named('a-1'), peers, peerName: 'x' }),
+      )?.[1];
+    });
+    expect(intervals).toEqual(['2s', '2s', '20s']);
+  });
+
   test('does not depend on the order of the peers', () => {
     const peers = [named('a-2'), named('a-3'), named('a-4')];
     const input = { node: named('a-1'), peerName: 'x' };
