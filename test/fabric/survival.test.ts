@@ -6,8 +6,7 @@ import { shortPath } from '../../local/azure/fabric/shortPath.ts';
 import { until } from './world.ts';
 
 /** Command lines of the processes that have to do with this directory. */
-function processesOf(dir: string): string[] {
-  const marks = [dir, shortPath(dir, `${dir}/guests/rg--vm/root`)];
+function processesOf(marks: string[]): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {
@@ -29,14 +28,17 @@ test('a local Azure that is killed leaves no process behind', async () => {
     output += chunk;
   });
   const { dir } = JSON.parse(await until(() => (output.includes('\n') ? output : undefined))) as { dir: string };
+  const marks = [dir, shortPath(dir, `${dir}/guests/rg--vm/root`)];
   try {
     // mariadbd, and HAProxy's master with its worker.
-    await until(() => processesOf(dir).filter((line) => /^(\/usr\/sbin\/)?(mariadbd|haproxy)/.test(line)).length === 3);
+    await until(
+      () => processesOf(marks).filter((line) => /^(\/usr\/sbin\/)?(mariadbd|haproxy)/.test(line)).length === 3,
+    );
     child.kill('SIGKILL');
-    await until(() => processesOf(dir).length === 0);
+    await until(() => processesOf(marks).length === 0);
   } finally {
     child.kill('SIGKILL');
     rmSync(dir, { recursive: true, force: true });
   }
-  expect(processesOf(dir)).toEqual([]);
+  expect(processesOf(marks)).toEqual([]);
 });
