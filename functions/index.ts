@@ -3,7 +3,7 @@ import * as df from 'durable-functions';
 import { advance } from '../orchestrations/activities/advance.ts';
 import { dismantle } from '../orchestrations/activities/dismantle.ts';
 import { beginOperation, finishOperation } from '../orchestrations/activities/operation.ts';
-import { scale as scaleNodes } from '../orchestrations/activities/scale.ts';
+import { scaleNodes } from '../orchestrations/activities/scale.ts';
 import type { Activities, ActivityName } from '../orchestrations/contracts.ts';
 import { provision } from '../orchestrations/provision.ts';
 import { scale } from '../orchestrations/scale.ts';
@@ -38,7 +38,7 @@ const activities: Handlers = {
   beginOperation: beginOperation(deps),
   advance: advance(deps, writes),
   dismantle: dismantle(deps, writes),
-  scale: scaleNodes(deps, writes),
+  scaleNodes: scaleNodes(deps, writes),
   finishOperation: finishOperation(deps),
 };
 for (const [name, handler] of Object.entries(activities))

@@ -2,7 +2,7 @@ import * as df from 'durable-functions';
 import type { Holder, OperationKind } from '../shared/store/leases.ts';
 import type { Failure } from '../shared/store/operations.ts';
 
-/** How far one call of `advance`, `dismantle` or `scale` got. */
+/** How far one call of `advance`, `dismantle` or `scaleNodes` got. */
 export type Progress =
   /** Not finished; worth another call after this many seconds. */
   | { state: 'pending'; waitSeconds: number }
@@ -21,7 +21,7 @@ export interface Activities {
   beginOperation: { input: Holder; output: { proceed: boolean } };
   advance: { input: Holder; output: Progress };
   dismantle: { input: Holder; output: Progress };
-  scale: { input: Holder; output: Progress };
+  scaleNodes: { input: Holder; output: Progress };
   finishOperation: { input: Holder & { ending: Ending }; output: { finished: boolean } };
 }
 

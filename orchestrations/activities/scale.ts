@@ -24,7 +24,7 @@ import { carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts
 const longestStart = 1800;
 
 /** Brings the jump server nearer to the number of nodes that was ordered, as far as one call's budget goes. */
-export const scale =
+export const scaleNodes =
   (deps: Deps, writes: Writes) =>
   async (holder: Holder): Promise<Progress> => {
     const { jumpServer } = holder;
