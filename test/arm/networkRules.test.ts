@@ -44,6 +44,7 @@ const networks: Rule[] = [
     given: (b) => [['PUT', `${vnet(b)}?api-version=2024-05-01`, b.vnet()]],
     when: (b) => ['GET', `${vnet(b)}/subnets/web`],
     answers: [200, { properties: { addressPrefix: '10.0.1.0/24' } }],
+    lacks: 'defaultOutboundAccess',
   },
   {
     fact: 'subnets may not overlap',

@@ -13,6 +13,8 @@ export interface Rule {
   answers: [status: number, code?: string | Record<string, unknown>];
   /** Part of the message. */
   says?: string | RegExp;
+  /** Not to be found anywhere in the answer. */
+  lacks?: string;
 }
 
 const versions: [part: RegExp, version: string][] = [
@@ -30,7 +32,8 @@ const versions: [part: RegExp, version: string][] = [
 export const withVersion = (path: string): string => {
   if (path.includes('api-version=') || path.startsWith('https:')) return path;
   // The last provider in the path is the one that is asked.
-  const last = path.slice(Math.max(0, path.toLowerCase().lastIndexOf('/providers/')));
+  const [bare = ''] = path.split('?');
+  const last = bare.slice(Math.max(0, bare.toLowerCase().lastIndexOf('/providers/')));
   const version = versions.find(([part]) => part.test(last))?.[1] ?? '2025-04-01';
   return `${path}${path.includes('?') ? '&' : '?'}api-version=${version}`;
 };
@@ -53,7 +56,7 @@ export async function freshGroup(world: World): Promise<Bodies> {
 
 /** Each rule as a test; what is given must be accepted. */
 export function testRules(world: () => World, rules: Rule[]): void {
-  test.each(rules)('$fact', async ({ given, when, answers: [status, what], says }) => {
+  test.each(rules)('$fact', async ({ given, when, answers: [status, what], says, lacks }) => {
     const b = await freshGroup(world());
     for (const step of given?.(b) ?? []) {
       const reply = await ask(world(), step);
@@ -65,6 +68,7 @@ export function testRules(world: () => World, rules: Rule[]): void {
     expect([reply.status, error?.code, error?.message]).toEqual([status, error?.code, error?.message]);
     if (typeof what === 'string') expect([error?.code, error?.details?.[0]?.code]).toContain(what);
     else if (what !== undefined) expect(reply.body).toMatchObject(what);
+    if (lacks !== undefined) expect(JSON.stringify(reply.body)).not.toContain(lacks);
     if (says !== undefined) expect(JSON.stringify(reply.body)).toMatch(says);
   });
 }

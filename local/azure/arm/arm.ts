@@ -50,6 +50,8 @@ export interface Arm {
   /** Makes what is stored real again and carries on what was under way; resolves when everything has been applied. */
   restore(): Promise<void>;
   listener: RequestListener;
+  /** What Azure does by itself after a time; called every few seconds. */
+  tick(): void;
   /** Gives a principal a built-in role, at once and without ARM's checks; for the subscription's first owner. */
   assign(objectId: string, role: string, scope: string): void;
   close(): Promise<void>;
@@ -112,7 +114,8 @@ export function createArm(
     authenticate: parts.authenticate,
     origin: parts.origin,
   });
-  const round = setInterval(() => startForgotten(env), 5000);
+  const tick = () => startForgotten(env);
+  const round = setInterval(tick, 5000);
   round.unref();
   return {
     state,
@@ -120,6 +123,7 @@ export function createArm(
     faults,
     env,
     listener,
+    tick,
     restore: () => restore(env),
     assign: (objectId, role, scope) => assign(env, objectId, role, scope),
     async close() {

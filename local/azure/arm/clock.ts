@@ -16,6 +16,7 @@ export class Stopped extends Error {}
 
 /** `factor` 0 counts as real time for limits: everything else is then at once. */
 export function realClock(factor: number): Clock {
+  let stopped = false;
   const waiting = new Map<NodeJS.Timeout, (error: Error) => void>();
   const perSecond = 1000 * (factor > 0 ? factor : 1);
   return {
@@ -23,6 +24,10 @@ export function realClock(factor: number): Clock {
     seconds: () => performance.now() / perSecond,
     until: (wall) =>
       new Promise((resolve, reject) => {
+        if (stopped) {
+          reject(new Stopped('stopped'));
+          return;
+        }
         const timer = setTimeout(
           () => {
             waiting.delete(timer);
@@ -33,6 +38,7 @@ export function realClock(factor: number): Clock {
         waiting.set(timer, reject);
       }),
     stop() {
+      stopped = true;
       for (const [timer, reject] of waiting) {
         clearTimeout(timer);
         reject(new Stopped('stopped'));

@@ -9,7 +9,11 @@ import { checkTags } from './tags.ts';
 import { asObject, getAt, type Json, merge, objects, sameJson, setAt } from './values.ts';
 
 const errorsOf = (kind: Kind) =>
-  kind.style === 'network' ? bodyErrors.network : kind.style === 'compute' ? bodyErrors.compute : bodyErrors.arm;
+  kind.style === 'network'
+    ? bodyErrors.network
+    : kind.style.startsWith('compute')
+      ? bodyErrors.compute
+      : bodyErrors.arm;
 
 const envelope = {
   id: 'ro',
@@ -23,8 +27,11 @@ const envelope = {
 
 /** The resource that a PUT or PATCH asks for, not yet completed. Throws ArmError for a body that cannot be read. */
 export function draftOf(env: ArmEnv, kind: Kind, id: string, existing: Stored | undefined, request: ArmRequest): Draft {
-  const body = readBody(shapeOf(kind, request.method), request.body, errorsOf(kind));
-  const full = request.method === 'PATCH' ? patched(kind, existing, body) : body;
+  const partial = request.method === 'PATCH';
+  // ARM looks at the location before the provider looks at anything.
+  if (!partial && kind.location !== 'none') checkLocation(env, kind, existing, asObject(request.body).location, id);
+  const body = readBody(shapeOf(kind, request.method), request.body, errorsOf(kind), partial);
+  const full = partial ? patched(kind, existing, body) : body;
   return makeDraft(env, kind, id, existing, full, request);
 }
 

@@ -153,15 +153,21 @@ async function readRequest(
 }
 
 function parseBody(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ArmError(
+  const invalid = (why: string) =>
+    new ArmError(
       400,
       'InvalidRequestContent',
-      `The request content was invalid and could not be deserialized: '${(error as Error).message.replace(/".*/s, '')}'.`,
+      `The request content was invalid and could not be deserialized: '${why}'.`,
     );
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    // The parser quotes what it could not read: that may be a secret.
+    throw invalid((error as Error).message.replace(/".*/s, ''));
   }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid('The body is not a JSON object');
+  return body;
 }
 
 // `api-version` in any letter case; values stay as they are.

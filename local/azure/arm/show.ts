@@ -44,7 +44,7 @@ function addBackReferences(id: string, properties: Record<string, unknown>, env:
 
 // Azure changes a parent's etag with every change of a part or a back reference, and shows the parent's on each part.
 function stampEtag(kind: Kind, copy: ArmResource): void {
-  const hash = createHash('sha256').update(JSON.stringify(copy)).digest('hex');
+  const hash = createHash('sha256').update(steady(copy)).digest('hex');
   const guid = [8, 4, 4, 4, 12].map((length, i, all) => {
     const from = all.slice(0, i).reduce((sum, n) => sum + n, 0);
     return hash.slice(from, from + length);
@@ -53,6 +53,14 @@ function stampEtag(kind: Kind, copy: ArmResource): void {
   copy.etag = etag;
   for (const part of partsOf(kind, copy)) part.etag = etag;
 }
+
+// The order in which members were written is no change.
+const steady = (value: unknown): string =>
+  JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
 
 /** Gives the parts of a document ids, types and states, as the network provider does. */
 export function completeParts(kind: Kind, resource: Stored): void {

@@ -107,9 +107,8 @@ function checkPrincipal(env: ArmEnv, properties: Record<string, unknown>): void 
   if (properties.principalType !== undefined) return;
   const owner = env.state
     .all()
-    .find(
-      (resource) => resource.identity?.principalId === principalId || resource.properties.principalId === principalId,
-    );
+    .filter(({ type }) => type !== assignmentType)
+    .find(({ identity, properties: own }) => identity?.principalId === principalId || own.principalId === principalId);
   const age = owner === undefined ? 0 : env.clock.wall() - Date.parse(asText(owner.internal.created));
   if (owner !== undefined && age > 60_000 * env.options.factor) return;
   throw new ArmError(

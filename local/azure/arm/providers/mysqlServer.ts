@@ -30,7 +30,8 @@ export function prepareServer(draft: Draft): void {
   const { resource, existing, env, body, apiVersion } = draft;
   const { properties } = resource;
   const kept = existing?.properties;
-  if (existing) requireReady(existing, 'UpdateServer');
+  // A creation that failed may be asked for again.
+  if (existing && kept?.state !== serverStates.failed) requireReady(existing, 'UpdateServer');
   const network = { ...asObject(properties.network) };
   if (apiVersion < publicAccessSince) delete network.publicNetworkAccess;
   properties.network = { publicNetworkAccess: asObject(kept?.network).publicNetworkAccess ?? 'Enabled', ...network };

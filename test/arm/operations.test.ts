@@ -1,0 +1,349 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { DataPlane } from '../../local/azure/contract.ts';
+import { ask, freshGroup, settled } from './rules.ts';
+import { location, type Reply, startWorld, type World } from './world.ts';
+
+const worlds: World[] = [];
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world.close();
+});
+
+async function start(...parameters: Parameters<typeof startWorld>): Promise<World> {
+  const world = await startWorld(...parameters);
+  worlds.push(world);
+  return world;
+}
+
+/** A data plane whose work ends when it is told to. */
+function gated(): DataPlane & { open(): void; calls: string[]; secrets: unknown[] } {
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const calls: string[] = [];
+  const secrets: unknown[] = [];
+  return {
+    open: () => open(),
+    calls,
+    secrets,
+    async apply(_resource, writeOnly) {
+      calls.push('apply');
+      secrets.push(writeOnly);
+      await gate;
+      return undefined;
+    },
+    async remove() {
+      calls.push('remove');
+      await gate;
+    },
+    async act(_resource, action) {
+      calls.push(action);
+      await gate;
+      return { told: action };
+    },
+  };
+}
+
+const poll = (world: World, reply: Reply) => world.send('GET', reply.headers.get('azure-asyncoperation') ?? '');
+const result = (world: World, reply: Reply) => world.send('GET', reply.headers.get('location') ?? '');
+
+describe('how each provider shows its operations', () => {
+  test('network: 201, a signed URL of kilobytes, no Retry-After, a bare status', async () => {
+    const plane = gated();
+    const world = await start({ operationUrlBytes: 4096 }, { 'microsoft.network/publicipaddresses': plane });
+    const b = await freshGroup(world);
+    const reply = await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
+    expect(reply.status).toBe(201);
+    expect(reply.body.properties.provisioningState).toBe('Updating');
+    expect(reply.headers.get('azure-asyncnotification')).toBe('Enabled');
+    expect(reply.headers.get('azure-asyncoperation')).toMatch(
+      /\/providers\/Microsoft\.Network\/locations\/westeurope\/operations\/[0-9a-f-]{36}\?api-version=2026-01-01&t=\d+&c=.*&s=.*&h=/,
+    );
+    expect(reply.headers.get('azure-asyncoperation')?.length).toBe(4096);
+    expect([reply.headers.get('location'), reply.headers.get('retry-after')]).toEqual([null, null]);
+    expect((await poll(world, reply)).body).toEqual({ status: 'InProgress' });
+    plane.open();
+    await settled(world);
+    expect((await poll(world, reply)).body).toEqual({ status: 'Succeeded' });
+  });
+
+  test('network delete: 202 with both URLs; the result is 202 and then 204', async () => {
+    const plane = gated();
+    const world = await start({}, { 'microsoft.network/loadbalancers': { ...plane, apply: async () => undefined } });
+    const b = await freshGroup(world);
+    await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
+    await settled(world);
+    await ask(world, ['PUT', b.net('loadBalancers', 'lb'), b.balancer()]);
+    await settled(world);
+    const reply = await ask(world, ['DELETE', b.net('loadBalancers', 'lb')]);
+    expect(reply.status).toBe(202);
+    expect(reply.headers.get('location')).toContain('/operationResults/');
+    expect((await ask(world, ['GET', b.net('loadBalancers', 'lb')])).body.properties.provisioningState).toBe(
+      'Deleting',
+    );
+    expect((await result(world, reply)).status).toBe(202);
+    plane.open();
+    await settled(world);
+    expect((await result(world, reply)).status).toBe(204);
+    expect((await ask(world, ['GET', b.net('loadBalancers', 'lb')])).status).toBe(404);
+    expect((await ask(world, ['DELETE', b.net('loadBalancers', 'lb')])).status).toBe(204);
+  });
+
+  test('compute: actions are 202 with both URLs, and the finished result is 200', async () => {
+    const plane = gated();
+    plane.open();
+    const world = await start({}, { 'microsoft.compute/virtualmachines': plane });
+    const b = await machine(world);
+    const reply = await ask(world, [
+      'POST',
+      `${b.com('virtualMachines', 'vm')}/runCommand`,
+      { commandId: 'RunShellScript', script: ['true'] },
+    ]);
+    expect(reply.status).toBe(202);
+    expect(reply.headers.get('location')).toContain('monitor=true');
+    await settled(world);
+    expect((await poll(world, reply)).body).toMatchObject({
+      status: 'Succeeded',
+      startTime: expect.any(String),
+      endTime: expect.any(String),
+      properties: { output: { told: 'runCommand' } },
+    });
+    expect(await result(world, reply)).toMatchObject({ status: 200, body: { told: 'runCommand' } });
+  });
+
+  test('a group: 202 with Location alone, then 200', async () => {
+    const world = await start();
+    const b = await freshGroup(world);
+    const reply = await ask(world, ['DELETE', b.base]);
+    expect([reply.status, reply.headers.get('azure-asyncoperation')]).toEqual([202, null]);
+    expect(reply.headers.get('location')).toMatch(/\/operationresults\//);
+    await settled(world);
+    expect((await result(world, reply)).status).toBe(200);
+    expect((await ask(world, ['GET', b.base])).status).toBe(404);
+  });
+
+  test('private DNS has URLs of its own below the group', async () => {
+    const world = await start();
+    const b = await freshGroup(world);
+    const reply = await ask(world, ['PUT', b.net('privateDnsZones', 'example.com'), { location: 'global' }]);
+    expect(reply.status).toBe(202);
+    expect(reply.headers.get('azure-asyncoperation')).toContain(
+      `${b.base}/providers/Microsoft.Network/privateDnsOperationStatuses/`,
+    );
+    expect(reply.headers.get('location')).toContain('/privateDnsOperationResults/');
+  });
+
+  test('an unknown operation is 404', async () => {
+    const world = await start();
+    const b = await freshGroup(world);
+    const reply = await ask(world, [
+      'GET',
+      `${b.base.split('/resourceGroups')[0]}/providers/Microsoft.Network/locations/${location}/operations/none?api-version=2026-01-01`,
+    ]);
+    expect(reply.status).toBe(404);
+  });
+});
+
+async function machine(world: World) {
+  const b = await freshGroup(world);
+  await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+  await settled(world);
+  await ask(world, ['PUT', b.net('networkInterfaces', 'nic'), b.nic()]);
+  await ask(world, ['PUT', b.com('virtualMachines', 'vm'), b.vm()]);
+  if (world.arm.env.planes['microsoft.compute/virtualmachines'] === undefined) await settled(world);
+  return b;
+}
+
+describe('one operation at a time', () => {
+  test('a second write of a network resource is 409 AnotherOperationInProgress', async () => {
+    const plane = gated();
+    const world = await start({}, { 'microsoft.network/publicipaddresses': plane });
+    const b = await freshGroup(world);
+    await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
+    const second = await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
+    expect([second.status, second.body.error.code]).toEqual([409, 'AnotherOperationInProgress']);
+    expect(second.body.error.message).toMatch(/use uri: \/subscriptions\/.*\/operations\//);
+  });
+
+  test('naming what is being changed is 429 RetryableError without Retry-After', async () => {
+    const world = await start({ factor: 1 });
+    const b = await freshGroup(world);
+    await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+    const reply = await ask(world, ['PUT', b.net('networkInterfaces', 'nic'), b.nic()]);
+    expect([reply.status, reply.body.error.code, reply.body.error.details[0].code]).toEqual([
+      429,
+      'RetryableError',
+      'ReferencedResourceNotProvisioned',
+    ]);
+    expect(reply.headers.get('retry-after')).toBeNull();
+    const sibling = await ask(world, [
+      'PUT',
+      `${b.net('virtualNetworks', 'vnet')}/subnets/data`,
+      b.subnet('10.0.2.0/24'),
+    ]);
+    expect([sibling.status, sibling.body.error.code]).toEqual([409, 'AnotherOperationInProgress']);
+  });
+
+  test('a VM that is being made refuses a restart and yields to a delete', async () => {
+    const plane = gated();
+    const world = await start({}, { 'microsoft.compute/virtualmachines': plane });
+    const b = await machine(world);
+    const vm = b.com('virtualMachines', 'vm');
+    const [creation] = world.arm.env.operations.list().filter((operation) => operation.resourceId === vm);
+    const refused = await ask(world, ['PUT', vm, b.vm()]);
+    expect([refused.status, refused.body.error.code]).toEqual([409, 'OperationNotAllowed']);
+    expect((await ask(world, ['DELETE', vm])).status).toBe(202);
+    expect(creation).toMatchObject({ status: 'Failed', error: { code: 'OperationPreempted' } });
+    const marked = await ask(world, ['POST', `${vm}/start`]);
+    expect([marked.status, marked.body.error.message]).toEqual([409, expect.stringContaining('marked for deletion')]);
+    plane.open();
+    await settled(world);
+    expect(plane.calls).toEqual(['apply', 'remove']);
+    expect((await ask(world, ['GET', vm])).status).toBe(404);
+  });
+
+  test('a MySQL server that is busy says so, also to its databases', async () => {
+    const plane = gated();
+    const world = await start({}, { 'microsoft.dbformysql/flexibleservers': plane });
+    const b = await freshGroup(world);
+    await ask(world, ['PUT', b.server('busy-server'), b.mysql()]);
+    const reply = await ask(world, ['PATCH', b.server('busy-server'), { tags: {} }]);
+    expect([reply.status, reply.body.error.code]).toEqual([409, 'ServerIsBusy']);
+    expect((await ask(world, ['PUT', `${b.server('busy-server')}/databases/a`, { properties: {} }])).status).toBe(409);
+  });
+});
+
+describe('a group goes with everything in it', () => {
+  test('in the order that references allow, and nothing is written meanwhile', async () => {
+    const order: string[] = [];
+    const plane = gated();
+    const noting: DataPlane = {
+      apply: async () => undefined,
+      async remove(resource) {
+        order.push(resource.name);
+        await plane.remove(resource);
+      },
+    };
+    const world = await start(
+      {},
+      { 'microsoft.compute/virtualmachines': noting, 'microsoft.network/networkinterfaces': noting },
+    );
+    const b = await machine(world);
+    await settled(world);
+    await ask(world, ['DELETE', b.base]);
+    const write = await ask(world, ['PUT', b.net('networkSecurityGroups', 'late'), { location }]);
+    expect([write.status, write.body.error.code]).toEqual([409, 'ResourceGroupBeingDeleted']);
+    plane.open();
+    await settled(world);
+    expect(order).toEqual(['vm', 'nic']);
+    expect(world.arm.state.all().filter((one) => one.id.startsWith(b.base))).toEqual([]);
+  });
+
+  test('unless something outside uses it', async () => {
+    const world = await start();
+    const [inside, outside] = [await freshGroup(world), await freshGroup(world)];
+    await ask(world, ['PUT', inside.net('virtualNetworks', 'vnet'), inside.vnet()]);
+    await settled(world);
+    await ask(world, ['PUT', outside.net('networkInterfaces', 'nic'), inside.nic()]);
+    const reply = await ask(world, ['DELETE', inside.base]);
+    await settled(world);
+    expect(await result(world, reply)).toMatchObject({
+      status: 409,
+      body: { error: { code: 'ResourceGroupDeletionBlocked' } },
+    });
+    expect((await ask(world, ['GET', inside.base])).body.properties.provisioningState).toBe('Succeeded');
+  });
+});
+
+describe('time', () => {
+  test('an operation takes its time in Azure times the factor, or as long as the real work', async () => {
+    // A public IP takes 2 s.
+    const world = await start({ factor: 0.05 });
+    const b = await freshGroup(world);
+    await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
+    await settled(world);
+    const [operation] = world.arm.env.operations.list();
+    expect((operation?.end ?? 0) - (operation?.start ?? 0)).toBeGreaterThanOrEqual(100);
+    const plane = gated();
+    const slow = await start({ factor: 0 }, { 'microsoft.network/publicipaddresses': plane });
+    const c = await freshGroup(slow);
+    const reply = await ask(slow, ['PUT', c.net('publicIPAddresses', 'ip'), c.publicIp()]);
+    await delay(50);
+    expect((await poll(slow, reply)).body.status).toBe('InProgress');
+    plane.open();
+    await settled(slow);
+    expect((await poll(slow, reply)).body.status).toBe('Succeeded');
+  });
+});
+
+describe('a restart', () => {
+  test('carries on what was under way; its URL still answers', async () => {
+    const plane = gated();
+    const world = await start({}, { 'microsoft.network/publicipaddresses': plane });
+    const b = await freshGroup(world);
+    const reply = await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
+    const after: DataPlane = { apply: async () => ({ ipAddress: '127.9.160.1' }), remove: async () => {} };
+    await world.restart({ 'microsoft.network/publicipaddresses': after });
+    await settled(world);
+    expect((await poll(world, reply)).body.status).toBe('Succeeded');
+    expect((await ask(world, ['GET', b.net('publicIPAddresses', 'ip')])).body.properties).toMatchObject({
+      provisioningState: 'Succeeded',
+      ipAddress: '127.9.160.1',
+    });
+  });
+
+  test('makes what is stored real again', async () => {
+    const world = await start();
+    const b = await freshGroup(world);
+    await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
+    await settled(world);
+    const plane = gated();
+    plane.open();
+    await world.restart({ 'microsoft.network/publicipaddresses': plane });
+    expect(plane.calls).toEqual(['apply']);
+    expect(plane.secrets).toEqual([{}]);
+  });
+
+  test('fails a creation whose password had not arrived: it is kept nowhere', async () => {
+    const plane = gated();
+    const world = await start({}, { 'microsoft.dbformysql/flexibleservers': plane });
+    const b = await freshGroup(world);
+    const reply = await ask(world, ['PUT', b.server('half-made'), b.mysql()]);
+    expect(plane.secrets).toEqual([{ administratorLoginPassword: 'Val1d-Pass-word' }]);
+    await world.restart({});
+    await settled(world);
+    expect((await poll(world, reply)).body).toMatchObject({ status: 'Failed', error: { code: 'InternalServerError' } });
+    expect((await ask(world, ['PUT', b.server('half-made'), b.mysql()])).status).toBe(202);
+    await settled(world);
+    expect((await ask(world, ['GET', b.server('half-made')])).body.properties.state).toBe('Ready');
+  });
+
+  test('carries on the delete of a group', async () => {
+    const plane = gated();
+    const world = await start(
+      {},
+      { 'microsoft.network/networkinterfaces': { ...plane, apply: async () => undefined } },
+    );
+    const b = await machine(world);
+    await settled(world);
+    await ask(world, ['DELETE', b.base]);
+    await world.restart({});
+    await settled(world);
+    expect(world.arm.state.all().filter((one) => one.id.startsWith(b.base))).toEqual([]);
+  });
+});
+
+test('a server that was stopped for 30 days starts by itself', async () => {
+  // Thirty days are 26 ms here.
+  const world = await start({ factor: 1e-8 });
+  const b = await freshGroup(world);
+  await ask(world, ['PUT', b.server('forgotten'), b.mysql()]);
+  await settled(world);
+  await ask(world, ['POST', `${b.server('forgotten')}/stop`]);
+  await settled(world);
+  await delay(40);
+  world.arm.tick();
+  await settled(world);
+  expect((await ask(world, ['GET', b.server('forgotten')])).body.properties.state).toBe('Ready');
+});
