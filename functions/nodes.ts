@@ -47,7 +47,8 @@ export const nodeRoutes = (deps: Deps): Route[] => [
           headers: { 'Retry-After': '5' },
         });
       }
-      return { body: desired };
+      const reportEverySeconds = Math.min(desired.reportEverySeconds, deps.config.MOLCAJETE_REPORT_SECONDS);
+      return { body: { ...desired, reportEverySeconds } };
     },
   ),
 ];

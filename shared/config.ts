@@ -34,6 +34,8 @@ export const settings = z.object({
   MOLCAJETE_DNS_ZONE_ID: z.string().min(1),
   /** Resource group of the control plane, where its private endpoints are made. */
   MOLCAJETE_RESOURCE_GROUP: z.string().min(1),
+  /** A node's agent reports at least this often, in seconds: how late it hears of a change, against how often it calls. */
+  MOLCAJETE_REPORT_SECONDS: z.coerce.number().int().min(2).max(30).default(30),
 });
 
 export type Config = z.output<typeof settings>;

@@ -12,6 +12,8 @@ import { nodeMachine, turn } from './power.ts';
 
 /** The balancer's probe fails twice in ten seconds before it sends a node nothing more (`resources/loadBalancer.ts`). */
 const probeSeconds = 12;
+/** How long after its deadline a node is waited for that never said that it drains. Seconds; twice the agent's longest interval. */
+const silentSeconds = 60;
 /** Looks at a draining node: often at first, later as often as it reports. Seconds. */
 const looks = { first: 1, firstFor: 60, later: 30 };
 
@@ -85,17 +87,19 @@ export function whyNotYet(
   now: Date,
   othersStay: boolean,
 ): string | undefined {
-  const { drainUntil, drainingSince } = record;
-  if (drainUntil === undefined || drainUntil <= now) return undefined;
+  const { drainUntil = now, drainingSince } = record;
+  // A node that does not even say that it drains is given up a little after its deadline.
+  const silentUntil = secondsAfter(drainUntil, silentSeconds);
   const until = `at the latest until ${drainUntil.toISOString()}`;
   if (stored === undefined || !drains(record, stored) || drainingSince === undefined)
-    return `waits for its agent to drain it, ${until}`;
+    return silentUntil > now ? `waits for its agent to drain it, ${until}` : undefined;
   const { served, relayed } = stored.report.sessions;
-  if (served + relayed > 0) return `${served} sessions served and ${relayed} relayed are open, ${until}`;
-  // Somebody may still be sent here until the balancer has noticed; a report from before that counts for nothing.
-  return othersStay && stored.receivedAt < secondsAfter(drainingSince, probeSeconds)
-    ? 'waits for the balancer to notice that it drains'
-    : undefined;
+  if (served + relayed > 0 && drainUntil > now)
+    return `${served} sessions served and ${relayed} relayed are open, ${until}`;
+  // Until the balancer has noticed somebody may still be sent here; before the deadline the node itself says that nobody came.
+  const noticed = secondsAfter(drainingSince, probeSeconds);
+  const seen = drainUntil > now ? stored.receivedAt : now;
+  return othersStay && seen < noticed ? 'waits for the balancer to notice that it drains' : undefined;
 }
 
 /** Does a node that stays work, by its own word? Another configuration on its way does not make it unhealthy. */

@@ -114,6 +114,13 @@ test.each<[string, Parameters<typeof whyNotYet>, RegExp | undefined]>([
   ['waits for a session that it passes on', [draining, heard(0, 2), now, true], /2 relayed/],
   ['goes when it is idle', [draining, heard(0, 0), now, true], undefined],
   ['goes at its deadline whatever is open', [{ ...draining, drainUntil: now }, heard(9, 9), now, true], undefined],
+  [
+    'lets the balancer notice even past its deadline',
+    [{ ...draining, drainUntil: ago(1), drainingSince: ago(11) }, heard(9, 9), now, true],
+    /balancer/,
+  ],
+  ['is given up when it stays silent', [{ ...draining, drainUntil: ago(60) }, undefined, now, true], undefined],
+  ['is not given up at once', [{ ...draining, drainUntil: ago(59) }, undefined, now, true], /agent/],
   ['waits for its agent', [draining, heard(0, 0, { draining: false }), now, true], /agent/],
   ['does not believe a report from before', [draining, heard(0, 0, { at: ago(90) }), now, true], /agent/],
   ['waits when it says nothing', [draining, undefined, now, true], /agent/],
