@@ -3,7 +3,7 @@ import { type EntityType, getEntity } from '../shared/guacamole/entities.ts';
 import { failures, JSON_PATCH } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
 import { patchPermissions } from '../shared/guacamole/permissionPatch.ts';
-import { readEffectivePermissions, readPermissions } from '../shared/guacamole/permissions.ts';
+import { getEffectivePermissions, getPermissions } from '../shared/guacamole/permissions.ts';
 import { grantPatchBody, permissionsShape } from '../shared/guacamole/shapes.ts';
 import type { Route } from '../shared/http.ts';
 
@@ -28,7 +28,7 @@ function routesOf(deps: DatabaseDeps, kind: 'users' | 'user-groups', name: strin
         responses: answer,
       },
       async ({ db, params }) => ({
-        body: await read(db, async (on) => readPermissions(on, (await getEntity(on, type, params.id)).entityId)),
+        body: await read(db, (on) => getPermissions(on, type, params.id)),
       }),
     ),
     databaseRoute(
@@ -42,9 +42,7 @@ function routesOf(deps: DatabaseDeps, kind: 'users' | 'user-groups', name: strin
         responses: answer,
       },
       async ({ db, params }) => ({
-        body: await read(db, async (on) =>
-          readEffectivePermissions(on, (await getEntity(on, type, params.id)).entityId),
-        ),
+        body: await read(db, (on) => getEffectivePermissions(on, type, params.id)),
       }),
     ),
     databaseRoute(
@@ -64,7 +62,7 @@ function routesOf(deps: DatabaseDeps, kind: 'users' | 'user-groups', name: strin
         change(db, auditId, async (tx) => {
           const { entityId } = await getEntity(tx, type, params.id);
           await patchPermissions(tx, caller, entityId, body);
-          return { body: await readPermissions(tx, entityId) };
+          return { body: await getPermissions(tx, type, params.id) };
         }),
     ),
   ];

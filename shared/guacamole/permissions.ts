@@ -1,7 +1,9 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { z } from 'zod';
+import { type EntityType, noEntity } from './entities.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { permissionsShape } from './shapes.ts';
+import { nameProblem } from './text.ts';
 import { OBJECT_PERMISSIONS, SYSTEM_PERMISSIONS } from './vocabulary.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
@@ -46,26 +48,40 @@ export const PERMISSION_MAPS = {
 
 export type PermissionMap = keyof typeof PERMISSION_MAPS;
 
-/** What is granted to the entity itself. */
-export const readPermissions = (db: Db, entityId: number): Promise<Permissions> =>
-  collect(db, sql`SELECT ${entityId} AS entity_id`);
+/** What is granted to the entity itself. ApiError 404 when there is none of that name. */
+export const getPermissions = (db: Db, type: EntityType, name: string): Promise<Permissions> =>
+  collect(db, type, name, sql``);
 
-/** What the entity may do in the end: its own grants and those of every group above it, except through disabled groups. */
-export const readEffectivePermissions = (db: Db, entityId: number): Promise<Permissions> =>
+/**
+ * What the entity may do in the end: its own grants and those of every group above it, except through disabled groups. ApiError
+ * 404 when there is none of that name.
+ */
+export const getEffectivePermissions = (db: Db, type: EntityType, name: string): Promise<Permissions> =>
   collect(
     db,
+    type,
+    name,
     sql`
-      SELECT CAST(${entityId} AS SIGNED) AS entity_id
       UNION
       SELECT g.entity_id FROM held h
       JOIN guacamole_user_group_member m ON m.member_entity_id = h.entity_id
       JOIN guacamole_user_group g ON g.user_group_id = m.user_group_id AND g.disabled = 0`,
   );
 
-/** One statement for all six tables; `held` are the entities whose grants count. */
-async function collect(db: Db, held: RawBuilder<unknown>): Promise<Permissions> {
-  const found = await sql<{ map: PermissionMap | 'systemPermissions'; id: string; permission: string }>`
-    WITH RECURSIVE held (entity_id) AS (${held}) ${SELECT_ALL}`.execute(db);
+type Row = { map: PermissionMap | 'systemPermissions' | 'holder'; id: string; permission: string };
+
+/**
+ * One statement for all six tables, so one round trip. `held` are the entities whose grants count: the one that is asked for, and
+ * what `above` adds. They are rows of the answer as well, which tells no grants from no such entity.
+ */
+async function collect(db: Db, type: EntityType, name: string, above: RawBuilder<unknown>): Promise<Permissions> {
+  if (nameProblem(name)) throw noEntity(type, name);
+  const found = await sql<Row>`
+    WITH RECURSIVE held (entity_id) AS (
+      SELECT e.entity_id FROM guacamole_entity e JOIN ${sql.table(ENTITY_TABLES[type])} k ON k.entity_id = e.entity_id
+      WHERE e.type = ${type} AND e.name = ${name} ${above}
+    ) ${SELECT_ALL}`.execute(db);
+  if (found.rows.length === 0) throw noEntity(type, name);
   const permissions: Permissions = {
     connectionPermissions: {},
     connectionGroupPermissions: {},
@@ -94,6 +110,8 @@ async function collect(db: Db, held: RawBuilder<unknown>): Promise<Permissions> 
   return permissions;
 }
 
+const ENTITY_TABLES = { USER: 'guacamole_user', USER_GROUP: 'guacamole_user_group' } as const;
+
 export const isPermissionMap = (name: string): name is PermissionMap => Object.hasOwn(PERMISSION_MAPS, name);
 
 const SELECT_ALL = sql.raw(
@@ -104,6 +122,7 @@ const SELECT_ALL = sql.raw(
            JOIN ${place.object} o ON o.${place.objectId} = p.${place.column} JOIN guacamole_entity e ON e.entity_id = o.entity_id`
         : `SELECT '${map}' AS map, p.${place.column} AS id, p.permission AS permission FROM held JOIN ${place.table} p ON p.entity_id = held.entity_id`,
     ),
+    "SELECT 'holder' AS map, '' AS id, '' AS permission FROM held",
     `SELECT 'systemPermissions' AS map, '' AS id, p.permission AS permission FROM held
      JOIN guacamole_system_permission p ON p.entity_id = held.entity_id`,
   ].join(' UNION ALL '),

@@ -1,10 +1,12 @@
 import { benchBundle } from './bundle.ts';
+import { benchGuacamole } from './guacamole.ts';
 import { benchProvision } from './provision.ts';
 
 /** `npm run bench [-- name …]`: each claim of the documentation beside its baseline, in one run. */
 const benches: Record<string, () => Promise<void>> = {
   provision: benchProvision,
   bundle: benchBundle,
+  guacamole: benchGuacamole,
 };
 
 const wanted = process.argv.slice(2);
