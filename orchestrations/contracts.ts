@@ -30,8 +30,6 @@ export type ActivityName = keyof Activities;
 /** What an orchestration is started with. `begun` is set when it goes on as a new execution of itself. */
 export type OrchestrationInput = Holder & { begun?: true };
 
-export const orchestrationNames: readonly OperationKind[] = ['provision', 'scale', 'teardown'];
-
 /**
  * Calls an activity and gives its typed result. An activity throws only what may succeed later (a table that does not answer),
  * so every call is retried: after 2, 4, 8 … at most 60 seconds, eight times.

@@ -1,4 +1,4 @@
-import { findRow, type Row, type Tables } from './tables.ts';
+import type { Row, Tables } from './tables.ts';
 
 /** How a change ended. `open` until known; a sweep settles what a crash left open. */
 export type AuditOutcome = 'open' | 'succeeded' | 'refused' | 'failed' | 'unknown';
@@ -58,11 +58,6 @@ export async function writeOutcome(
   outcome: { outcome: AuditOutcome; status?: number; code?: string },
 ): Promise<void> {
   await tables.audit.updateEntity({ partitionKey: jumpServer, rowKey: id, ...outcome }, 'Merge');
-}
-
-export async function findAuditEntry(tables: Tables, jumpServer: string, id: string): Promise<AuditEntry | undefined> {
-  const row = await findRow<AuditRow>(tables.audit, jumpServer, id);
-  return row && toEntry(row);
 }
 
 /** Filters of `GET …/audit`, ANDed. */
