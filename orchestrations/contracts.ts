@@ -1,5 +1,5 @@
 import * as df from 'durable-functions';
-import type { Holder, OperationKind } from '../shared/store/leases.ts';
+import type { Holder } from '../shared/store/leases.ts';
 import type { Failure } from '../shared/store/operations.ts';
 
 /** How far one call of `advance`, `dismantle` or `scaleNodes` got. */
