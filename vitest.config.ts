@@ -9,7 +9,12 @@ const pythonAsText: Plugin = {
 };
 
 /** Files that start the whole local machine: one at a time, and after everything else. */
-const wholeMachine = ['test/api/**/*.test.ts', 'test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'];
+const wholeMachine = [
+  'test/api/**/*.test.ts',
+  'test/e2e/**/*.test.ts',
+  'test/faults/**/*.test.ts',
+  'test/start/supervisor.test.ts',
+];
 
 const shared = { pool: 'forks' as const, env: { NODE_OPTIONS: '--disable-warning=ExperimentalWarning' } };
 
