@@ -96,6 +96,8 @@ export interface Kind {
   /** No PUT: made by others. */
   made?: boolean;
   noDelete?: boolean;
+  /** Is always there with its defaults, a row only once it was written. */
+  implicit?: boolean;
   patch?: 'tags' | 'merge';
   /** The status of a first PUT where it is not 201. */
   created?: number;

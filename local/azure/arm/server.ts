@@ -90,13 +90,18 @@ async function handle(
     parts.env.context.location,
   );
   const headers = parts.env.options.throttling ? parts.throttle.take(counted(destination, request)) : {};
-  const fault = parts.faults.onRequest(request, destination.type, destination.action);
-  if (fault) await before(fault, response);
-  authorise(parts.env, destination, caller);
-  const answer = await destination.answer();
-  // The request was carried out, but its answer gets lost: the client cannot know.
-  if (fault?.kind === 'cut') throw new Cut();
-  return { ...answer, headers: { ...headers, ...answer.headers } };
+  try {
+    const fault = parts.faults.onRequest(request, destination.type, destination.action);
+    if (fault) await before(fault, response);
+    authorise(parts.env, destination, caller);
+    const answer = await destination.answer();
+    // The request was carried out, but its answer gets lost: the client cannot know.
+    if (fault?.kind === 'cut') throw new Cut();
+    return { ...answer, headers: { ...headers, ...answer.headers } };
+  } catch (error) {
+    if (error instanceof ArmError) Object.assign(error.headers, { ...headers, ...error.headers });
+    throw error;
+  }
 }
 
 async function before(fault: Fault, response: ServerResponse): Promise<void> {

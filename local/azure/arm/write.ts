@@ -22,7 +22,7 @@ export async function write(
   request: ArmRequest,
 ): Promise<ArmAnswer> {
   const existing = env.state.get(id);
-  if (request.method === 'PATCH' && existing === undefined)
+  if (request.method === 'PATCH' && existing === undefined && !kind.implicit)
     throw resourceNotFound(kind.type, lastName(id), groupName(id));
   checkEtag(existing, request, env);
   if (kind.embedded) return writePart(env, faults, kind, id, request);

@@ -94,6 +94,7 @@ const kinds: Kind[] = [
     type: `${type}/configurations`,
     properties: { value: 'string', source: 'system-default|user-override', currentValue: 'string', '*': 'ro' },
     noDelete: true,
+    implicit: true,
     prepare({ resource, env, existing }) {
       readyParent(resource, env, 'UpdateServerParameters');
       const known = configurationDefaults[resource.name.toLowerCase()];

@@ -1,0 +1,330 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { controlListener } from '../../local/azure/arm/control.ts';
+import type { DataPlane } from '../../local/azure/contract.ts';
+import { ask, freshGroup, settled } from './rules.ts';
+import { location, startWorld, type World } from './world.ts';
+
+const happened: [name: string, action: string][] = [];
+const plane: DataPlane = {
+  apply: async () => undefined,
+  remove: async (resource) => void happened.push([resource.name, 'remove']),
+  async act(resource, action) {
+    happened.push([resource.name, action]);
+    return undefined;
+  },
+};
+
+let world: World;
+let control: string;
+let server: Server;
+beforeAll(async () => {
+  world = await startWorld(
+    {},
+    { 'microsoft.compute/virtualmachines': plane, 'microsoft.dbformysql/flexibleservers': plane },
+  );
+  const connectivity = (from: string, to: string, port: number) => ({
+    result: 'open',
+    detail: `${from} ${to} ${port}`,
+  });
+  server = createServer(controlListener(world.arm, { connectivity }));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  control = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await world.close();
+});
+beforeEach(async () => {
+  happened.length = 0;
+  await tell('DELETE', '/faults');
+});
+
+async function tell(method: string, path: string, body?: unknown) {
+  const reply = await fetch(`${control}${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever came
+  return { status: reply.status, body: (await reply.json()) as any };
+}
+const fault = (body: object) => tell('POST', '/faults', body);
+
+async function machine() {
+  const b = await freshGroup(world);
+  await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+  await settled(world);
+  await ask(world, ['PUT', b.net('networkInterfaces', 'nic'), b.nic()]);
+  return { b, vm: b.com('virtualMachines', 'vm') };
+}
+
+describe('a fault for the next requests that match', () => {
+  test('throttle: 429 with Retry-After, as often as asked, nothing done', async () => {
+    const b = await freshGroup(world);
+    const nsg = b.net('networkSecurityGroups', 'nsg');
+    await fault({
+      kind: 'throttle',
+      match: { method: 'PUT', type: 'microsoft.network/networksecuritygroups' },
+      count: 2,
+      seconds: 7,
+    });
+    for (let i = 0; i < 2; i++) {
+      const reply = await ask(world, ['PUT', nsg, { location }]);
+      expect([reply.status, reply.body.error.code, reply.headers.get('retry-after')]).toEqual([
+        429,
+        'TooManyRequests',
+        '7',
+      ]);
+    }
+    expect((await ask(world, ['GET', nsg])).status).toBe(404);
+    expect((await ask(world, ['PUT', nsg, { location }])).status).toBe(201);
+    expect((await tell('GET', '/faults')).body.value).toEqual([]);
+  });
+
+  test('status: any code and message, as a policy, a quota or a broken service would answer', async () => {
+    const b = await freshGroup(world);
+    await fault({
+      kind: 'status',
+      match: { id: b.base },
+      status: 403,
+      code: 'RequestDisallowedByPolicy',
+      message: 'Policy says no.',
+    });
+    expect(await ask(world, ['PUT', b.net('networkSecurityGroups', 'nsg'), { location }])).toMatchObject({
+      status: 403,
+      body: { error: { code: 'RequestDisallowedByPolicy', message: 'Policy says no.' } },
+    });
+    await fault({ kind: 'status', match: { id: b.base }, code: 503, seconds: 2 });
+    const busy = await ask(world, ['GET', b.base]);
+    expect([busy.status, busy.headers.get('retry-after')]).toEqual([503, '2']);
+  });
+
+  test('cut: the request is carried out and the answer is lost', async () => {
+    const b = await freshGroup(world);
+    const nsg = b.net('networkSecurityGroups', 'nsg');
+    await fault({ kind: 'cut', match: { method: 'PUT', id: nsg } });
+    await expect(ask(world, ['PUT', nsg, { location }])).rejects.toThrow(/socket hang up|ECONNRESET/);
+    await settled(world);
+    expect((await ask(world, ['GET', nsg])).status).toBe(200);
+  });
+
+  test('cut before: the request is lost', async () => {
+    const b = await freshGroup(world);
+    const nsg = b.net('networkSecurityGroups', 'nsg');
+    await fault({ kind: 'cut', match: { method: 'PUT', id: nsg }, when: 'before' });
+    await expect(ask(world, ['PUT', nsg, { location }])).rejects.toThrow(/socket hang up|ECONNRESET/);
+    expect((await ask(world, ['GET', nsg])).status).toBe(404);
+  });
+
+  test('hang: no answer until the client gives up', async () => {
+    const b = await freshGroup(world);
+    await fault({ kind: 'hang', match: { method: 'GET', id: b.base } });
+    const { compute: _compute, resources } = world.clients();
+    const group = b.base.split('/').at(-1) ?? '';
+    await expect(resources.resourceGroups.get(group, { abortSignal: AbortSignal.timeout(100) })).rejects.toThrow(
+      /abort/i,
+    );
+    expect((await ask(world, ['GET', b.base])).status).toBe(200);
+  });
+
+  test('slow: the answer comes late', async () => {
+    const b = await freshGroup(world);
+    await fault({ kind: 'slow', match: { method: 'GET', id: b.base }, seconds: 0.15 });
+    const started = performance.now();
+    expect((await ask(world, ['GET', b.base])).status).toBe(200);
+    expect(performance.now() - started).toBeGreaterThan(140);
+  });
+
+  test('failOperation: accepted, then Failed with the code; the resource stays, Failed', async () => {
+    const b = await freshGroup(world);
+    const ip = b.net('publicIPAddresses', 'ip');
+    await fault({
+      kind: 'failOperation',
+      match: { method: 'PUT', id: ip },
+      code: 'NetworkingInternalOperationError',
+      message: 'Something broke.',
+    });
+    const reply = await ask(world, ['PUT', ip, b.publicIp()]);
+    expect(reply.status).toBe(201);
+    await settled(world);
+    expect((await world.send('GET', reply.headers.get('azure-asyncoperation') ?? '')).body).toEqual({
+      status: 'Failed',
+      error: { code: 'NetworkingInternalOperationError', message: 'Something broke.' },
+    });
+    expect((await ask(world, ['GET', ip])).body.properties.provisioningState).toBe('Failed');
+    expect((await ask(world, ['PUT', ip, b.publicIp()])).status).toBe(200);
+    await settled(world);
+    expect((await ask(world, ['GET', ip])).body.properties.provisioningState).toBe('Succeeded');
+  });
+
+  test('a real client throws a plain error with the code in its text', async () => {
+    const { b } = await machine();
+    await fault({
+      kind: 'failOperation',
+      match: { type: 'Microsoft.Network/publicIPAddresses' },
+      code: 'Broken',
+      message: 'For a test.',
+    });
+    const { network } = world.clients();
+    const group = b.base.split('/').at(-1) ?? '';
+    const creation = network.publicIPAddresses.createOrUpdate(
+      group,
+      'ip',
+      { location, sku: { name: 'Standard' }, publicIPAllocationMethod: 'Static' },
+      { updateIntervalInMs: 5 },
+    );
+    await expect(creation).rejects.toThrow(/The long-running operation has failed\. Broken\. For a test\./);
+  });
+
+  test('allocationFailure: a new VM fails inside its operation and keeps its NIC to itself for a while', async () => {
+    const { b, vm } = await machine();
+    await fault({ kind: 'allocationFailure', match: { id: vm } });
+    const reply = await ask(world, ['PUT', vm, b.vm()]);
+    expect(reply.status).toBe(201);
+    await settled(world);
+    expect((await world.send('GET', reply.headers.get('azure-asyncoperation') ?? '')).body).toMatchObject({
+      status: 'Failed',
+      error: { code: 'AllocationFailed' },
+    });
+    expect((await ask(world, ['GET', vm])).body.properties.provisioningState).toBe('Failed');
+    const view = await ask(world, ['GET', `${vm}/instanceView`]);
+    expect(view.body.statuses.map((one: { code: string }) => one.code)).toEqual([
+      'ProvisioningState/failed/AllocationFailed',
+      'PowerState/deallocated',
+    ]);
+  });
+
+  test('allocationFailure: a start fails and leaves the VM deallocated', async () => {
+    const { b, vm } = await machine();
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    await ask(world, ['POST', `${vm}/deallocate`]);
+    await settled(world);
+    await fault({ kind: 'allocationFailure', match: { type: 'Microsoft.Compute/virtualMachines', action: 'start' } });
+    const reply = await ask(world, ['POST', `${vm}/start`]);
+    await settled(world);
+    expect((await world.send('GET', reply.headers.get('azure-asyncoperation') ?? '')).body.error.code).toBe(
+      'AllocationFailed',
+    );
+    expect(happened.map(([, action]) => action)).not.toContain('start');
+    expect((await ask(world, ['GET', `${vm}/instanceView`])).body.statuses[1].code).toBe('PowerState/deallocated');
+    expect((await ask(world, ['POST', `${vm}/start`])).status).toBe(202);
+    await settled(world);
+    expect((await ask(world, ['GET', `${vm}/instanceView`])).body.statuses[1].code).toBe('PowerState/running');
+  });
+});
+
+test('after a failed creation the NIC is reserved for that VM, then free', async () => {
+  // 180 s are 90 ms here.
+  const compressed = await startWorld({ factor: 0.0005 });
+  try {
+    const b = await freshGroup(compressed);
+    await ask(compressed, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+    await settled(compressed);
+    await ask(compressed, ['PUT', b.net('networkInterfaces', 'nic'), b.nic()]);
+    compressed.arm.faults.add({ kind: 'allocationFailure', match: {} });
+    await ask(compressed, ['PUT', b.com('virtualMachines', 'vm'), b.vm()]);
+    await settled(compressed);
+    await ask(compressed, ['DELETE', b.com('virtualMachines', 'vm')]);
+    await settled(compressed);
+    const remove = () => ask(compressed, ['DELETE', b.net('networkInterfaces', 'nic')]);
+    expect((await remove()).body.error.code).toBe('NicReservedForAnotherVm');
+    await expect.poll(async () => (await remove()).status).toBe(202);
+  } finally {
+    await compressed.close();
+  }
+});
+
+describe('what happens to the thing itself', () => {
+  test.each(['crash', 'freeze', 'lose'])('%s of a VM reaches its data plane; ARM still says running', async (kind) => {
+    const { b, vm } = await machine();
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    expect((await fault({ kind, match: { id: vm } })).status).toBe(200);
+    expect(happened).toEqual([['vm', `fault:${kind}`]]);
+    expect((await ask(world, ['GET', `${vm}/instanceView`])).body.statuses[1].code).toBe('PowerState/running');
+  });
+
+  test('a resource disappears behind our back, whatever uses it', async () => {
+    const { b, vm } = await machine();
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    happened.length = 0;
+    expect((await tell('DELETE', `/resources?id=${encodeURIComponent(vm)}`)).status).toBe(200);
+    expect(happened).toEqual([['vm', 'remove']]);
+    expect((await ask(world, ['GET', vm])).status).toBe(404);
+    expect(
+      (await tell('DELETE', `/resources?id=${encodeURIComponent(b.net('networkInterfaces', 'nic'))}`)).status,
+    ).toBe(200);
+  });
+
+  test('a resource or a part of it changes behind our back', async () => {
+    const b = await freshGroup(world);
+    const nsg = b.net('networkSecurityGroups', 'nsg');
+    await ask(world, [
+      'PUT',
+      nsg,
+      { location, tags: { a: 'b' }, properties: { securityRules: [{ name: 'https', ...b.rule() }] } },
+    ]);
+    await settled(world);
+    await tell('PATCH', `/resources?id=${encodeURIComponent(nsg)}`, { tags: { a: 'changed' } });
+    await tell('PATCH', `/resources?id=${encodeURIComponent(`${nsg}/securityRules/https`)}`, {
+      properties: { access: 'Deny' },
+    });
+    expect((await ask(world, ['GET', nsg])).body).toMatchObject({
+      tags: { a: 'changed' },
+      properties: { securityRules: [{ properties: { access: 'Deny', priority: 100 } }] },
+    });
+  });
+});
+
+test('operations are listed with their times', async () => {
+  const b = await freshGroup(world);
+  const ip = b.net('publicIPAddresses', 'ip');
+  await ask(world, ['PUT', ip, b.publicIp()]);
+  await settled(world);
+  const { value } = (await tell('GET', '/operations')).body;
+  expect(value.find((one: { resourceId: string }) => one.resourceId === ip)).toMatchObject({
+    method: 'PUT',
+    status: 'Succeeded',
+    start: expect.any(String),
+    end: expect.any(String),
+    seconds: expect.any(Number),
+    modelledSeconds: 0,
+  });
+});
+
+test('thousands of resources can be stored for measuring', async () => {
+  const b = await freshGroup(world);
+  const value = Array.from({ length: 500 }, (_, i) => ({
+    id: b.com('virtualMachines', `seed-${i}`),
+    name: `seed-${i}`,
+    type: 'Microsoft.Compute/virtualMachines',
+    location,
+    properties: { provisioningState: 'Succeeded', vmId: `${i}` },
+  }));
+  expect((await tell('PUT', '/resources', { value })).body).toEqual({ stored: 500 });
+  const { compute } = world.clients();
+  let [pages, machines] = [0, 0];
+  for await (const page of compute.virtualMachines.listAll({ statusOnly: 'true' }).byPage()) {
+    pages += 1;
+    machines += page.filter((one) => one.name?.startsWith('seed-')).length;
+  }
+  expect(machines).toBe(500);
+  expect(pages).toBe(3);
+});
+
+test('what makes no sense is refused with the reason', async () => {
+  expect(await fault({ kind: 'explode' })).toMatchObject({
+    status: 400,
+    body: { error: { message: expect.stringContaining("'kind' must be one of") } },
+  });
+  expect(await fault({ kind: 'throttle', count: 0 })).toMatchObject({ status: 400 });
+  expect(await fault({ kind: 'crash', match: { id: '/nowhere' } })).toMatchObject({ status: 404 });
+  expect(await tell('GET', '/nothing')).toMatchObject({ status: 404 });
+});
+
+test('connectivity is asked of the network', async () => {
+  expect((await tell('POST', '/connectivity', { from: 'a', to: 'b', port: 443 })).body).toEqual({
+    result: 'open',
+    detail: 'a b 443',
+  });
+});
