@@ -73,10 +73,11 @@ function startChild(options: ChildOptions, logFile: string, onUnexpectedExit: (e
   else process.stdout.pipe(log, { end: false });
   let expected = false;
   const exited = watchExit(process).then(async (how) => {
+    const toldTo = expected;
     killGroup(process.pid);
     await closed(process);
     await new Promise<void>((resolve) => log.end(resolve));
-    if (!expected) onUnexpectedExit(new Error(`${options.title} ${how}.${lastLines(logFile)}`));
+    if (!toldTo) onUnexpectedExit(new Error(`${options.title} ${how}.${lastLines(logFile)}`));
   });
   const running = () => process.exitCode === null && process.signalCode === null;
   const end = (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {

@@ -20,11 +20,11 @@ export interface PartOptions {
 const quietNode = '--disable-warning=ExperimentalWarning';
 const readyWithinMs = 60_000;
 
-const environment = (more: Record<string, string> = {}): Record<string, string | undefined> => ({
-  ...process.env,
-  NODE_OPTIONS: quietNode,
-  ...more,
-});
+/** Ours without a proxy: Azure's clients would send even requests to loopback through it. */
+function environment(more: Record<string, string> = {}): Record<string, string | undefined> {
+  const own = Object.entries(process.env).filter(([name]) => !/^(https?|all)_proxy$/i.test(name));
+  return { ...Object.fromEntries(own), NODE_OPTIONS: quietNode, ...more };
+}
 
 /** Storage: tables, blobs and queues over HTTPS with bearer tokens. Resolves when it accepts connections. */
 export async function startAzurite(

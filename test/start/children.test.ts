@@ -39,6 +39,14 @@ test('a process that ends by itself is reported with the end of its log', async 
   expect(children.failure()).toBe(await failed.promise);
 });
 
+test('why a process ended is known also when everything is stopped right after', async () => {
+  const children = openChildren(tempDir(), () => {});
+  const child = children.start(node('Part', 'console.error("the reason"); process.exit(3)'));
+  await vi.waitUntil(() => !child.running());
+  await children.stop();
+  expect(children.failure()?.message).toMatch(/Part ended with exit code 3\.\nthe reason/);
+});
+
 test('stopping ends the processes, the last started first, and reports nothing', async () => {
   const ended: string[] = [];
   const onFailure = vi.fn();
