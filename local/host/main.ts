@@ -20,7 +20,7 @@ try {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // What an app leaves unhandled must not take its host's other functions down: the real worker only logs it.
+  // Node would end the process. Azure starts an ended worker again, and nobody may do that here: it is said, and the host goes on.
   process.on('unhandledRejection', (reason) =>
     log('error', 'app', `Unhandled rejection: ${reason instanceof Error ? reason.stack : String(reason)}`),
   );
