@@ -134,6 +134,10 @@ export function certificateProblems(
   pem: string,
   { names, now = new Date() }: { names: readonly string[]; now?: Date },
 ): CertificateProblem[] {
+  // Node.js reads two blocks on one line, HAProxy does not.
+  if (/[^\n]-----BEGIN/.test(pem)) {
+    return [{ code: 'CertificateUnreadable', message: 'Each block of the PEM text must begin on a line of its own.' }];
+  }
   let chain: X509Certificate[];
   let key: KeyObject;
   try {

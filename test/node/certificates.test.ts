@@ -68,6 +68,7 @@ describe('a brought certificate', () => {
     expect(codes(leaf)).toEqual(['CertificateUnreadable']);
     expect(codes(key)).toEqual(['CertificateUnreadable']);
     expect(codes('hello')).toEqual(['CertificateUnreadable']);
+    expect(codes(key.trim() + leaf)).toEqual(['CertificateUnreadable']);
   });
 
   test("is refused with another certificate's key", async () => {
