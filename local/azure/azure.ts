@@ -5,6 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { join, resolve } from 'node:path';
 import { type Arm, createArm, openArmState } from './arm/arm.ts';
 import { controlListener } from './arm/control.ts';
+import { setOptions } from './arm/env.ts';
 import { claimRange } from './claim.ts';
 import type { Context, DataPlanes } from './contract.ts';
 import { openAddresses } from './fabric/addresses.ts';
@@ -21,6 +22,8 @@ export interface AzureOptions {
   factor: number;
   /** Where the ARM requests are written; default `<dir>/../arm-requests.jsonl`. */
   trace?: string;
+  /** How this copy of Azure behaves where regions or times differ; see ArmOptions. */
+  options?: Record<string, unknown>;
   log?(message: string): void;
 }
 
@@ -59,6 +62,7 @@ export async function startAzure(options: AzureOptions): Promise<LocalAzure> {
   const log = options.log ?? (() => {});
   mkdirSync(dir, { recursive: true });
   const opened = openArmState({ stateFile: join(dir, 'state.sqlite'), factor: options.factor });
+  setOptions(opened.options, options.options ?? {});
   const { state, rbac } = opened;
   const claim = await claimRange(state.once('range', () => '') || undefined);
   state.set('range', claim.range);

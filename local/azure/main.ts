@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { startAzure } from './azure.ts';
 
 /**
- * `node local/azure/main.ts --dir .local/azure [--factor 0.02] [--trace FILE]`: one copy of the local Azure. Prints one line
+ * `node local/azure/main.ts --dir .local/azure [--factor 0.02] [--trace FILE] [--options JSON]`: one copy of the local Azure. Prints one line
  * `ready <json>` when everything listens; SIGTERM or SIGINT stops everything that it started.
  */
 const { values } = parseArgs({
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     dir: { type: 'string', default: '.local/azure' },
     factor: { type: 'string', default: '0.02' },
     trace: { type: 'string' },
+    options: { type: 'string', default: '{}' },
   },
 });
 const factor = Number(values.factor);
@@ -25,7 +26,13 @@ process.on('unhandledRejection', (error) => log(`unhandled: ${String((error as E
 const ended = new Promise<void>((resolve) => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
 });
-const azure = await startAzure({ dir: values.dir, factor, log, ...(values.trace ? { trace: values.trace } : {}) });
+const azure = await startAzure({
+  dir: values.dir,
+  factor,
+  log,
+  options: JSON.parse(values.options),
+  ...(values.trace ? { trace: values.trace } : {}),
+});
 console.log(`ready ${JSON.stringify(azure.endpoints)}`);
 await ended;
 await azure.close();

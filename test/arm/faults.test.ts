@@ -322,6 +322,19 @@ test('what makes no sense is refused with the reason', async () => {
   expect(await tell('GET', '/nothing')).toMatchObject({ status: 404 });
 });
 
+test('options change while it runs, and only known ones', async () => {
+  expect((await tell('PATCH', '/options', { coreQuota: 2 })).body).toMatchObject({ coreQuota: 2 });
+  const { b, vm } = await machine();
+  await ask(world, ['PUT', vm, b.vm()]);
+  const reply = await ask(world, ['PUT', vm, b.vm({ hardwareProfile: { vmSize: 'Standard_B4ms' } })]);
+  expect([reply.status, reply.body.error.code]).toEqual([409, 'OperationNotAllowed']);
+  expect(reply.body.error.message).toMatch(/exceeding approved Total Regional Cores quota.*Current Limit: 2/);
+  await settled(world);
+  expect((await tell('PATCH', '/options', { coreQuota: 100 })).status).toBe(200);
+  expect(await tell('PATCH', '/options', { coreQuota: 'many' })).toMatchObject({ status: 400 });
+  expect(await tell('PATCH', '/options', { gravity: 1 })).toMatchObject({ status: 400 });
+});
+
 test('connectivity is asked of the network', async () => {
   expect((await tell('POST', '/connectivity', { from: 'a', to: 'b', port: 443 })).body).toEqual({
     result: 'open',

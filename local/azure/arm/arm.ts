@@ -77,7 +77,7 @@ export function openArmState(settings: ArmSettings) {
   const options: ArmOptions = { ...defaultOptions, ...settings };
   const clock = settings.clock ?? realClock(options.factor);
   const state = new StateStore(settings.stateFile ?? ':memory:');
-  const rbac = makeRbac(state, clock, options.rolePropagationSeconds, options.factor);
+  const rbac = makeRbac(state, clock, options);
   return { options, clock, state, rbac };
 }
 
@@ -90,7 +90,7 @@ export function createArm(
 ): Arm {
   const { options, clock, state, rbac } = opened;
   const operations = new Operations(state, clock, context.log);
-  const references = new References(state, allKinds, options.referenceLagMs);
+  const references = new References(state, allKinds, () => options.referenceLagMs);
   const env: ArmEnv = {
     context,
     state,

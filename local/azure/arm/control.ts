@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { AzureFailure } from '../contract.ts';
 import type { Stored } from '../state.ts';
 import type { Arm } from './arm.ts';
-import { kindOf, planeOf } from './env.ts';
+import { kindOf, planeOf, setOptions } from './env.ts';
 import { ArmError } from './failure.ts';
 import { parentId } from './ids.ts';
 import { forget, removeNow } from './remove.ts';
@@ -50,7 +50,10 @@ function controlRoutes(arm: Arm, extras: ControlExtras): Record<string, Handler>
       return extras.connectivity(asText(from), asText(to), Number(port));
     },
     'GET /options': () => arm.env.options,
-    'PATCH /options': (_query, body) => Object.assign(arm.env.options, body),
+    'PATCH /options': (_query, body) => {
+      setOptions(arm.env.options, body);
+      return arm.env.options;
+    },
   };
 }
 

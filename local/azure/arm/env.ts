@@ -1,6 +1,7 @@
 import type { Context, DataPlane, DataPlanes } from '../contract.ts';
 import type { StateStore } from '../state.ts';
 import type { Clock } from './clock.ts';
+import { ArmError } from './failure.ts';
 import type { Kind } from './kind.ts';
 import type { Operations } from './operations.ts';
 import type { References } from './references.ts';
@@ -52,3 +53,16 @@ export interface ArmEnv {
 export const kindOf = (env: ArmEnv, type: string): Kind | undefined => env.kinds.get(type.toLowerCase());
 
 export const planeOf = (env: ArmEnv, type: string): DataPlane | undefined => env.planes[type.toLowerCase()];
+
+/** Sets options by name. Throws for an unknown name or a value of another type. */
+export function setOptions(options: ArmOptions, changes: Record<string, unknown>): void {
+  const known = defaultOptions as unknown as Record<string, unknown>;
+  for (const [name, value] of Object.entries(changes)) {
+    const example = known[name];
+    if (example === undefined)
+      throw new ArmError(400, 'BadRequest', `There is no option '${name}'; known: ${Object.keys(known).join(', ')}.`);
+    if (typeof value !== typeof example || Array.isArray(value) !== Array.isArray(example))
+      throw new ArmError(400, 'BadRequest', `Option '${name}' must be like ${JSON.stringify(example)}.`);
+  }
+  Object.assign(options, changes);
+}

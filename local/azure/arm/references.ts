@@ -26,7 +26,7 @@ export function usesOf(kind: Kind, resource: Stored): Use[] {
 
 /**
  * Who refers to whom: the one place behind back references and in-use checks. A reference counts until its resource is gone,
- * and for `lagMs` after that, as in Azure, where a deleted NIC may still occupy its subnet for a moment.
+ * and for `lagMs()` after that, as in Azure, where a deleted NIC may still occupy its subnet for a moment.
  */
 export class References {
   readonly #bySource = new Map<string, Use[]>();
@@ -34,13 +34,13 @@ export class References {
   readonly #kinds: Map<string, Kind>;
   readonly #end: () => void;
 
-  constructor(state: StateStore, kinds: Map<string, Kind>, lagMs = 0) {
+  constructor(state: StateStore, kinds: Map<string, Kind>, lagMs: () => number = () => 0) {
     this.#kinds = kinds;
     for (const resource of state.all()) this.#set(resource);
     this.#end = state.onChange(({ id, after }) => {
       if (after !== undefined) this.#set(after as Stored);
-      else if (lagMs === 0) this.#drop(id);
-      else setTimeout(() => state.get(id) ?? this.#drop(id), lagMs).unref();
+      else if (lagMs() === 0) this.#drop(id);
+      else setTimeout(() => state.get(id) ?? this.#drop(id), lagMs()).unref();
     });
   }
 

@@ -5,9 +5,11 @@ import { ArmError, invalidParameter } from '../failure.ts';
 import { groupId, key } from '../ids.ts';
 import type { ActionRule, ArmRequest, Draft, Kind } from '../kind.ts';
 import { forget, removeNow } from '../remove.ts';
-import { asObject, asText, defaults, idOf, objects } from '../values.ts';
+import { asObject, asText, defaults, getAt, idOf, objects } from '../values.ts';
 import { virtualMachine } from './computeShapes.ts';
+import { checkQuota } from './quota.ts';
 import { checkMachine } from './vmChecks.ts';
+import { findSize } from './vmSizes.ts';
 import { type Power, powerOf } from './vmView.ts';
 
 export const machineType = 'Microsoft.Compute/virtualMachines';
@@ -200,7 +202,13 @@ const mustRun = (action: string): Pick<ActionRule, 'check'> => ({
 });
 
 const actions: Record<string, ActionRule> = {
-  start: power('starting', 'running'),
+  start: {
+    ...power('starting', 'running'),
+    check(machine, _body, env) {
+      const size = findSize(getAt(machine, 'properties.hardwareProfile.vmSize'));
+      if (size && powerOf(machine) === 'deallocated') checkQuota(env, size, machine);
+    },
+  },
   powerOff: power('stopping', 'stopped'),
   deallocate: power('deallocating', 'deallocated'),
   restart: { ...power('starting', 'running'), ...mustRun('restart') },
