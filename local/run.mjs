@@ -117,13 +117,20 @@ const isNodeOfThisMachine = (path) => path === `node_modules/node-linux-${arch()
 
 async function installPackages() {
   if (packagesAreCurrent()) return;
-  const args = [...npmArgs(), 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  await step('Installing the npm packages', [npm(), args], { advice: 'Run `npm ci` by hand to see what is wrong.' });
+  await step(
+    'Installing the npm packages',
+    npm('ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'),
+    {
+      advice: 'Run `npm ci` by hand to see what is wrong.',
+    },
+  );
 }
 
-// Under `npm start` npm tells where it is; else the one on the PATH.
-const npm = () => (process.env.npm_execpath ? process.execPath : 'npm');
-const npmArgs = () => (process.env.npm_execpath ? [process.env.npm_execpath] : []);
+/** Under `npm start` npm tells where it is; else the one on the PATH is taken. */
+function npm(...args) {
+  const running = process.env.npm_execpath ?? '';
+  return /npm-cli\.c?js$/.test(running) ? [process.execPath, [running, ...args]] : ['npm', args];
+}
 
 const isNewEnough = () => Number(process.versions.node.split('.')[0]) >= wantedNode;
 
