@@ -10,22 +10,16 @@ import { nodeDirectory } from '../../shared/node/files.ts';
 import { haproxyConfiguration, type ProxyNode } from '../../shared/node/haproxy.ts';
 import { nodePorts } from '../../shared/node/ports.ts';
 import {
-  allRelay,
-  ask,
   cookieOf,
   fingerprintOf,
   get,
-  jumpServer,
   openStream,
   openTunnel,
   openTunnelOverHttp2,
-  type Proxies,
   probe,
-  publicName,
   servedBy,
-  startProxies,
-  until,
-} from './proxies.ts';
+} from './clients.ts';
+import { allRelay, ask, jumpServer, type Proxies, publicName, startProxies, until } from './proxies.ts';
 
 const run = promisify(execFile);
 
