@@ -97,6 +97,30 @@ describe('a fault for the next requests that match', () => {
     expect([busy.status, busy.headers.get('retry-after')]).toEqual([503, '2']);
   });
 
+  test('a share of the requests, the same ones for the same seed', async () => {
+    const b = await freshGroup(world);
+    const run = async (seed: number) => {
+      await tell('DELETE', '/faults');
+      await fault({ kind: 'status', match: { id: b.base }, status: 500, count: 1000, probability: 0.3, seed });
+      const statuses = [];
+      for (let i = 0; i < 60; i++) statuses.push((await ask(world, ['GET', b.base])).status);
+      return statuses;
+    };
+    const [one, again, other] = [await run(7), await run(7), await run(8)];
+    expect(again).toEqual(one);
+    expect(other).not.toEqual(one);
+    expect(one.filter((status) => status === 500).length).toBeGreaterThan(8);
+    expect(one.filter((status) => status === 500).length).toBeLessThan(30);
+  });
+
+  test('skip: the third one', async () => {
+    const b = await freshGroup(world);
+    await fault({ kind: 'status', match: { id: b.base }, status: 500, skip: 2 });
+    const statuses = [];
+    for (let i = 0; i < 4; i++) statuses.push((await ask(world, ['GET', b.base])).status);
+    expect(statuses).toEqual([200, 200, 500, 200]);
+  });
+
   test('cut: the request is carried out and the answer is lost', async () => {
     const b = await freshGroup(world);
     const nsg = b.net('networkSecurityGroups', 'nsg');

@@ -17,6 +17,11 @@ export interface Fault {
   kind: 'throttle' | 'status' | 'hang' | 'slow' | 'cut' | 'failOperation' | 'allocationFailure';
   /** How many requests still meet it. */
   count: number;
+  /** How many that match pass before. */
+  skip?: number;
+  /** The share of those that match which meets it, from a sequence that `seed` fixes. */
+  probability?: number;
+  seed?: number;
   status?: number;
   code?: string;
   message?: string;
@@ -38,6 +43,10 @@ export class Faults {
       throw new ArmError(400, 'BadRequest', `'kind' must be one of ${kinds.join(', ')}; it is '${String(kind)}'.`);
     if (!Number.isInteger(count) || Number(count) < 1)
       throw new ArmError(400, 'BadRequest', `'count' must be a whole number from 1; it is '${String(count)}'.`);
+    if (rest.probability !== undefined && !(rest.probability > 0 && rest.probability <= 1))
+      throw new ArmError(400, 'BadRequest', `'probability' must be above 0 and at most 1.`);
+    if (rest.seed !== undefined && (!Number.isInteger(rest.seed) || rest.seed === 0))
+      throw new ArmError(400, 'BadRequest', `'seed' must be a whole number other than 0.`);
     const fault = {
       ...rest,
       id: randomUUID(),
@@ -95,12 +104,28 @@ export class Faults {
     action: string | undefined,
     wanted: (fault: Fault) => boolean,
   ): Fault | undefined {
-    const fault = this.#faults.find((f) => wanted(f) && matches(f.match, request, type, action));
+    const fault = this.#faults.find((f) => wanted(f) && matches(f.match, request, type, action) && strikes(f));
     if (fault === undefined) return undefined;
     fault.count -= 1;
     if (fault.count <= 0) this.#faults.splice(this.#faults.indexOf(fault), 1);
     return fault;
   }
+}
+
+/** Counts down what is skipped, and throws the dice. */
+function strikes(fault: Fault): boolean {
+  if (fault.skip !== undefined && fault.skip > 0) {
+    fault.skip -= 1;
+    return false;
+  }
+  if (fault.probability === undefined) return true;
+  // xorshift32: the same seed gives the same run.
+  let x = fault.seed ?? 1;
+  x ^= x << 13;
+  x ^= x >>> 17;
+  x ^= x << 5;
+  fault.seed = x;
+  return (x >>> 0) / 2 ** 32 < fault.probability;
 }
 
 const same = (a: string | undefined, b: string | undefined): boolean =>
