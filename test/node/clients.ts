@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { describeCertificate } from '../../shared/certificates.ts';
 import { nodePorts } from '../../shared/node/ports.ts';
-import { type Proxies, type Proxy, publicName } from './proxies.ts';
+import { type Proxies, publicName, type RunningProxy } from './proxies.ts';
 
 export interface Answer {
   status: number;
@@ -15,7 +15,7 @@ export interface Answer {
   body: string;
 }
 
-const secure = (proxies: Proxies, to: Proxy, more: RequestOptions): RequestOptions => ({
+const secure = (proxies: Proxies, to: RunningProxy, more: RequestOptions): RequestOptions => ({
   host: to.node.address,
   port: nodePorts.ingress,
   servername: publicName,
@@ -26,7 +26,7 @@ const secure = (proxies: Proxies, to: Proxy, more: RequestOptions): RequestOptio
 });
 
 /** One request on a flow of its own, as a browser behind the balancer would send it to this node. */
-export function get(proxies: Proxies, to: Proxy, more: RequestOptions = {}): Promise<Answer> {
+export function get(proxies: Proxies, to: RunningProxy, more: RequestOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(secure(proxies, to, more), (response) => {
       const parts: Buffer[] = [];
@@ -51,7 +51,7 @@ export const cookieOf = (answer: Answer): string => (answer.headers['set-cookie'
 /** An answer that goes on until `close`: `next` waits for more of it and fails when it has ended. */
 export function openStream(
   proxies: Proxies,
-  to: Proxy,
+  to: RunningProxy,
   cookie: string,
 ): Promise<{ next(): Promise<string>; fingerprint: string; close(): void }> {
   return new Promise((resolve, reject) => {
@@ -82,7 +82,7 @@ function nextData(stream: Readable): Promise<string> {
 /** A WebSocket's handshake, then raw bytes: `say` sends and returns the echo. */
 export function openTunnel(
   proxies: Proxies,
-  to: Proxy,
+  to: RunningProxy,
   cookie: string,
 ): Promise<{ say(text: string): Promise<string>; close(): void }> {
   return new Promise((resolve, reject) => {
@@ -112,7 +112,7 @@ export function openTunnel(
 /** The same over HTTP/2, as browsers do where the server offers it (RFC 8441). */
 export async function openTunnelOverHttp2(
   proxies: Proxies,
-  to: Proxy,
+  to: RunningProxy,
   cookie: string,
 ): Promise<{ say(text: string): Promise<string>; close(): void }> {
   const session = connectHttp2(`https://${to.node.address}:${nodePorts.ingress}`, {
@@ -141,7 +141,7 @@ export async function openTunnelOverHttp2(
 }
 
 /** What the balancer's probe sees. */
-export async function probe({ node }: Proxy): Promise<number> {
+export async function probe({ node }: RunningProxy): Promise<number> {
   const response = await fetch(`http://${node.address}:${nodePorts.probe}/health`);
   await response.body?.cancel();
   return response.status;

@@ -84,7 +84,7 @@ function stream(name: string, response: ServerResponse): void {
   response.on('close', () => clearInterval(timer));
 }
 
-export interface Proxy {
+export interface RunningProxy {
   node: ProxyNode;
   directory: string;
   master: ChildProcess;
@@ -96,7 +96,7 @@ export interface Proxy {
 export interface Proxies {
   authority: Authority;
   certificate: string;
-  nodes: Proxy[];
+  nodes: RunningProxy[];
   stop(): Promise<void>;
 }
 
@@ -150,7 +150,7 @@ async function startProxy(
   others: readonly { name: string; address: string }[],
   certificate: string,
   trusted: string,
-): Promise<Proxy> {
+): Promise<RunningProxy> {
   const directory = mkdtempSync(join(tmpdir(), 'molcajete-proxy-'));
   const write = (draining: readonly string[]): void => {
     const peers = others.map(({ name, address }) => ({ name, address, draining: draining.includes(name) }));
@@ -225,7 +225,7 @@ export const inPlace = (text: string, directory: string, lo: string): string =>
     .replaceAll('127.0.0.1', lo)
     .replace(/^ {2}(user|group) haproxy\n/gm, '');
 
-async function stopProxy({ master, web, directory }: Proxy): Promise<void> {
+async function stopProxy({ master, web, directory }: RunningProxy): Promise<void> {
   const ended = new Promise((resolve) =>
     master.exitCode === null ? master.once('exit', resolve) : resolve(undefined),
   );
