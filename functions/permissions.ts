@@ -1,10 +1,11 @@
 import { change, read } from '../shared/guacamole/change.ts';
 import { type EntityType, getEntity } from '../shared/guacamole/entities.ts';
-import { failures, JSON_PATCH } from '../shared/guacamole/http/answers.ts';
+import { failures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
+import { grantPatch } from '../shared/guacamole/http/grantPatch.ts';
 import { patchPermissions } from '../shared/guacamole/permissionPatch.ts';
 import { getEffectivePermissions, getPermissions } from '../shared/guacamole/permissions.ts';
-import { grantPatchBody, permissionsShape } from '../shared/guacamole/shapes.ts';
+import { permissionsShape } from '../shared/guacamole/shapes.ts';
 import type { Route } from '../shared/http.ts';
 
 const answer = { 200: { description: 'Identifiers to permissions', schema: permissionsShape }, ...failures };
@@ -50,12 +51,8 @@ function routesOf(deps: DatabaseDeps, kind: 'users' | 'user-groups', name: strin
       {
         operationId: `${name}_UpdatePermissions`,
         summary: "Grants and revokes, all or none, in Guacamole's JSON Patch",
-        method: 'PATCH',
+        ...grantPatch,
         path: `${below}/permissions`,
-        role: 'Connection.Admin',
-        body: grantPatchBody,
-        contentTypes: JSON_PATCH,
-        maxBodyBytes: 8 * 1024 * 1024,
         responses: answer,
       },
       async ({ db, auditId, params, body, caller }) =>

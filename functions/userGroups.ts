@@ -2,17 +2,12 @@ import { z } from 'zod';
 import { change, read } from '../shared/guacamole/change.ts';
 import { getEntity } from '../shared/guacamole/entities.ts';
 import { refuseAdministrators } from '../shared/guacamole/guards.ts';
-import { failures, JSON_PATCH } from '../shared/guacamole/http/answers.ts';
+import { failures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
 import { type Directory, directoryRoutes, noWriteQuery } from '../shared/guacamole/http/directory.ts';
+import { grantPatch } from '../shared/guacamole/http/grantPatch.ts';
 import { patchGroupsOf, patchMembers, readGroupsOf, readMembers } from '../shared/guacamole/members.ts';
-import {
-  grantPatchBody,
-  userGroupBody,
-  userGroupPatch,
-  userGroupReplacement,
-  userGroupShape,
-} from '../shared/guacamole/shapes.ts';
+import { userGroupBody, userGroupPatch, userGroupReplacement, userGroupShape } from '../shared/guacamole/shapes.ts';
 import {
   createUserGroup,
   deleteUserGroup,
@@ -94,12 +89,8 @@ function membersRoutes(deps: DatabaseDeps): Route[] {
       {
         operationId: 'UserGroups_UpdateMembers',
         summary: 'Adds and removes members, all or none: paths /memberUsers and /memberUserGroups',
-        method: 'PATCH',
+        ...grantPatch,
         path,
-        role: 'Connection.Admin',
-        body: grantPatchBody,
-        contentTypes: JSON_PATCH,
-        maxBodyBytes: 8 * 1024 * 1024,
         responses: answer,
       },
       async ({ db, auditId, params, body, caller }) =>
@@ -143,12 +134,8 @@ function groupsOfRoutes(
       {
         operationId: `${name}_UpdateGroups`,
         summary: 'Puts it into user groups and takes it out, all or none: path /',
-        method: 'PATCH',
+        ...grantPatch,
         path,
-        role: 'Connection.Admin',
-        body: grantPatchBody,
-        contentTypes: JSON_PATCH,
-        maxBodyBytes: 8 * 1024 * 1024,
         responses: answer,
       },
       async ({ db, auditId, params, body, caller }) =>

@@ -163,8 +163,12 @@ async function readText(request: HttpRequest, limit: number): Promise<string> {
   }
 }
 
+/** No body of ours nests deeper than a few levels; far deeper ones would exhaust the stack. */
+const deepestBody = 64;
+
 /** Text that is not well-formed Unicode (a lone surrogate) can be stored nowhere. */
-function refuseBrokenText(value: unknown, where: string, path = ''): void {
+function refuseBrokenText(value: unknown, where: string, path = '', depth = 0): void {
+  if (depth > deepestBody) throw new ApiError(400, 'InvalidJson', `The ${where} is nested too deep.`);
   if (typeof value === 'string') {
     if (!value.isWellFormed()) {
       throw new ApiError(400, 'InvalidText', `${path || where} holds a lone surrogate, which is not Unicode text.`, {
@@ -173,8 +177,8 @@ function refuseBrokenText(value: unknown, where: string, path = ''): void {
     }
   } else if (typeof value === 'object' && value !== null) {
     for (const [name, member] of Object.entries(value)) {
-      refuseBrokenText(name, where, path);
-      refuseBrokenText(member, where, path === '' ? name : `${path}.${name}`);
+      refuseBrokenText(name, where, path, depth + 1);
+      refuseBrokenText(member, where, path === '' ? name : `${path}.${name}`, depth + 1);
     }
   }
 }

@@ -13,9 +13,6 @@ const number = (error: unknown): number | undefined => (error as DatabaseError |
 /** A unique key holds this value already. */
 export const isDuplicate = (error: unknown): boolean => number(error) === 1062;
 
-/** A foreign key points at a row that is not there (any more). */
-export const isMissingReference = (error: unknown): boolean => number(error) === 1452;
-
 /** The server chose this transaction to end a deadlock; run again, it will pass. */
 export const isDeadlock = (error: unknown): boolean => number(error) === 1213;
 

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { guacamoleRoutes } from '../../functions/guacamole.ts';
-import { type Answer, startApi, type TestApi } from './api.ts';
-import { startMariadb, type TestServer } from './mariadb.ts';
+import type { Answer } from './api.ts';
+import { useApi } from './suite.ts';
 
 /** Texts that something somewhere may choke on. */
 const TEXTS: Record<string, string> = {
@@ -63,17 +63,10 @@ const BODIES: Record<string, { path: string; body: Record<string, unknown>; fiel
   },
 };
 
-let server: TestServer;
-let api: TestApi;
+const api = useApi();
 beforeAll(async () => {
-  server = await startMariadb();
-  api = await startApi(server);
   await seed();
 }, 60_000);
-afterAll(async () => {
-  await api.close();
-  await server.stop();
-});
 
 async function seed(): Promise<void> {
   await api.clear();
@@ -118,7 +111,19 @@ describe.each(Object.entries(BODIES))('the body of a %s', (_kind, { path, body, 
   });
 
   it('is refused when it is no object, has other fields, or is not there', async () => {
-    for (const raw of ['', 'null', '[]', '"x"', '7', '{', '{"name":"\\ud800"}', JSON.stringify({ ...body, nmae: 1 })]) {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const nested = `{"name":${deep}}`;
+    for (const raw of [
+      nested,
+      '',
+      'null',
+      '[]',
+      '"x"',
+      '7',
+      '{',
+      '{"name":"\\ud800"}',
+      JSON.stringify({ ...body, nmae: 1 }),
+    ]) {
       const answer = await api.call('POST', path, { raw });
       expectClear(answer, raw);
       expect(answer.status, raw).toBe(400);

@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startApi, type TestApi } from './api.ts';
-import { startMariadb, type TestServer } from './mariadb.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { TestApi } from './api.ts';
+import { useApi } from './suite.ts';
 
 /** Guacamole fills it in when a session starts. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a token of Guacamole
 const TOKEN = '${GUAC_PASSWORD}';
 
-let server: TestServer;
-let api: TestApi;
-beforeAll(async () => {
-  server = await startMariadb();
-  api = await startApi(server);
-}, 60_000);
-afterAll(async () => {
-  await api.close();
-  await server.stop();
-});
+const api = useApi();
 let counter = 0;
 let name: string;
 beforeEach(() => {

@@ -1,20 +1,10 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startApi, type TestApi } from './api.ts';
-import { startMariadb, type TestServer } from './mariadb.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { PlainModel, type Step, stepArbitrary } from './plainModel.ts';
+import { useApi } from './suite.ts';
 
-let server: TestServer;
-let api: TestApi;
-beforeAll(async () => {
-  server = await startMariadb();
-  api = await startApi(server);
-}, 60_000);
-afterAll(async () => {
-  await api.close();
-  await server.stop();
-});
+const api = useApi();
 beforeEach(() => api.clear());
 
 describe('writers at the same moment', () => {

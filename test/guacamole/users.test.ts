@@ -1,18 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../shared/guacamole/passwords.ts';
-import { startApi, type TestApi } from './api.ts';
-import { startMariadb, type TestServer } from './mariadb.ts';
+import { useApi } from './suite.ts';
 
-let server: TestServer;
-let api: TestApi;
-beforeAll(async () => {
-  server = await startMariadb();
-  api = await startApi(server);
-}, 60_000);
-afterAll(async () => {
-  await api.close();
-  await server.stop();
-});
+const api = useApi();
 beforeEach(() => api.clear());
 
 const user = (username: string, more: object = {}) => api.call('POST', '/users', { body: { username, ...more } });
