@@ -141,6 +141,14 @@ describe('The replay of an action list', () => {
     });
   });
 
+  it('schedules nothing more for one that is terminated', () => {
+    const history = [scheduled(0, 'a'), completed(0), event(eventType.executionTerminated, { Input: 'stop' })];
+    expect(run(history, answer([call('a'), call('b')]))).toMatchObject({
+      scheduled: [],
+      completion: { status: 'Terminated', output: 'stop' },
+    });
+  });
+
   it('carries events that nobody waited for into the next generation', () => {
     const again = action({ actionType: 4, input: { n: 2 } });
     const decision = run([raised('later')], answer([again], { isDone: true }));
