@@ -235,7 +235,7 @@ test('what a user must not read is not there', async () => {
     .selectFrom('guacamole_user')
     .select(['password_hash', 'password_salt'])
     .executeTakeFirstOrThrow();
-  await sql`INSERT INTO guacamole_entity (entity_id, name, type) VALUES (50, 'ana', 'USER'), (51, 'staff', 'USER_GROUP'), (52, 'all', 'USER_GROUP')`.execute(
+  await sql`INSERT INTO guacamole_entity (entity_id, name, type) VALUES (50, 'ana', 'USER'), (51, 'staff', 'USER_GROUP'), (52, 'all', 'USER_GROUP'), (53, 'others', 'USER_GROUP')`.execute(
     database,
   );
   await sql`INSERT INTO guacamole_user (entity_id, password_hash, password_salt, password_date) VALUES (50, ${salted.password_hash}, ${salted.password_salt}, UTC_TIMESTAMP())`.execute(
@@ -245,7 +245,7 @@ test('what a user must not read is not there', async () => {
   await sql`INSERT INTO guacamole_user_group_member (user_group_id, member_entity_id) VALUES (1, 50), (2, 51)`.execute(
     database,
   );
-  await sql`INSERT INTO guacamole_connection_permission (entity_id, connection_id, permission) VALUES (52, 1, 'READ')`.execute(
+  await sql`INSERT INTO guacamole_connection_permission (entity_id, connection_id, permission) VALUES (52, 1, 'READ'), (53, 2, 'READ'), (50, 2, 'UPDATE')`.execute(
     database,
   );
   const login = await logIn('ana');
