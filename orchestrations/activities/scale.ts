@@ -15,13 +15,15 @@ import { nodeHealthStep } from '../../shared/steps/nodeHealth.ts';
 import { findJumpServer, type JumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findHeldLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
-import type { Failure } from '../../shared/store/operations.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
 import { carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts';
 
 /** Nodes and database that are not up by then need a person, or a repair, which must not be kept waiting for ever. Seconds. */
 const longestStart = 1800;
+/** So long a node that stays is waited for to be healthy, before others are taken out of service. Seconds. */
+const patienceSeconds = 60;
 
 /** Brings the jump server nearer to the number of nodes that was ordered, as far as one call's budget goes. */
 export const scaleNodes =
@@ -37,7 +39,7 @@ export const scaleNodes =
     const allowed = () => permit(deps, holder);
     const fleet = await unlessStopped(aim(deps, server, count, allowed));
     if (fleet instanceof Stopped) return { state: fleet.reason };
-    if ('code' in fleet) return { state: 'failed', failure: fleet };
+    if (fleet === undefined) return noneHealthy(secondsAfter(lease.requestedAt, patienceSeconds) > deps.now());
     const known = await knownOutputs(deps, jumpServer);
     const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
     const progress = await carryOutSteps(deps, holder, steps, {
@@ -50,28 +52,38 @@ export const scaleNodes =
     return confirmed instanceof Stopped ? { state: confirmed.reason } : progress;
   };
 
-/** Records which nodes are to come and go. Repeating it changes nothing: as many as ordered are meant to be up then. */
+/**
+ * Records which nodes are to come and go. Repeating it changes nothing: as many as ordered are meant to be up then. Undefined, and
+ * nothing recorded, when no node that would stay is healthy.
+ */
 async function aim(
   deps: Deps,
   { name, spec }: JumpServer,
   count: number,
   allowed: () => Promise<void>,
-): Promise<NodeRecord[] | Failure> {
+): Promise<NodeRecord[] | undefined> {
   const recorded = await listNodes(deps.tables, name);
   const before = fleetOf(spec, recorded, deps.now());
   const changes = changesFor(before, count, deps.now(), durationSeconds(spec.scaling.drainTimeout));
   const after = withChanges(before, changes);
   const fewer = changes.some(({ state }) => state === 'draining');
-  if (fewer && count > 0 && !(await anotherIsHealthy(deps, name, after))) return noneHealthy;
+  if (fewer && count > 0 && !(await anotherIsHealthy(deps, name, after))) return undefined;
   await writeNodes(deps, name, recorded.length === 0 ? after : changes, allowed);
   return after;
 }
 
-const noneHealthy: Failure = {
-  code: 'NoHealthyNode',
-  message: 'None of the nodes that would stay is healthy, so none was taken out of service.',
-  advice: 'It is tried again once a node that stays has been repaired.',
-};
+/** A node that has just taken a new configuration says so for some seconds; one that is broken must be free to be repaired. */
+const noneHealthy = (patient: boolean): Progress =>
+  patient
+    ? { state: 'pending', waitSeconds: 2 }
+    : {
+        state: 'failed',
+        failure: {
+          code: 'NoHealthyNode',
+          message: 'None of the nodes that would stay is healthy, so none was taken out of service.',
+          advice: 'It is tried again once a node that stays has been repaired.',
+        },
+      };
 
 interface Scaling {
   deps: Deps;

@@ -67,7 +67,7 @@ export interface DesiredNodeInput {
 }
 
 /** While a jump server is being made, its nodes are waited for; while nodes come and go, the word of the others is, too. */
-const reportEverySeconds = { bootstrapping: 2, changing: 5, settled: 30 };
+const reportEverySeconds = { bootstrapping: 2, changing: 2, settled: 30 };
 
 /** Pure: equal input (peers in any order) gives an equal version. */
 export function desiredNodeState(input: DesiredNodeInput): DesiredNodeState {
