@@ -32,19 +32,6 @@ export function parsePath(pathname: string): ArmPath {
   return path;
 }
 
-/** `Microsoft.Network/virtualNetworks/subnets` and the names of an id's own part. */
-export function typeAndNames(id: string): { type: string; names: string[] } {
-  const path = parsePath(id);
-  if (path.namespace === undefined) {
-    if (path.segments.length === 4) return { type: 'Microsoft.Resources/resourceGroups', names: [path.group ?? ''] };
-    return { type: 'Microsoft.Resources/subscriptions', names: [path.subscription ?? ''] };
-  }
-  return {
-    type: [path.namespace, ...path.tail.filter((_, i) => i % 2 === 0)].join('/'),
-    names: path.tail.filter((_, i) => i % 2 === 1),
-  };
-}
-
 export const lastName = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
 
 /** The id without its last `/type/name`. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ArmResource } from '../contract.ts';
 import type { Stored } from '../state.ts';
 import { type ArmEnv, kindOf } from './env.ts';
-import { key, lastName, parentId } from './ids.ts';
+import { key, parentId } from './ids.ts';
 import type { ArmRequest, Kind } from './kind.ts';
 import { asObject, objects, setAt } from './values.ts';
 
@@ -76,5 +76,3 @@ export function completeParts(kind: Kind, resource: Stored): void {
 /** The word for a resource's state, whichever member it is kept in. */
 export const stateOf = (kind: Kind | undefined, resource: ArmResource): string =>
   String(resource.properties[kind?.state?.property ?? 'provisioningState'] ?? 'Succeeded');
-
-export const nameOf = (id: string): string => lastName(id);
