@@ -23,7 +23,7 @@ const server = (name: string, address: string) => `write_files:
       class Server(socketserver.ThreadingMixIn, http.server.HTTPServer): daemon_threads = True
       class Tcp(socketserver.ThreadingTCPServer): daemon_threads = True; allow_reuse_address = True
       threading.Thread(target=Server((sys.argv[1], 8081), Health).serve_forever).start()
-      threading.Thread(target=Tcp((sys.argv[1], 22), Echo).serve_forever).start()
+      threading.Thread(target=Tcp((sys.argv[1], 2222), Echo).serve_forever).start()
       Tcp((sys.argv[1], 8443), Echo).serve_forever()
   - path: /etc/systemd/system/test.service
     content: |
@@ -45,7 +45,7 @@ beforeAll(async () => {
   const rules = [
     { name: 'users', priority: 100, source: '127.0.0.8/29', port: '8443' },
     { name: 'probe', priority: 110, source: 'AzureLoadBalancer', port: '8081' },
-    { name: 'no-ssh', priority: 120, source: 'VirtualNetwork', port: '22', access: 'Deny' as const },
+    { name: 'no-ssh', priority: 120, source: 'VirtualNetwork', port: '2222', access: 'Deny' as const },
   ];
   const network = await putNetwork(world, 'hub', '10.20.0.0/16', rules, ['spoke']);
   const spoke = await putNetwork(world, 'spoke', '10.30.0.0/16', [], ['hub']);
@@ -117,12 +117,12 @@ test.concurrent('members and peered networks reach a node, but not the port that
     const wire = wireOf(world, nics[0] as ArmResource);
     expect(await hello(wireOf(world, from), wire, 8443)).toBe(`a ${wireOf(world, from)}`);
     expect(world.fabric.connectivity(from.id, vms[0]?.id ?? '', 8443).result).toBe('open');
-    expect(world.fabric.connectivity(from.id, vms[0]?.id ?? '', 22)).toMatchObject({
+    expect(world.fabric.connectivity(from.id, vms[0]?.id ?? '', 2222)).toMatchObject({
       result: 'denied',
       detail: 'rule no-ssh of hub-nsg (inbound)',
     });
   }
-  await expect(hello(wireOf(world, spoke), wireOf(world, nics[0] as ArmResource), 22)).rejects.toThrow(
+  await expect(hello(wireOf(world, spoke), wireOf(world, nics[0] as ArmResource), 2222)).rejects.toThrow(
     'closed without a word',
   );
 });
