@@ -44,7 +44,7 @@ export const nodeRoutes = (deps: Deps): Route[] => [
       const desired = desiredNode(params.name, server.spec, fleet, outputs, params.node);
       if (desired === undefined) {
         throw new ApiError(503, 'NotReadyYet', 'The jump server is still being made. Report again.', {
-          headers: { 'Retry-After': '5' },
+          headers: { 'Retry-After': '2' },
         });
       }
       const reportEverySeconds = Math.min(desired.reportEverySeconds, deps.config.MOLCAJETE_REPORT_SECONDS);

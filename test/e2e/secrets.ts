@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { controlIdentity, principalOf, vault, vaults } from './azure.ts';
 import type { World } from './world.ts';
 
-/** Directories of the state that may hold secrets: the vaults themselves, MySQL's data, the authority's keys, guests' own disks. */
-const allowed = /^azure\/(vaults|mysql|ca|tls|certificates|keys|identity|guests|cache)/;
+/** What may hold secrets: the vaults themselves, MySQL's data, the local authority's keys. */
+const allowed = /^azure\/(vaults|mysql|ca|tls|certificates|keys|identity|cache)/;
 
 /** The words that must not be found: passwords and private keys, whole. */
 export async function secretValues(world: World): Promise<string[]> {
@@ -30,7 +30,7 @@ export function findIn(dir: string, secrets: readonly string[]): string[] {
   const visit = (path: string): void => {
     const name = relative(dir, path);
     if (allowed.test(name)) return;
-    const stat = statSync(path, { throwIfNoEntry: false });
+    const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat?.isDirectory()) for (const entry of readdirSync(path)) visit(join(path, entry));
     if (stat?.isFile() !== true) return;
     const content = readFileSync(path);

@@ -148,17 +148,19 @@ describe.concurrent('the agent', () => {
         'REMOTE_IP_VALVE_ENABLED=true',
       ]),
     );
-    expect(node.file('secrets/mysql-password')).toBe(accounts.one.password);
+    expect(node.file('private/secrets/mysql-password')).toBe(accounts.one.password);
     expect(node.file('versions.env')).toBe('GUACAMOLE_VERSION=1.6.0\n');
     const mode = (name: string): string => (statSync(join(node.base, name)).mode & 0o777).toString(8);
-    expect(['', 'certificate.pem', 'database.cnf', 'guacamole.env', 'account.json', 'state.json'].map(mode)).toEqual([
-      '700',
-      '600',
-      '600',
-      '600',
-      '600',
-      '600',
-    ]);
+    expect(
+      [
+        '',
+        'private/certificate.pem',
+        'private/database.cnf',
+        'guacamole.env',
+        'private/account.json',
+        'state.json',
+      ].map(mode),
+    ).toEqual(['700', '600', '600', '600', '600', '600']);
     for (const secret of [accounts.one.password, 'token-of', 'PRIVATE KEY']) expect(node.log()).not.toContain(secret);
   });
 
@@ -234,7 +236,10 @@ describe.concurrent('the agent', () => {
       const report = await node.nextReport(({ haproxy }) => !haproxy.healthy, 'a complaint');
       expect(report.haproxy.detail).toContain(why);
       expect(report.applied).toBe(good.version);
-      expect([node.file('haproxy.cfg'), node.file('certificate.pem')]).toEqual([good.haproxyConfig, certificates[0]]);
+      expect([node.file('haproxy.cfg'), node.file('private/certificate.pem')]).toEqual([
+        good.haproxyConfig,
+        certificates[0],
+      ]);
       expect(node.orders()).toEqual([]);
       node.desired = good;
       await node.nextReport((one) => isHealthy(one, good), 'good again');

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -37,7 +37,11 @@ describe('the configuration', () => {
     ['draining', named('a-1', true), [named('a-2')]],
   ])('is accepted by HAProxy without a warning for a node %s', async (_title, node, peers) => {
     const authority = await createAuthority();
-    writeFileSync(join(directory, 'certificate.pem'), await issueCertificate({ authority, jumpServer, names: [] }));
+    mkdirSync(join(directory, 'private'), { recursive: true });
+    writeFileSync(
+      join(directory, 'private/certificate.pem'),
+      await issueCertificate({ authority, jumpServer, names: [] }),
+    );
     writeFileSync(join(directory, 'peers.pem'), authority.certificate);
     const text = haproxyConfiguration({ node, peers, peerName: 'node.a.molcajete.internal' });
     writeFileSync(join(directory, 'haproxy.cfg'), text.replaceAll(nodeDirectory, directory));

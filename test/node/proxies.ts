@@ -1,7 +1,7 @@
 /** Real HAProxies of several nodes on addresses of their own, each with a small web server in Guacamole's place. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createConnection, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -161,7 +161,8 @@ async function startProxy(
     });
     writeFileSync(join(directory, 'haproxy.cfg'), inPlace(text, directory, lo));
   };
-  writeFileSync(join(directory, 'certificate.pem'), certificate, { mode: 0o600 });
+  mkdirSync(join(directory, 'private'));
+  writeFileSync(join(directory, 'private/certificate.pem'), certificate, { mode: 0o600 });
   writeFileSync(join(directory, 'peers.pem'), trusted);
   write([]);
   const web = await startWeb(node.name, lo);
@@ -192,7 +193,7 @@ async function startProxy(
     web,
     async reload({ draining = [], certificate: another, trusted: others }) {
       write(draining);
-      if (another) writeFileSync(join(directory, 'certificate.pem'), another);
+      if (another) writeFileSync(join(directory, 'private/certificate.pem'), another);
       if (others) writeFileSync(join(directory, 'peers.pem'), others);
       master.kill('SIGUSR2');
       await anotherWorker();

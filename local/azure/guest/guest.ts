@@ -15,6 +15,7 @@ import { shortPath } from '../fabric/shortPath.ts';
 import { parseCloudConfig } from './cloudConfig.ts';
 import { runCloudInit, type ScriptResult } from './cloudInit.ts';
 import { allWiresOf, type Machine, translateCommand } from './commands.ts';
+import { dropRun, emptyRun } from './memory.ts';
 import { mapPaths } from './paths.ts';
 import { answerShim, serveShims, shimPort, writeShims } from './shims.ts';
 import { openUnits, type Units } from './units.ts';
@@ -105,8 +106,8 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
   async function powerOn(): Promise<void> {
     machine = findMachine();
     const { nic, addresses } = machine;
-    rmSync(join(disk, 'run'), { recursive: true, force: true });
-    for (const path of ['run', 'opt', 'root', 'var/log', 'etc/systemd/system', 'etc/ssl/certs'])
+    emptyRun(disk);
+    for (const path of ['opt', 'root', 'var/log', 'etc/systemd/system', 'etc/ssl/certs'])
       mkdirSync(join(disk, path), { recursive: true });
     mkdirSync(logDir, { recursive: true });
     copyFileSync(context.certificates.caFile, join(disk, 'etc/ssl/certs/ca-certificates.crt'));
@@ -129,6 +130,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
       if ('closeAllConnections' in server) server.closeAllConnections();
     }
     servers = [];
+    dropRun(disk);
     rmSync(root, { force: true });
     if (nic) await parts.nics.detach(nic.id);
   }

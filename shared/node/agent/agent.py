@@ -10,7 +10,7 @@ import time
 import health
 from azure import Identity, http
 from desired import Node
-from machine import BASE, Json, Trouble, boot_id, log, read_json
+from machine import Json, Trouble, boot_id, log, prepare, read_json
 
 AGENT_VERSION = "1.0.0"
 # After a change the parts take a while to come up; the control plane waits for them.
@@ -86,8 +86,7 @@ class Agent:
 def main() -> None:
     """Reports for ever; after a failure with a growing, jittered pause."""
     os.umask(0o077)
-    os.chmod(BASE, 0o700)
-    os.chdir(BASE)
+    prepare()
     agent = Agent()
     failures = 0
     while True:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from azure import Identity
 from health import ACCOUNT
-from machine import BASE, Json, Trouble, is_active, last_line, log, read, read_json, run, systemctl, write
+from machine import BASE, PRIVATE, Json, Trouble, is_active, last_line, log, read, read_json, run, systemctl, write
 
-PROXY = ("haproxy.cfg", "certificate.pem", "peers.pem")
-PASSWORD = "secrets/mysql-password"
+CERTIFICATE = f"{PRIVATE}/certificate.pem"
+LOGIN = f"{PRIVATE}/account.json"
+PASSWORD = f"{PRIVATE}/secrets/mysql-password"
+PROXY = ("haproxy.cfg", CERTIFICATE, "peers.pem")
 TRUST = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
@@ -22,6 +24,9 @@ class Node:
         self.identity = identity
         self.state: Json = {"desired": None, "applied": None, "secrets": {}, "units": {}, **read_json("state.json")}
         self.problems: dict[str, str] = {}
+        for key, name in (("certificate", CERTIFICATE), ("database", LOGIN)):
+            if not read(name):  # gone with the last boot
+                self.state["secrets"].pop(key, None)
 
     def save(self) -> None:
         """Keeps the state for the next start, with or without a control plane."""
@@ -86,14 +91,14 @@ class Node:
         pem = self.fetch(desired, "certificate", "certificate")
         if pem is None:
             return False
-        trusted = authorities(pem) + authorities(read("certificate.pem").decode())
-        replace({"peers.pem": "".join(dict.fromkeys(trusted)), "certificate.pem": pem})
+        trusted = authorities(pem) + authorities(read(CERTIFICATE).decode())
+        replace({"peers.pem": "".join(dict.fromkeys(trusted)), CERTIFICATE: pem})
         self.fetched(desired, "certificate")
         return True
 
     def haproxy(self, desired: Json) -> bool:
         """A reload drops no session: the former worker carries what it has to its end."""
-        if not read("certificate.pem"):
+        if not read(CERTIFICATE):
             return False
         wanted = str(desired["haproxyConfig"])
         if wanted.encode() != read("haproxy.cfg"):
@@ -112,9 +117,9 @@ class Node:
         value = self.fetch(desired, "node-database", "database")
         if value is not None:
             json.loads(value)["username"], json.loads(value)["password"]  # broken ones never replace the account in force
-            write("account.json", value)
+            write(LOGIN, value)
             self.fetched(desired, "database")
-        account, database = read_json("account.json"), desired["database"]
+        account, database = read_json(LOGIN), desired["database"]
         if not database or not account:
             return False
         files = {
@@ -126,7 +131,7 @@ class Node:
         different = [name for name, (content, _) in files.items() if content.encode() != read(name)]
         for name in different:
             write(name, *files[name])
-        os.chmod(BASE / "secrets", 0o755)
+        os.chmod(BASE / PRIVATE / "secrets", 0o755)
         return bool(different)
 
     def guacamole(self, desired: Json) -> bool:

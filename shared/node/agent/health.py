@@ -4,9 +4,9 @@ import socket
 import time
 from collections.abc import Callable
 
-from machine import BASE, Json, Trouble, last_line, read, run
+from machine import BASE, PRIVATE, Json, Trouble, last_line, read, run
 
-ACCOUNT = "database.cnf"
+ACCOUNT = f"{PRIVATE}/database.cnf"
 # By then HAProxy has made its first checks of this node's own servers, the first in its configuration.
 FIRST_CHECK_SECONDS = 4.0
 

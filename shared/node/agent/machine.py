@@ -10,6 +10,7 @@ from typing import Any
 
 BASE = Path(__file__).resolve().parent
 RUN = BASE.parent.parent / "run" / "molcajete"
+PRIVATE = "private"
 
 Json = dict[str, Any]
 
@@ -60,9 +61,18 @@ def read_json(name: str) -> Json:
     return found if isinstance(found, dict) else {}
 
 
+def prepare() -> None:
+    """Our own directory for us alone, and in it the one for secrets: a link into /run, which is memory and does not outlive a boot."""
+    os.chmod(BASE, 0o700)
+    os.chdir(BASE)
+    RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
+    link = BASE / PRIVATE
+    if not link.is_symlink():
+        link.symlink_to(RUN, target_is_directory=True)
+
+
 def boot_id() -> str:
     """Changes at every boot: /run does not outlive one."""
-    RUN.mkdir(parents=True, exist_ok=True)
     path = RUN / "boot-id"
     if not path.exists():
         path.write_text(str(uuid.uuid4()))
