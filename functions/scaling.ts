@@ -41,7 +41,7 @@ const stretchShape = z.object({
 
 const scheduleShape = z.object({
   now: z.object({
-    desired: z.int().describe('With open sessions of the last minute.'),
+    desired: z.int().describe('What open sessions needed lately included.'),
     up: z.int().describe('Nodes that are up or coming up.'),
     reason: z.string(),
   }),

@@ -15,7 +15,7 @@ const probeSeconds = 12;
 /** How long after its deadline a node is waited for that never said that it drains. Seconds; twice the agent's longest interval. */
 const silentSeconds = 60;
 /** Looks at a draining node: often at first, later as often as it reports. Seconds. */
-const looks = { first: 1, firstFor: 60, later: 30 };
+const looks = { first: 1, firstFor: 45, later: 20 };
 
 /** Takes a node out of service: its sessions end by themselves or at its deadline, then its machine is deallocated. */
 export function restStep(
@@ -37,6 +37,8 @@ export function restStep(
     dependsOn: [],
     passing: true,
     async ensure(_outputs, attempt): Promise<Outcome> {
+      // It may wait for hours without a write: who cancels it should not.
+      await attempt.permit();
       const stored = await findReport(deps.tables, jumpServer, nodeName(jumpServer, node.number));
       record = await noteDraining(deps, jumpServer, record, stored, attempt);
       const open = whyNotYet(record, stored, deps.now(), othersStay);

@@ -56,12 +56,22 @@ async function sessionOn(node: string): Promise<OpenSession> {
   throw new Error(`No flow came to ${node}.`);
 }
 
-async function scale(count: number): Promise<OperationView> {
+async function scale(count: number, meanwhile: () => Promise<void> = async () => {}): Promise<OperationView> {
   const answer = await world.call('POST', `${base}/scale`, { body: { count } });
   expect(answer.status, answer.text).toBe(202);
+  await meanwhile();
   const operation = await world.follow(answer.headers.get('operation-location') ?? '');
   expect(operation.error).toBeUndefined();
   return operation;
+}
+
+/** Kills the Functions host at some moment of the operation and brings it back. */
+async function crash(withinSeconds: number): Promise<void> {
+  const seconds = Math.random() * withinSeconds;
+  console.log(`the host is killed after ${seconds.toFixed(2)} s`);
+  await delay(seconds * 1000);
+  await world.stack.killHost();
+  await world.stack.restartHost();
 }
 
 const statesOf = async (): Promise<string[]> =>
@@ -119,8 +129,8 @@ async function drainDeadline(node: string): Promise<Date> {
   }
 }
 
-test('two become one: an idle node does not wait for its deadline', async () => {
-  await scale(1);
+test('two become one, even if the host is killed: an idle node does not wait for its deadline', async () => {
+  await scale(1, () => crash(8));
   expect(await statesOf()).toEqual(['running', 'deallocated', 'deallocated']);
   expect(first.endedAt).toBeUndefined();
 });
@@ -139,7 +149,7 @@ test('no login failed that a retry within the time of the probe did not meet', a
 
 test('one becomes none: it hibernates, says so to whoever needs the database, and an equal PUT leaves it asleep', async () => {
   first.close();
-  await scale(0);
+  await scale(0, () => crash(4));
   const { status, spec: stored } = await found(base);
   expect(status.state).toBe('Hibernated');
   expect(new Set(Object.values(await powers()))).toEqual(new Set(['deallocated']));
