@@ -1,5 +1,4 @@
 import { appendFileSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,7 +12,7 @@ import { adminHandler } from './http/admin.ts';
 import { functionHandler } from './http/functionHandler.ts';
 import { bindingOfType, httpFunctions } from './http/functionRoutes.ts';
 import { Keys } from './http/keys.ts';
-import { listen, mainHandler, rpcHandler } from './http/server.ts';
+import { type Listening, listen, mainHandler, rpcHandler } from './http/server.ts';
 import { log } from './log.ts';
 import type { HostOptions } from './options.ts';
 import { applySettings, type HostConfig, readHostConfig } from './settings.ts';
@@ -24,6 +23,8 @@ import { type RegisteredFunction, type Trace, Worker } from './worker/worker.ts'
 
 /** How long running functions may take to finish when the host is stopped. */
 const stopLimitMs = 10_000;
+/** How long the last bytes of an answer may take once its function has ended. */
+const answerLimitMs = 1_000;
 
 export interface RunningHost {
   readonly port: number;
@@ -71,7 +72,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     );
   engine.start();
   timers.start();
-  const stop = () => stopHost(worker, database, engine, timers, [main.server, rpc.server]);
+  const stop = () => stopHost(worker, database, engine, timers, [main, rpc]);
   return { port: main.port, rpcPort: rpc.port, stop };
 }
 
@@ -111,9 +112,9 @@ async function stopHost(
   database: HubDatabase,
   engine: Engine,
   timers: Timers,
-  servers: readonly Server[],
+  servers: readonly Listening[],
 ): Promise<void> {
-  for (const server of servers) server.close();
+  for (const { server } of servers) server.close();
   timers.stop();
   engine.stop();
   await Promise.race([worker.idle(), delay(stopLimitMs, undefined, { ref: false })]);
@@ -124,7 +125,11 @@ async function stopHost(
       `${worker.running} functions are still running and are given up; activities among them run again at the next start.`,
     );
   await worker.runHooks('appTerminate', { hookData: {}, appHookData: worker.appHookData });
-  for (const server of servers) server.closeAllConnections();
+  await Promise.race([
+    Promise.all(servers.map((each) => each.answered())),
+    delay(answerLimitMs, undefined, { ref: false }),
+  ]);
+  for (const { server } of servers) server.closeAllConnections();
   engine.leave();
   database.close();
 }

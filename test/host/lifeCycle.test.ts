@@ -29,6 +29,18 @@ describe('The local host', () => {
     expect(await code).toBe(0);
   });
 
+  it('sends the rest of an answer that streams before it stops', async () => {
+    const streaming = appDirectory('streaming.cjs', {
+      'streaming.cjs': { copyOf: join(import.meta.dirname, 'app/streaming.cjs') },
+    });
+    host = await HostProcess.start(streaming);
+    const answer = await fetch(`${host.origin}/api/countdown`);
+    const code = host.end('SIGTERM');
+    expect(await answer.text()).toBe('3 2 1 0');
+    expect(await code).toBe(0);
+    streaming.remove();
+  });
+
   it('lets a running activity finish when it is told to stop, and goes on from there', async () => {
     const runs = join(directory.app, '../runs');
     writeFileSync(runs, '');

@@ -2,10 +2,10 @@ let last = 0n;
 
 /**
  * The present as .NET prints it: UTC, up to seven decimals, trailing zeros cut. Every call gives a later time than the one before,
- * as history relies on the order of its time stamps.
+ * as history relies on the order of its time stamps. It follows the wall clock, as a machine may have slept.
  */
 export function timestamp(): string {
-  const micros = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
+  const micros = BigInt(Date.now()) * 1000n;
   last = micros > last ? micros : last + 1n;
   return fromTicks(last * 10n);
 }

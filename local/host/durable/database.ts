@@ -23,6 +23,9 @@ const schema = `
   CREATE INDEX IF NOT EXISTS activities_owned ON activities (owner) WHERE owner IS NOT NULL;
 `;
 
+const modeAttempts = 100;
+const modeRetryMs = 20;
+
 export type Row = Record<string, SQLOutputValue>;
 
 /**
@@ -36,8 +39,21 @@ export class HubDatabase {
   constructor(dir: string, hubName: string) {
     mkdirSync(dir, { recursive: true });
     this.raw = new DatabaseSync(join(dir, `${hubName.replace(/[^\w-]/g, '_')}.sqlite`), { timeout: 10_000 });
-    this.raw.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    this.#useWriteAheadLog();
     this.transaction(() => this.raw.exec(schema));
+  }
+
+  /** The change of mode does not wait for a lock by itself: two hosts may be making the store at the same moment. */
+  #useWriteAheadLog(): void {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        this.raw.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+        return;
+      } catch (error) {
+        if (attempt >= modeAttempts) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, modeRetryMs);
+      }
+    }
   }
 
   /** Changes rows; the answer is how many. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { DurableApi } from '../durable/api.ts';
@@ -8,9 +9,21 @@ import { sendReply } from './reply.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
+/** A server that listens. */
+export interface Listening {
+  readonly server: Server;
+  readonly port: number;
+  /** Resolves when every answer that was begun or awaited has been sent. */
+  answered(): Promise<void>;
+}
+
 /** Starts a server on 127.0.0.1. Port 0 means any free one. */
-export async function listen(port: number, handler: Handler): Promise<{ server: Server; port: number }> {
+export async function listen(port: number, handler: Handler): Promise<Listening> {
+  const open = new Set<Promise<unknown>>();
   const server = createServer((request, response) => {
+    const closed = once(response, 'close').catch(() => undefined);
+    open.add(closed);
+    void closed.then(() => open.delete(closed));
     handler(request, response).catch((error: unknown) => {
       log(
         'error',
@@ -27,7 +40,10 @@ export async function listen(port: number, handler: Handler): Promise<{ server: 
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
   });
-  return { server, port: (server.address() as AddressInfo).port };
+  const answered = async (): Promise<void> => {
+    while (open.size) await Promise.all(open);
+  };
+  return { server, port: (server.address() as AddressInfo).port, answered };
 }
 
 export interface MainHandlers {

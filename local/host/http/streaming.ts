@@ -51,7 +51,10 @@ export function forward(
     else response.destroy();
   }, forwardLimitMs);
   limit.unref();
-  upstream.on('response', (answer) => passBack(answer, response));
+  upstream.on('response', (answer) => {
+    clearTimeout(limit);
+    passBack(answer, response);
+  });
   upstream.on('error', (error) => {
     if (response.headersSent) return void response.destroy(error);
     if (!response.destroyed) sendReply(response, { status: 502 });

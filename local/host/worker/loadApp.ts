@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Server as HttpServer } from 'node:http';
 import { registerHooks } from 'node:module';
 import { Server } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -75,6 +76,8 @@ class Disposable {
 async function onLoopback<T>(work: () => Promise<T>): Promise<T> {
   const original = Server.prototype.listen;
   const onlyLoopback = function (this: Server, ...args: unknown[]): Server {
+    // Its only client is this host, which must not meet a connection that is just being closed.
+    if (this instanceof HttpServer) this.keepAliveTimeout = 0;
     const callback = args.find((arg): arg is () => void => typeof arg === 'function');
     const port = typeof args[0] === 'number' ? args[0] : 0;
     return (original as (port: number, host: string, callback?: () => void) => Server).call(

@@ -28,6 +28,12 @@ app.http('endless', {
     })()),
   }),
 });
+app.http('countdown', {
+  methods: ['GET'],
+  handler: async () => ({
+    body: Readable.from((async function* () { yield '3'; for (let left = 2; left >= 0; left -= 1) { await sleep(200); yield ` ${left}`; } })()),
+  }),
+});
 app.http('aborted', { methods: ['GET'], handler: async () => ({ jsonBody: aborted }) });
 app.http('throws', { handler: async () => { throw new Error('a secret detail'); } });
 app.http('params', { methods: ['POST'], route: 'params/{name}/{sub?}', handler: async (request) => ({ jsonBody: { params: request.params, body: await request.text() } }) });
