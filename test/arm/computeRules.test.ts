@@ -384,6 +384,12 @@ const rules: Rule[] = [
     answers: [200, { properties: { virtualMachines: [{ id: expect.stringMatching(/virtualMachines\/vm$/) }] } }],
   },
   {
+    fact: 'a set and a zone exclude each other',
+    given: (b) => [...network(b), ['PUT', set(b), aligned]],
+    when: (b) => ['PUT', vm(b), b.vm({ availabilitySet: { id: set(b) } }, { zones: ['1'] })],
+    answers: [400, 'InvalidParameter'],
+  },
+  {
     fact: 'an identity of the system shows its principal in the answer',
     given: network,
     when: (b) => ['PUT', vm(b), b.vm({}, { identity: { type: 'SystemAssigned' } })],

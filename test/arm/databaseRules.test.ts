@@ -239,6 +239,27 @@ const servers: Rule[] = [
     answers: [202],
   },
   {
+    fact: 'storage of a server with a standby grows by itself',
+    given: (b) => [
+      [
+        'PUT',
+        db(b),
+        b.mysql(
+          { highAvailability: { mode: 'SameZone' }, storage: { storageSizeGB: 64, autoGrow: 'Disabled' } },
+          { sku: { name: 'Standard_D2ds_v4', tier: 'GeneralPurpose' } },
+        ),
+      ],
+    ],
+    when: (b) => ['GET', db(b)],
+    answers: [200, { properties: { storage: { autoGrow: 'Enabled' }, highAvailability: { state: 'Healthy' } } }],
+  },
+  {
+    fact: 'zone redundancy is chosen at creation',
+    given: (b) => [['PUT', db(b), b.mysql({}, { sku: { name: 'Standard_D2ds_v4', tier: 'GeneralPurpose' } })]],
+    when: (b) => ['PATCH', db(b), { properties: { highAvailability: { mode: 'ZoneRedundant' } } }],
+    answers: [400, 'HighAvailabilityZoneRedundantOnlyAtCreation'],
+  },
+  {
     fact: 'a misspelt property is refused',
     when: (b) => ['PUT', db(b), b.mysql({ verzion: '8.4' })],
     answers: [400, 'InvalidRequestContent'],

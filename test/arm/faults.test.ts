@@ -236,6 +236,17 @@ describe('a fault for the next requests that match', () => {
   });
 });
 
+test('failOperation: a MySQL server that does not stop is Ready again', async () => {
+  const b = await freshGroup(world);
+  const server = b.server('unstoppable');
+  await ask(world, ['PUT', server, b.mysql()]);
+  await settled(world);
+  await fault({ kind: 'failOperation', match: { id: server, action: 'stop' } });
+  await ask(world, ['POST', `${server}/stop`]);
+  await settled(world);
+  expect((await ask(world, ['GET', server])).body.properties.state).toBe('Ready');
+});
+
 test('after a failed creation the NIC is reserved for that VM, then free', async () => {
   // 180 s are 90 ms here.
   const compressed = await startWorld({ factor: 0.0005 });
@@ -344,6 +355,19 @@ test('what makes no sense is refused with the reason', async () => {
   expect(await fault({ kind: 'throttle', count: 0 })).toMatchObject({ status: 400 });
   expect(await fault({ kind: 'crash', match: { id: '/nowhere' } })).toMatchObject({ status: 404 });
   expect(await tell('GET', '/nothing')).toMatchObject({ status: 404 });
+});
+
+test('Resource Health says what it is told to', async () => {
+  const { b, vm } = await machine();
+  await ask(world, ['PUT', vm, b.vm()]);
+  await settled(world);
+  const health = async () =>
+    (await ask(world, ['GET', `${vm}/providers/Microsoft.ResourceHealth/availabilityStatuses/current`])).body
+      .properties;
+  expect(await health()).toMatchObject({ availabilityState: 'Available' });
+  const said = { availabilityState: 'Unavailable', context: 'Platform Initiated', reasonType: 'Unplanned' };
+  await tell('PUT', '/health', { id: vm, ...said });
+  expect(await health()).toMatchObject(said);
 });
 
 test('options change while it runs, and only known ones', async () => {

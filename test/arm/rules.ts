@@ -18,6 +18,7 @@ export interface Rule {
 }
 
 const versions: [part: RegExp, version: string][] = [
+  [/Microsoft\.ResourceHealth/i, '2025-05-01'],
   [/Microsoft\.Authorization\/locks/i, '2020-05-01'],
   [/Microsoft\.Authorization/i, '2022-04-01'],
   [/privateDnsZones/i, '2020-06-01'],

@@ -57,6 +57,7 @@ const served: Record<string, string[]> = {
     '2022-05-01-preview',
   ],
   'Microsoft.ManagedIdentity': ['2018-11-30', '2023-01-31', '2024-11-30'],
+  'Microsoft.ResourceHealth': ['2018-07-01', '2020-05-01', '2022-10-01', '2024-02-01', '2025-04-01', '2025-05-01'],
   'Microsoft.KeyVault': [
     '2021-10-01',
     '2022-07-01',

@@ -17,6 +17,7 @@ import { mysql } from './providers/mysql.ts';
 import { startForgotten } from './providers/mysqlServer.ts';
 import { network } from './providers/network.ts';
 import { privateDns } from './providers/privateDns.ts';
+import { resourceHealth } from './providers/resourceHealth.ts';
 import { resources } from './providers/resources.ts';
 import { makeRbac } from './rbac.ts';
 import { References } from './references.ts';
@@ -66,6 +67,7 @@ const providers: Provider[] = [
   managedIdentity,
   authorization,
   keyVault,
+  resourceHealth,
 ];
 
 export const allKinds: Map<string, Kind> = new Map(

@@ -45,6 +45,13 @@ function controlRoutes(arm: Arm, extras: ControlExtras): Record<string, Handler>
     'PUT /resources': (_query, body) => seed(arm, body),
     'DELETE /resources': (query) => vanish(arm, query),
     'PATCH /resources': (query, body) => change(arm, query, body),
+    'PUT /health': (_query, { id, ...said }) => {
+      const stored = arm.state.update(asText(id), (copy) => {
+        copy.internal.health = said;
+      });
+      if (stored === undefined) throw new ArmError(404, 'ResourceNotFound', `There is no resource '${asText(id)}'.`);
+      return said;
+    },
     'POST /connectivity': (_query, { from, to, port }) => {
       if (extras.connectivity === undefined) throw new ArmError(501, 'NotImplemented', 'No fabric is running.');
       return extras.connectivity(asText(from), asText(to), Number(port));

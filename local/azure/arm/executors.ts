@@ -82,9 +82,11 @@ function deleteExecutor(env: ArmEnv): Executor {
       kindOf(env, stored.type.slice(0, stored.type.lastIndexOf('/')))?.changed?.(env);
       return undefined;
     },
-    failed(operation) {
+    failed(operation, error) {
       const owner = row(operation.resourceId);
-      if (owner !== undefined) setState(env, owner.id, 'failed');
+      if (owner === undefined) return;
+      setState(env, owner.id, 'failed');
+      tellFailed(env, owner.id, error.code, false);
     },
   };
 }

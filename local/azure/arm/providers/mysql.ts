@@ -7,7 +7,15 @@ import type { Kind } from '../kind.ts';
 import type { Provider } from '../provider.ts';
 import { asObject, asText, defaults, getAt } from '../values.ts';
 import { connectionOf, disconnect, endpointsTo } from './endpointTargets.ts';
-import { invalid, prepareServer, requireReady, serverActions, serverStates, serverType } from './mysqlServer.ts';
+import {
+  afterFailure,
+  invalid,
+  prepareServer,
+  requireReady,
+  serverActions,
+  serverStates,
+  serverType,
+} from './mysqlServer.ts';
 import { configurationDefaults, flexibleServer } from './mysqlShapes.ts';
 import { joinSubnet } from './virtualNetworks.ts';
 
@@ -44,6 +52,9 @@ const kinds: Kind[] = [
       },
     ],
     prepare: prepareServer,
+    createVerb: (server) =>
+      getAt(server, 'properties.highAvailability.mode') === 'Disabled' ? 'create' : 'createWithHa',
+    failed: (copy, _code, created) => afterFailure(copy, created),
     checkDelete(server, env) {
       const state = asText(server.properties.state);
       if (state === 'Starting' || state === 'Stopping') requireReady(server, 'DropServer');

@@ -176,7 +176,15 @@ function checkHa(resource: Stored, existing: Stored | undefined): void {
       'HighAvailabilityZoneRedundantOnlyAtCreation',
       'Zone-redundant high availability can only be chosen when the server is created.',
     );
+  // Storage of a server with a standby always grows by itself.
+  if (enabled) resource.properties.storage = { ...asObject(resource.properties.storage), autoGrow: 'Enabled' };
   resource.properties.highAvailability = { ...ha, state: enabled ? 'Healthy' : 'NotEnabled' };
+}
+
+/** Only a creation that fails leaves a server that is good for nothing. */
+export function afterFailure(copy: Stored, created: boolean): void {
+  if (!created) copy.properties.state = copy.internal.stateBefore ?? 'Ready';
+  delete copy.internal.stateBefore;
 }
 
 /** A stopped server refuses everything but start. */
@@ -196,10 +204,12 @@ const during = (state: string, after: string, from: string[], operation: string)
       requireReady({ ...server, properties: { state: server.properties.state } }, operation);
   },
   begin(copy) {
+    copy.internal.stateBefore = copy.properties.state;
     copy.properties.state = state;
   },
   end(copy, _answer, env) {
     copy.properties.state = after;
+    delete copy.internal.stateBefore;
     copy.internal.stoppedAt = after === 'Stopped' ? env.clock.wall() : undefined;
     return undefined;
   },

@@ -142,8 +142,9 @@ function makeDisk({ resource, existing, env }: Draft): void {
 /** Which power state a failure leaves, and for how long a machine that never came up keeps its NICs to itself. */
 function afterFailure(copy: Stored, code: string, created: boolean, env: ArmEnv): void {
   const noHost = /Allocation|SkuNotAvailable|Quota/i.test(code);
-  if (!created) copy.internal.power = noHost ? 'deallocated' : (copy.internal.powerBefore ?? powerOf(copy));
-  else copy.internal.power = noHost ? 'deallocated' : /^OSProvisioning/.test(code) ? 'running' : 'stopped';
+  const between = ['creating', 'starting', 'stopping', 'deallocating'].includes(powerOf(copy));
+  if (created) copy.internal.power = noHost ? 'deallocated' : /^OSProvisioning/.test(code) ? 'running' : 'stopped';
+  else if (between) copy.internal.power = noHost ? 'deallocated' : (copy.internal.powerBefore ?? 'running');
   if (!created) return;
   const until = env.clock.wall() + reservedSeconds * 1000 * env.options.factor;
   for (const nic of objects(asObject(copy.properties.networkProfile).networkInterfaces))

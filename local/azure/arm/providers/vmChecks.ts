@@ -7,6 +7,12 @@ import { findSize } from './vmSizes.ts';
 
 /** What the compute provider refuses about a VM's body before it accepts it. Throws ArmError. */
 export function checkMachine(draft: Draft): void {
+  const { zones, properties } = draft.resource;
+  if (zones !== undefined && zones.length > 0 && properties.availabilitySet !== undefined)
+    throw invalidParameter(
+      'zones',
+      'Virtual Machine cannot be in an availability set and in a zone: the two exclude each other.',
+    );
   checkSize(draft);
   checkLogin(draft);
   checkInterfaces(draft);
