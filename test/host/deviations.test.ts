@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { deviations } from './deviations.ts';
-import { haveRecordings, recording, whyNot } from './recordings.ts';
+import { deviationOf, deviations } from './deviations.ts';
+import { modes } from './httpModes.ts';
+import { haveRecordings, recording, recordingsBetween, whyNot } from './recordings.ts';
 
 describe.skipIf(!haveRecordings)(`The list of deviations${whyNot}`, () => {
   it.each(deviations.map((each) => [each.recording, each.step ?? 'as a whole', each] as const))(
@@ -12,4 +13,10 @@ describe.skipIf(!haveRecordings)(`The list of deviations${whyNot}`, () => {
       expect(reason.length).toBeGreaterThan(10);
     },
   );
+
+  it('has every recording that is not replayed', () => {
+    const replayed = new Set([...recordingsBetween(10, 49), ...modes.flatMap(({ recordings }) => recordings)]);
+    const missing = recordingsBetween(0, 99).filter((name) => !replayed.has(name) && !deviationOf(name));
+    expect(missing).toEqual([]);
+  });
 });
