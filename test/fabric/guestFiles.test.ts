@@ -73,6 +73,7 @@ WantedBy=multi-user.target
   expect(unit).toMatchObject({
     ...{ type: 'notify', restart: 'always', restartMs: 2000, stopMs: 60_000, killMixed: true, installed: true },
     execStartPre: [{ argv: ['/usr/bin/docker', 'rm', 'x'], ignoreFailure: true }],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: systemd writes variables like this
     execStart: { argv: ['/usr/bin/run', '--name', 'two words', '${PORT}'] },
     environment: { A: '1', B: 'two words' },
     environmentFiles: [{ path: '/opt/env', optional: true }],

@@ -64,7 +64,7 @@ test('a stop takes what the unit has left behind, and nothing comes back', async
 test('environment files reach the process and its command line', async () => {
   writeFileSync(join(root, 'opt/env'), 'GREETING=hello\n');
   writeFileSync(join(root, 'opt/run.sh'), `echo "$1 $GREETING" > ${root}/opt/out\nsleep 60\n`);
-  write('a', 'EnvironmentFile=/opt/env\nExecStart=/bin/sh /opt/run.sh ${GREETING}');
+  write('a', 'EnvironmentFile=/opt/env\nExecStart=/bin/sh /opt/run.sh $GREETING');
   await units.start('a');
   expect(await until(() => existsSync(join(root, 'opt/out')) && readFileSync(join(root, 'opt/out'), 'utf8'))).toBe(
     'hello hello\n',

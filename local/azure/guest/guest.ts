@@ -15,6 +15,7 @@ import { shortPath } from '../fabric/shortPath.ts';
 import { parseCloudConfig } from './cloudConfig.ts';
 import { runCloudInit, type ScriptResult } from './cloudInit.ts';
 import { allWiresOf, type Machine, translateCommand } from './commands.ts';
+import { keepLogsSmall } from './logs.ts';
 import { dropRun, emptyRun } from './memory.ts';
 import { mapPaths } from './paths.ts';
 import { answerShim, serveShims, shimPort, writeShims } from './shims.ts';
@@ -63,6 +64,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
   let machine: Machine | undefined;
   let servers: (Server | TcpServer)[] = [];
   let frozen = false;
+  let endTrimming = (): void => {};
   let generation = 0;
   let booted: Promise<void> = Promise.resolve();
 
@@ -117,6 +119,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     const imds = createServer(parts.imds(vmId));
     const shims = serveShims((question) => answerShim(question, { units, translate, reboot: () => void reboot() }));
     servers = [imds, shims];
+    endTrimming = keepLogsSmall(logDir);
     await Promise.all([listening(imds, addresses.lo, imdsPort), listening(shims, addresses.lo, shimPort)]);
     await parts.nics.attach(nic.id, () => !frozen);
   }
@@ -125,6 +128,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     const nic = machine?.nic;
     machine = undefined;
     frozen = false;
+    endTrimming();
     for (const server of servers) {
       server.close();
       if ('closeAllConnections' in server) server.closeAllConnections();
