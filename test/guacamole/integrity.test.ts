@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { PlainModel, type Step, stepArbitrary } from './plainModel.ts';
+import { FIRST_STEPS, PlainModel, type Step, stepArbitrary } from './plainModel.ts';
 import { useApi } from './suite.ts';
 
 const api = useApi();
@@ -68,21 +68,31 @@ describe('writers at the same moment', () => {
 describe('any sequence of changes', () => {
   it('leaves the tree, the rows and everybody’s effective permissions as a plain model says', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(stepArbitrary, { minLength: 5, maxLength: 40 }), async (steps: Step[]) => {
-        await api.clear();
-        const model = new PlainModel();
-        for (const step of steps) await model.run(step, api);
-        expect(await model.readTree(api)).toEqual(model.tree());
-        for (const user of model.users) {
-          const effective = await api.call('GET', `/users/${user}/effective-permissions`);
-          expect(effective.body.connectionPermissions).toEqual(model.effective(user));
-        }
-        expect(await orphans()).toBe(0);
-      }),
-      { numRuns: 100 },
+      fc.asyncProperty(
+        fc.array(stepArbitrary, { minLength: 10, maxLength: 60, size: 'max' }),
+        async (steps: Step[]) => {
+          await api.clear();
+          const model = new PlainModel();
+          for (const [index, step] of [...FIRST_STEPS, ...steps].entries()) {
+            await model.run(step, api);
+            if (index % 8 === 7) await compare(model);
+          }
+          await compare(model);
+          expect(await orphans()).toBe(0);
+        },
+      ),
+      { numRuns: 30, interruptAfterTimeLimit: 40_000 },
     );
   }, 60_000);
 });
+
+async function compare(model: PlainModel): Promise<void> {
+  expect(await model.readTree(api)).toEqual(model.tree());
+  for (const user of model.users) {
+    const effective = await api.call('GET', `/users/${user}/effective-permissions`);
+    expect(effective.body.connectionPermissions).toEqual(model.effective(user));
+  }
+}
 
 /** Rows whose foreign keys point nowhere; the server's own constraints are not trusted here. */
 async function orphans(): Promise<number> {
