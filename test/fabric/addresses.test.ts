@@ -37,13 +37,12 @@ test('no two resources share an address, also after one has given its back', () 
   addresses.close();
 });
 
-test('every address is one that Linux can bind, and wires are recognised', () => {
+test('every address is one of the claimed network that Linux can bind', () => {
   const addresses = openAddresses(dir, '127.9');
   for (let at = 0; at < 300; at += 1) {
     const { wire, inner, lo } = addresses.nic(`/nics/${at}`);
     for (const address of [wire, inner, lo])
       expect(address).toMatch(/^127\.9\.\d{1,3}\.([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-4])$/);
-    expect([addresses.isWire(wire), addresses.isWire(inner), addresses.isWire(lo)]).toEqual([true, false, false]);
   }
   addresses.close();
 });

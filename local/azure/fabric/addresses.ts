@@ -34,8 +34,6 @@ export interface Addresses {
   platform: string;
   /** Nobody ever listens here: what cannot be reached is mapped to it. */
   nowhere: string;
-  /** True for an address that some NIC's wire could have. */
-  isWire(address: string): boolean;
   close(): void;
 }
 
@@ -97,11 +95,6 @@ export function openAddresses(dir: string, range: string): Addresses {
     },
     platform: `${range}.1.16`,
     nowhere: `${range}.255.254`,
-    isWire(candidate) {
-      const [a, b, third] = candidate.split('.');
-      const { first, count } = blocks.wire;
-      return `${a}.${b}` === range && Number(third) >= first && Number(third) < first + count;
-    },
     close: () => database.close(),
   };
 }

@@ -11,15 +11,12 @@ export interface Health {
 
 export interface ProbeRun {
   healthOf(nicId: string): Health;
-  /** Every member has been looked at since it joined. */
-  settled(): boolean;
   close(): void;
 }
 
 interface Member extends Health {
   streak: number;
   looking: boolean;
-  looks: number;
 }
 
 const unknown: Health = { up: false, reason: 'Down_Probe_ApproachingHealthyThreshold' };
@@ -32,7 +29,7 @@ export function runProbe(
   const states = new Map<string, Member>();
 
   async function lookAt(nic: Nic): Promise<void> {
-    const state = states.get(nic.id) ?? { ...unknown, streak: 0, looking: false, looks: 0 };
+    const state = states.get(nic.id) ?? { ...unknown, streak: 0, looking: false };
     states.set(nic.id, state);
     if (state.looking) return;
     state.looking = true;
@@ -41,7 +38,6 @@ export function runProbe(
       ? await look(probe, nic.address, () => parts.nics.connect(parts.platform, nic, probe.port))
       : absent(probe);
     state.looking = false;
-    state.looks += 1;
     settle(state, reason);
   }
 
@@ -69,7 +65,6 @@ export function runProbe(
   turn();
   return {
     healthOf: (nicId) => states.get(nicId) ?? unknown,
-    settled: () => parts.members().every((nic) => (states.get(nic.id)?.looks ?? 0) > 0),
     close: () => clearInterval(timer),
   };
 }

@@ -46,7 +46,7 @@ export function startProcess(argv: string[], options: ProcessOptions): Running {
 }
 
 /** Wraps a child that leads its own process group. */
-export function supervise(child: ChildProcess): Running {
+function supervise(child: ChildProcess): Running {
   let gone = false;
   const pid = child.pid ?? 0;
   const signal = (name: NodeJS.Signals): void => signalGroup(pid, name);

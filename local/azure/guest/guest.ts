@@ -31,9 +31,8 @@ export interface GuestParts {
 }
 
 export interface Guest {
-  /** Begins to boot; `booted` resolves when the first boot's cloud-init or the enabled units are through. */
+  /** Begins to boot: cloud-init or the enabled units go on when it resolves. Throws when there is no network interface. */
   boot(customData: string | undefined): Promise<void>;
-  booted(): Promise<void>;
   /** Orderly; then nothing runs. */
   shutDown(): Promise<void>;
   /** As when the power fails. */
@@ -66,7 +65,6 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
   let frozen = false;
   let endTrimming = (): void => {};
   let generation = 0;
-  let booted: Promise<void> = Promise.resolve();
 
   const say = (line: string): void => {
     mkdirSync(logDir, { recursive: true });
@@ -145,7 +143,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     const mine = generation;
     await powerOn();
     const current = (): boolean => mine === generation;
-    booted = (existsSync(firstBootDone) ? units.startEnabled() : firstBoot(customData, current)).catch(
+    const booted = (existsSync(firstBootDone) ? units.startEnabled() : firstBoot(customData, current)).catch(
       (error: Error) => {
         say(`boot: ${error.message}`);
         context.log(`Guest ${vmId.split('/').at(-1)}: ${error.message}`);
@@ -212,7 +210,6 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
 
   return {
     boot,
-    booted: () => booted,
     shutDown,
     kill,
     freeze() {

@@ -28,7 +28,6 @@ interface Power {
 
 export interface Guests {
   dataPlane: DataPlane;
-  guestOf(vmId: string): Guest | undefined;
   close(): Promise<void>;
 }
 
@@ -204,7 +203,6 @@ export function openGuests(parts: GuestParts): Guests {
           machines.delete(key(vm.id));
         }),
     },
-    guestOf: (vmId) => machines.get(key(vmId))?.guest,
     async close() {
       await Promise.all([...machines.values()].map(({ guest }) => guest.shutDown()));
     },
