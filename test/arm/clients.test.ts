@@ -101,6 +101,10 @@ test('arm-network: the health of a rule, tags, parts and deletes', async () => {
       .provisioningState,
   ).toBe('Succeeded');
   await network.subnets.delete(group, 'vnet', 'data', fast);
+  const rules = await network.networkInterfaces.listEffectiveNetworkSecurityGroups(group, 'nic', fast);
+  expect(rules.value).toEqual([]);
+  const routes = await network.networkInterfaces.getEffectiveRouteTable(group, 'nic', fast);
+  expect(routes.value?.map((route) => route.nextHopType)).toEqual(['VnetLocal', 'Internet']);
   const pool = await network.loadBalancerBackendAddressPools.get(group, 'lb', 'pool');
   const down = {
     ...pool,
@@ -176,6 +180,13 @@ test('arm-mysql-flexible: stop, start, restart, parameters, databases', async ()
     intervalInMs,
   );
   expect((await mysql.configurations.get(group, 'sdk-server', 'max_connections')).value).toBe('400');
+  await mysql.configurations.beginBatchUpdateAndWait(
+    group,
+    'sdk-server',
+    { value: [{ name: 'wait_timeout', value: '60' }] },
+    intervalInMs,
+  );
+  expect((await mysql.configurations.get(group, 'sdk-server', 'wait_timeout')).value).toBe('60');
   await mysql.databases.beginCreateOrUpdateAndWait(
     group,
     'sdk-server',

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import type { Clock } from '../../local/azure/arm/clock.ts';
 import { Throttle } from '../../local/azure/arm/throttle.ts';
+import { stillClock } from './clock.ts';
 import { ask, freshGroup, settled } from './rules.ts';
 import { owner, startWorld, type World } from './world.ts';
 
@@ -9,20 +9,6 @@ afterEach(async () => {
   await world?.close();
   world = undefined;
 });
-
-/** A clock that stands still until it is told to go on. */
-function stillClock(): Clock & { pass(seconds: number): void } {
-  let now = 0;
-  return {
-    wall: () => Date.now(),
-    seconds: () => now,
-    until: (wall) => new Promise((resolve) => setTimeout(resolve, Math.max(0, wall - Date.now()))),
-    stop() {},
-    pass(seconds) {
-      now += seconds;
-    },
-  };
-}
 
 const tries = (throttle: Throttle, ...parameters: Parameters<Throttle['take']>): number => {
   for (let n = 0; ; n++) {

@@ -82,7 +82,7 @@ export async function workAction(
   const kind = stored && kindOf(env, stored.type);
   if (stored === undefined || kind === undefined) throw new ArmError(404, 'NotFound', `${id} was not found.`);
   const own = actionOf(kind, action)?.[1].work;
-  if (own) return own(stored, env);
+  if (own) return own(stored, env, body);
   const owner = kind.embedded ? (env.state.get(parentId(id)) ?? stored) : stored;
   return planeOf(env, owner.type)?.act?.(owner, actionPath(kind, id, action), body);
 }

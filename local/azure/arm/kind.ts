@@ -72,7 +72,7 @@ export interface ActionRule {
   /** What is visible afterwards; `answer` came from the data plane. Returns the body of the final answer. */
   end?(copy: Stored, answer: Record<string, unknown> | undefined, env: ArmEnv): Record<string, unknown> | undefined;
   /** Instead of the data plane's `act`. */
-  work?(resource: Stored, env: ArmEnv): Promise<Record<string, unknown> | undefined>;
+  work?(resource: Stored, env: ArmEnv, body: Record<string, unknown>): Promise<Record<string, unknown> | undefined>;
   /** Does not write: no lock, may run beside others. */
   free?: boolean;
 }

@@ -7,15 +7,15 @@ import { show } from './show.ts';
 /** Azure's own page sizes are unknown but for the status-only VM list (about 200). */
 const pageSize = 200;
 
-/** A page of a list; the next page's URL is opaque to clients. */
-export function page(items: unknown[], request: ArmRequest): ArmAnswer {
+/** A page of a list, shown by `view`; the next page's URL is opaque to clients. */
+export function page<T>(items: T[], request: ArmRequest, view: (item: T) => unknown = (item) => item): ArmAnswer {
   const top = Number(request.query.get('$top') ?? pageSize);
   const size = Number.isInteger(top) && top > 0 ? Math.min(top, 1000) : pageSize;
   const token = request.query.get('$skiptoken') ?? request.query.get('$skipToken');
   const from = token === null ? 0 : Number(Buffer.from(token, 'base64url').toString());
   if (!Number.isInteger(from) || from < 0)
     throw new ArmError(400, 'InvalidSkipToken', 'The provided $skiptoken is invalid.');
-  const value = items.slice(from, from + size);
+  const value = items.slice(from, from + size).map(view);
   if (from + size >= items.length) return { status: 200, body: { value } };
   const query = new URLSearchParams(request.query);
   query.delete('$skipToken');
@@ -23,10 +23,12 @@ export function page(items: unknown[], request: ArmRequest): ArmAnswer {
   return { status: 200, body: { value, nextLink: `${request.origin}${encodeURI(request.path)}?${query}` } };
 }
 
-/** Members of a list as clients see them, in a steady order. */
-export function shown(resources: Stored[], env: ArmEnv, request: ArmRequest): unknown[] {
-  return resources.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((resource) => show(resource, env, request));
+/** A page of resources as clients see them, in a steady order. */
+export function pageOf(resources: Stored[], env: ArmEnv, request: ArmRequest): ArmAnswer {
+  return page(byId(resources), request, (resource) => show(resource, env, request));
 }
+
+export const byId = (resources: Stored[]): Stored[] => resources.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 
 /** `a eq 'x' and b eq 'y'` as pairs; throws 400 for anything else. */
 export function parseFilter(filter: string | null): [name: string, value: string][] {

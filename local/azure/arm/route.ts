@@ -7,7 +7,7 @@ import { type ArmPath, groupName, key, lastName, parsePath } from './ids.ts';
 import type { ActionRule, ArmAnswer, ArmRequest, Kind } from './kind.ts';
 import { checkLocks } from './locks.ts';
 import { matchRoute, type Route } from './provider.ts';
-import { page, shown } from './read.ts';
+import { pageOf } from './read.ts';
 import { remove } from './remove.ts';
 import { show } from './show.ts';
 import { pollAnswer } from './styles.ts';
@@ -167,7 +167,7 @@ function answerList(env: ArmEnv, kind: Kind, id: string, request: ArmRequest): A
   if (path.tail.length > 1 && env.state.get(below) === undefined)
     throw new ArmError(404, 'ParentResourceNotFound', `The parent resource '${below}' could not be found.`);
   const resources = env.state.list(kind.type, below);
-  return page(shown(resources, env, request), request);
+  return pageOf(resources, env, request);
 }
 
 function checkParent(env: ArmEnv, kind: Kind, id: string): void {

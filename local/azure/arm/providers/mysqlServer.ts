@@ -4,7 +4,7 @@ import type { ArmEnv } from '../env.ts';
 import { ArmError } from '../failure.ts';
 import { key } from '../ids.ts';
 import type { ActionRule, Draft } from '../kind.ts';
-import { asObject, asText, defaults, getAt } from '../values.ts';
+import { asObject, asText, defaults, getAt, objects } from '../values.ts';
 
 /** What a flexible server is checked for, completed with, and can be told. */
 
@@ -229,6 +229,26 @@ export const serverActions: Record<string, ActionRule> = {
   },
   stop: during('Stopping', 'Stopped', ['Ready'], 'StopServer'),
   restart: during('Updating', 'Ready', ['Ready'], 'RestartServer'),
+  updateConfigurations: {
+    check(server) {
+      requireReady(server, 'UpdateServerParameters');
+    },
+    async work(server, env, body) {
+      const written = objects(body.value);
+      for (const one of written) {
+        const id = `${server.id}/configurations/${asText(one.name)}`;
+        const own = { source: 'user-override', ...asObject(one.properties) };
+        env.state.put({
+          id,
+          name: asText(one.name),
+          type: `${serverType}/configurations`,
+          properties: own,
+          internal: {},
+        });
+      }
+      return { value: written };
+    },
+  },
   failover: {
     ...during('Updating', 'Ready', ['Ready'], 'FailoverServer'),
     check(server) {

@@ -1,4 +1,5 @@
 import type { Provider } from '../provider.ts';
+import { effectiveActions } from './effective.ts';
 import { loadBalancers } from './loadBalancers.ts';
 import { networkBasics } from './networkBasics.ts';
 import { networkInterfaces } from './networkInterfaces.ts';
@@ -21,7 +22,7 @@ export const network: Provider = {
     ...virtualNetworks,
     ...securityGroups,
     ...networkBasics,
-    ...networkInterfaces,
+    ...networkInterfaces.map((kind) => ({ ...kind, actions: effectiveActions })),
     ...loadBalancers,
     ...privateEndpoints,
   ],
