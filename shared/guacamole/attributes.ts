@@ -131,7 +131,7 @@ export function storeAttributes<T extends AttributeTable>(table: T, values: Valu
   return { columns: columns as Record<ColumnOf<T>, ColumnValue>, extra: Object.fromEntries(extra) };
 }
 
-/** The attributes that a row and its extra attributes stand for, in a fixed order. */
+/** The attributes that a row and its extra attributes stand for. */
 export function readAttributes(
   table: AttributeTable,
   row: object,
@@ -143,6 +143,5 @@ export function readAttributes(
     const value = form.read(columns.get(column) ?? null);
     if (value !== undefined) values.push([name, value]);
   }
-  const others = Object.entries(extra).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries([...values, ...others]);
+  return Object.fromEntries([...values, ...Object.entries(extra)]);
 }

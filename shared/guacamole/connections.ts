@@ -101,14 +101,7 @@ export async function getConnection(db: Db, identifier: string): Promise<StoredC
   const connection = toConnection(row);
   const parameters = readJsonObject(row.parameters);
   const { name, parentIdentifier, protocol, attributes } = connection;
-  const etag = etagOf(row.etag_key, [
-    id,
-    name,
-    parentIdentifier,
-    protocol,
-    attributes,
-    Object.entries(parameters).sort(),
-  ]);
+  const etag = etagOf(row.etag_key, [id, name, parentIdentifier, protocol, attributes, parameters]);
   return { id, connection, parameters, etag };
 }
 

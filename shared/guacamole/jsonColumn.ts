@@ -3,8 +3,12 @@ import { sql } from 'kysely';
 /** The database's key for ETags, as a part of a select. */
 export const etagKey = sql<string>`(SELECT value FROM molcajete_setting WHERE name = 'etag-key')`;
 
-/** MySQL hands JSON over parsed, MariaDB as text; an aggregate over no rows is NULL. */
+/**
+ * MySQL hands JSON over parsed and in an order of its own, MariaDB as text; an aggregate over no rows is NULL. Names come sorted, so
+ * that answers and exports do not depend on the server.
+ */
 export function readJsonObject(value: unknown): Record<string, string> {
-  const parsed: unknown = typeof value === 'string' ? JSON.parse(value) : value;
-  return (parsed ?? {}) as Record<string, string>;
+  if (value === null || value === undefined) return {};
+  const parsed = (typeof value === 'string' ? JSON.parse(value) : value) as Record<string, string>;
+  return Object.fromEntries(Object.entries(parsed).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -99,13 +99,7 @@ export async function getSharingProfile(db: Db, identifier: string): Promise<Sto
   const profile = toSharingProfile(row);
   const parameters = readJsonObject(row.parameters);
   const { name, primaryConnectionIdentifier, attributes } = profile;
-  const etag = etagOf(row.etag_key, [
-    id,
-    name,
-    primaryConnectionIdentifier,
-    attributes,
-    Object.entries(parameters).sort(),
-  ]);
+  const etag = etagOf(row.etag_key, [id, name, primaryConnectionIdentifier, attributes, parameters]);
   return { id, profile, parameters, etag };
 }
 
