@@ -9,7 +9,7 @@ import type { GuacamoleDatabase } from '../../shared/guacamole/schema/tables.ts'
 import { freshDatabase, startMariadb, type TestServer } from './mariadb.ts';
 import { describeSchema } from './schemaOf.ts';
 
-const OFFICIAL = '/work/shared/facts/guacamole-mysql-schema-1.6.json';
+const OFFICIAL = new URL('../../../shared/facts/guacamole-mysql-schema-1.6.json', import.meta.url);
 
 let server: TestServer;
 const open: Kysely<GuacamoleDatabase>[] = [];
