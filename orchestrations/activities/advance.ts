@@ -36,10 +36,12 @@ export const advance =
     if (steps instanceof Stopped) return { state: steps.reason };
     checkGraph(steps);
     const built = await carryOutSteps(deps, holder, steps, {
+      known: beside(await knownOutputs(deps, holder.jumpServer), steps),
       longestSeconds: longestOperationSeconds + durationSeconds(spec.scaling.drainTimeout),
     });
     if (built.state !== 'done') return built;
-    await confirmStarted(deps, holder.jumpServer, () => permit(deps, holder));
+    const confirmed = await unlessStopped(confirmStarted(deps, holder.jumpServer, () => permit(deps, holder)));
+    if (confirmed instanceof Stopped) return { state: confirmed.reason };
     const wanted = new Set(steps.map((step) => step.key));
     const surplus = (await listInventory(deps.tables, holder.jumpServer)).filter((item) => !wanted.has(item.key));
     return surplus.length === 0
@@ -75,6 +77,12 @@ const afterProof = (step: Step): Step => ({ ...step, dependsOn: ['ingress'] });
 /** What finished resources and steps of earlier operations told their dependants. */
 export const knownOutputs = async (deps: Deps, jumpServer: string): Promise<Outputs> =>
   Object.fromEntries((await listInventory(deps.tables, jumpServer)).map(({ key, output }) => [key, output]));
+
+/** What is known of others than these steps: what they say themselves is newer. */
+export function beside(known: Outputs, steps: readonly Step[]): Outputs {
+  const keys = new Set(steps.map(({ key }) => key));
+  return Object.fromEntries(Object.entries(known).filter(([key]) => !keys.has(key)));
+}
 
 /** A stop between walks, as a value. */
 export async function unlessStopped<T>(work: Promise<T>): Promise<T | Stopped> {

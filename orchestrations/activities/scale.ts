@@ -18,7 +18,7 @@ import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
-import { carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts';
+import { beside, carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts';
 
 /** Nodes and database that are not up by then need a person, or a repair, which must not be kept waiting for ever. Seconds. */
 const longestStart = 1800;
@@ -43,7 +43,7 @@ export const scaleNodes =
     const known = await knownOutputs(deps, jumpServer);
     const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
     const progress = await carryOutSteps(deps, holder, steps, {
-      known: without(known, steps),
+      known: beside(withoutState(known), steps),
       longestSeconds: longestStart + durationSeconds(server.spec.scaling.drainTimeout),
     });
     if (progress.state === 'pending' && progress.waitSeconds > 0) await yieldIfOnlyDraining(deps, holder);
@@ -137,14 +137,8 @@ function within(steps: Step[]): Step[] {
   return steps.map((step) => ({ ...step, dependsOn: step.dependsOn.filter((key) => keys.has(key)) }));
 }
 
-/** What is known of those that are to be looked at again does not count; and a server known as ready may have been stopped since. */
-function without(known: Outputs, steps: readonly Step[]): Outputs {
-  const keys = new Set(steps.map(({ key }) => key));
-  const kept = Object.entries(known).filter(([key]) => !keys.has(key));
-  return Object.fromEntries(
-    kept.map(([key, output]) => [key, key === 'mysqlServer' ? { ...output, state: '' } : output]),
-  );
-}
+/** A server known as ready may have been stopped since. */
+const withoutState = (known: Outputs): Outputs => ({ ...known, mysqlServer: { ...known.mysqlServer, state: '' } });
 
 /** While it does nothing but wait for sessions, a repair or a PUT need not wait with it: it is carried on after them. */
 async function yieldIfOnlyDraining(deps: Deps, holder: Holder): Promise<void> {
