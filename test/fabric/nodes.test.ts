@@ -6,6 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { Kysely, MysqlDialect, sql } from 'kysely';
 import { createPool } from 'mysql2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -152,7 +153,7 @@ interface Answer {
 
 function start(
   path: string,
-  options: { method?: string; cookie?: string; body?: string; token?: string } = {},
+  options: { method?: string; cookie?: string; body?: string; token?: string; headers?: Record<string, string> } = {},
 ): ClientRequest {
   const publicIp = String(world.state.get(world.id(types.publicIp, 'lb-ip'))?.properties.ipAddress);
   const request = httpsRequest({
@@ -165,6 +166,7 @@ function start(
     },
     ...{ servername: 'nodes.test', ca: readFileSync(world.context.certificates.caFile, 'utf8'), agent: false },
     headers: {
+      ...options.headers,
       ...(options.cookie ? { cookie: options.cookie } : {}),
       ...(options.token ? { 'guacamole-token': options.token } : {}),
       ...(options.body ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
@@ -227,6 +229,39 @@ test('an open session has a row in the history until it ends, and the agent coun
   await until(async () => (await openRows()) === 1);
   await until(() => names.some((name) => (reports.get(name)?.sessions.served ?? 0) > 0));
   request.destroy();
+  await until(async () => (await openRows()) === 0);
+});
+
+test('a WebSocket carries a session, a full connection takes no further one, and an administrator ends it', async () => {
+  await sql`UPDATE guacamole_connection SET max_connections = 1 WHERE connection_id = 1`.execute(database);
+  const login = await logIn();
+  const path = '/websocket-tunnel?GUAC_ID=1&GUAC_TYPE=c';
+  const upgrade = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  };
+  const request = start(path, { ...login, headers: upgrade });
+  const [response, socket] = await new Promise<[IncomingMessage, Duplex]>((resolve) =>
+    request.once('upgrade', (r, s) => resolve([r, s])),
+  );
+  // The example of RFC 6455.
+  expect(response.headers['sec-websocket-accept']).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+  const ended = new Promise((resolve) => socket.on('data', () => {}).once('close', resolve));
+  expect((await ask(path, login)).status).toBe(429);
+  const active = JSON.parse((await ask('/api/session/data/mysql/activeConnections', login)).body) as Record<
+    string,
+    { connectionIdentifier: string }
+  >;
+  expect(Object.values(active)).toMatchObject([
+    { connectionIdentifier: '1', username: 'guacadmin', remoteHost: '127.0.0.9' },
+  ]);
+  expect(
+    (await ask(`/api/session/data/mysql/activeConnections/${Object.keys(active)[0]}`, { ...login, method: 'DELETE' }))
+      .status,
+  ).toBe(204);
+  await ended;
   await until(async () => (await openRows()) === 0);
 });
 

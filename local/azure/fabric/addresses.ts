@@ -29,6 +29,7 @@ export interface Addresses {
   /** The address of this resource, a new one at the first call. Throws when the range is used up. */
   allocate(kind: Exclude<AddressKind, 'nic'>, id: string): string;
   nic(id: string): NicAddresses;
+  /** Gives the address up. One of the same id gets it again (others may still know it by that); another only when no fresh one is left. */
   release(kind: AddressKind, id: string): void;
   /** Stands for 168.63.129.16: where health probes come from. */
   platform: string;
@@ -44,12 +45,15 @@ export function openAddresses(dir: string, range: string): Addresses {
   mkdirSync(dir, { recursive: true });
   const database = new DatabaseSync(join(dir, 'addresses.sqlite'));
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;
-    CREATE TABLE IF NOT EXISTS address (kind TEXT, id TEXT, n INTEGER, PRIMARY KEY (kind, id), UNIQUE (kind, n)) WITHOUT ROWID`);
+    CREATE TABLE IF NOT EXISTS address (kind TEXT, id TEXT, n INTEGER, PRIMARY KEY (kind, id), UNIQUE (kind, n)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS released (turn INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, id TEXT, UNIQUE (kind, id))`);
   const known = database.prepare('SELECT n FROM address WHERE kind = ? AND id = ?');
-  const summary = database.prepare('SELECT count(*) AS count, max(n) AS last FROM address WHERE kind = ?');
-  const taken = database.prepare('SELECT n FROM address WHERE kind = ? ORDER BY n');
+  const count = database.prepare('SELECT count(*) AS count FROM address WHERE kind = ?');
   const insert = database.prepare('INSERT INTO address (kind, id, n) VALUES (?, ?, ?)');
   const remove = database.prepare('DELETE FROM address WHERE kind = ? AND id = ?');
+  const giveUp = database.prepare('INSERT OR IGNORE INTO released (kind, id) VALUES (?, ?)');
+  const oldest = database.prepare('SELECT id FROM released WHERE kind = ? ORDER BY turn LIMIT 1');
+  const takeBack = database.prepare('DELETE FROM released WHERE kind = ? AND id = ?');
   const cache = new Map<string, number>();
 
   const address = (block: keyof typeof blocks, n: number): string =>
@@ -60,27 +64,26 @@ export function openAddresses(dir: string, range: string): Addresses {
     const cached = cache.get(key);
     if (cached !== undefined) return cached;
     const row = known.get(kind, id.toLowerCase());
-    const n = row ? Number(row.n) : lowestFree(kind, id);
-    if (!row) insert.run(kind, id.toLowerCase(), n);
+    const n = row ? Number(row.n) : free(kind, id);
+    if (row) takeBack.run(kind, id.toLowerCase());
+    else insert.run(kind, id.toLowerCase(), n);
     cache.set(key, n);
     return n;
   }
 
-  function lowestFree(kind: AddressKind, id: string): number {
-    const found = summary.get(kind);
-    let n = 0;
-    // Without a gap the next one is free; only after a release is it worth looking for the gap.
-    if (Number(found?.last ?? -1) + 1 === Number(found?.count ?? 0)) n = Number(found?.count ?? 0);
-    else {
-      for (const row of taken.iterate(kind)) {
-        if (Number(row.n) !== n) break;
-        n += 1;
-      }
-    }
+  /** One that nobody ever had; when there is none left, the one that was given up first. */
+  function free(kind: AddressKind, id: string): number {
+    const next = Number(count.get(kind)?.count);
     const room = blocks[kind === 'nic' ? 'wire' : kind].count * blockSize;
-    if (n >= room)
+    if (next < room) return next;
+    const former = oldest.get(kind)?.id;
+    const row = former === undefined ? undefined : known.get(kind, former);
+    if (former === undefined || !row) {
       throw new Error(`All ${room} loopback addresses for kind ${kind} in ${range}.0.0/16 are taken; ${id} gets none.`);
-    return n;
+    }
+    remove.run(kind, former);
+    takeBack.run(kind, former);
+    return Number(row.n);
   }
 
   return {
@@ -91,7 +94,7 @@ export function openAddresses(dir: string, range: string): Addresses {
     },
     release(kind, id) {
       cache.delete(`${kind} ${id.toLowerCase()}`);
-      remove.run(kind, id.toLowerCase());
+      giveUp.run(kind, id.toLowerCase());
     },
     platform: `${range}.1.16`,
     nowhere: `${range}.255.254`,

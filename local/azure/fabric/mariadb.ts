@@ -88,8 +88,19 @@ export function requireMariadb(): void {
   }
 }
 
+const templates = new Map<string, Promise<string>>();
+
 /** A freshly installed data directory, made once a machine: copying it is much faster than installing. */
-export async function dataTemplate(cacheDir: string): Promise<string> {
+export function dataTemplate(cacheDir: string): Promise<string> {
+  const known = templates.get(cacheDir);
+  if (known) return known;
+  const made = makeTemplate(cacheDir);
+  templates.set(cacheDir, made);
+  made.catch(() => templates.delete(cacheDir));
+  return made;
+}
+
+async function makeTemplate(cacheDir: string): Promise<string> {
   requireMariadb();
   const { stdout: version } = await run(mariadbd, ['--version']);
   const owner = userInfo().username;

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type ArmResource, AzureFailure, type Context, type DataPlane } from '../contract.ts';
 import type { Addresses } from './addresses.ts';
+import { dataTemplate } from './mariadb.ts';
 import { type MysqlServer, mysqlPort, openMysqlServer } from './mysqlServer.ts';
 import { key, lastName, parentOf, text } from './read.ts';
 import { shortPath } from './shortPath.ts';
@@ -24,6 +25,8 @@ export function openMysql(
   parts: { addresses: Addresses; cacheDir: string; wiresTo(serverId: string): string[] },
 ): Mysql {
   const servers = new Map<string, MysqlServer>();
+  // Begun before the first server is asked for; whoever needs it hears of a failure then.
+  dataTemplate(parts.cacheDir).catch(() => {});
   const turns = new Map<string, Promise<unknown>>();
 
   /** One thing at a time for each server. */
@@ -133,6 +136,7 @@ export function openMysql(
         if (server && resource) await server.useCertificate(certificateNames(resource));
       }),
     async close() {
+      await dataTemplate(parts.cacheDir).catch(() => {});
       await Promise.all([...servers.values()].map((server) => server.suspend()));
     },
   };
