@@ -64,7 +64,12 @@ export async function startAzure(options: AzureOptions): Promise<LocalAzure> {
   const opened = openArmState({ stateFile: join(dir, 'state.sqlite'), factor: options.factor });
   setOptions(opened.options, options.options ?? {});
   const { state, rbac } = opened;
-  const claim = await claimRange(state.once('range', () => '') || undefined);
+  const had = state.once('range', () => '') || undefined;
+  const claim = await claimRange(dir, had);
+  if (had !== undefined && had !== claim.range)
+    log(
+      `The range ${had} is taken: this copy now has ${claim.range}, and what others remember of its addresses is wrong.`,
+    );
   state.set('range', claim.range);
   const { range } = claim;
   const host = `${range}.0.1`;
