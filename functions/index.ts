@@ -2,9 +2,11 @@ import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import { advance } from '../orchestrations/activities/advance.ts';
 import { dismantle } from '../orchestrations/activities/dismantle.ts';
+import { mend } from '../orchestrations/activities/heal.ts';
 import { beginOperation, finishOperation } from '../orchestrations/activities/operation.ts';
 import { scaleNodes } from '../orchestrations/activities/scale.ts';
 import type { Activities, ActivityName } from '../orchestrations/contracts.ts';
+import { heal } from '../orchestrations/heal.ts';
 import { provision } from '../orchestrations/provision.ts';
 import { scale } from '../orchestrations/scale.ts';
 import { teardown } from '../orchestrations/teardown.ts';
@@ -12,6 +14,7 @@ import { createWrites } from '../shared/azure/armStep.ts';
 import { readConfig } from '../shared/config.ts';
 import { createDeps, prepare } from '../shared/deps.ts';
 import { register } from '../shared/serve.ts';
+import { registerHealing } from './healing.ts';
 import { allRoutes } from './routes.ts';
 import { registerScaling } from './scaling.ts';
 import { registerSweep } from './sweep.ts';
@@ -27,9 +30,11 @@ app.hook.appStart(() => prepare(deps));
 for (const route of allRoutes(deps)) register(route, deps);
 registerSweep(deps);
 registerScaling(deps);
+registerHealing(deps);
 
 df.app.orchestration('provision', provision);
 df.app.orchestration('scale', scale);
+df.app.orchestration('heal', heal);
 df.app.orchestration('teardown', teardown);
 
 type Handlers = { [Name in ActivityName]: (input: Activities[Name]['input']) => Promise<Activities[Name]['output']> };
@@ -39,6 +44,7 @@ const activities: Handlers = {
   advance: advance(deps, writes),
   dismantle: dismantle(deps, writes),
   scaleNodes: scaleNodes(deps, writes),
+  mend: mend(deps, writes),
   finishOperation: finishOperation(deps),
 };
 for (const [name, handler] of Object.entries(activities))

@@ -2,6 +2,7 @@ import type { Deps } from '../shared/deps.ts';
 import type { Route } from '../shared/http.ts';
 import { auditRoutes } from './audit.ts';
 import { guacamoleRoutes } from './guacamole.ts';
+import { healingRoutes } from './healing.ts';
 import { healthRoutes } from './health.ts';
 import { jumpServerRoutes } from './jumpServers.ts';
 import { nodeRoutes } from './nodes.ts';
@@ -19,6 +20,7 @@ const apiRoutes = (deps: Deps): Route[] => [
   ...healthRoutes(),
   ...jumpServerRoutes(deps),
   ...scalingRoutes(deps),
+  ...healingRoutes(deps),
   ...operationRoutes(deps),
   ...auditRoutes(deps),
   ...guacamoleRoutes(deps),

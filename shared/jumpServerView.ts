@@ -6,6 +6,7 @@ import { desiredNode } from './nodes.ts';
 import { operationUrl } from './operations.ts';
 import { fleetOf } from './scaling/fleet.ts';
 import { staleAfterSeconds } from './steps/nodeHealth.ts';
+import { findHealing } from './store/healing.ts';
 import { type InventoryItem, listInventory } from './store/inventory.ts';
 import type { JumpServer } from './store/jumpServers.ts';
 import { listNodes, type NodeRecord } from './store/nodes.ts';
@@ -48,10 +49,11 @@ const certificateWarning = 21 * 24 * 3600;
 
 /** Puts together what the store knows; asks Azure nothing. */
 export async function describeJumpServer(deps: Deps, server: JumpServer): Promise<JumpServerView> {
-  const [inventory, nodes, reports] = await Promise.all([
+  const [inventory, nodes, reports, healing] = await Promise.all([
     listInventory(deps.tables, server.name),
     listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
+    findHealing(deps.tables, server.name),
   ]);
   const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
   return {
@@ -61,7 +63,7 @@ export async function describeJumpServer(deps: Deps, server: JumpServer): Promis
       state: server.state,
       ingress: ingressOf(outputs),
       nodes: nodesOf(deps, server, fleetOf(server.spec, nodes, deps.now()), outputs, reports),
-      conditions: conditionsOf(deps, outputs),
+      conditions: [...conditionsOf(deps, outputs), ...healing.server.conditions, ...healing.server.failure],
       lastOperation: { id: server.lastOperation, url: operationUrl(deps, server.name, server.lastOperation) },
       createdAt: server.createdAt.toISOString(),
     },

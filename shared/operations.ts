@@ -4,6 +4,7 @@ import type { Caller } from './auth.ts';
 import { canonicalJson } from './canonicalJson.ts';
 import type { Deps } from './deps.ts';
 import { ApiError } from './errors.ts';
+import type { HealOrder } from './healing/order.ts';
 import type { StartOperation } from './http.ts';
 import { rememberByHand } from './scaling/byHand.ts';
 import type { ScaleOrder } from './scaling/order.ts';
@@ -27,8 +28,8 @@ export interface OperationRequest {
   kind: OperationKind;
   /** For a provision: what the jump server should be. */
   spec?: JumpServerSpec;
-  /** For a scale. */
-  order?: ScaleOrder;
+  /** For a scale or a heal. */
+  order?: ScaleOrder | HealOrder;
   /** Why, for people. */
   reason: string;
   caller: Caller;

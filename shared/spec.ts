@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { regions } from './azure/regions.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
+import { healingSpec } from './healing/healingSpec.ts';
 import { scalingSpec } from './scaling/scalingSpec.ts';
 import { refineSpec } from './specChecks.ts';
 import { cidr, defaultSubnets } from './specNetwork.ts';
@@ -112,6 +113,7 @@ const body = z.strictObject({
   ingress: ingress.prefault({}),
   database: database.prefault({}),
   scaling: scalingSpec.prefault({}),
+  healing: healingSpec.prefault({}),
   tags: z.record(z.string(), z.string()).default({}).describe('Put on every resource.'),
 });
 

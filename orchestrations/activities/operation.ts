@@ -2,6 +2,7 @@ import type { Deps } from '../../shared/deps.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
+import { forgetHealing } from '../../shared/store/healing.ts';
 import {
   deleteJumpServer,
   findJumpServer,
@@ -54,11 +55,12 @@ export const finishOperation =
     return { finished: await changeLease(deps.tables, holder, { state: 'finished' }) };
   };
 
-/** A scale that fails leaves a jump server that works as well as before. */
+/** A scale or a heal that fails leaves a jump server that works as well as before. */
 async function stateAfter(deps: Deps, lease: Lease, { state }: Ending): Promise<JumpServerState> {
   const { jumpServer } = lease;
   if (state === 'done') return isAsleep(await listNodes(deps.tables, jumpServer)) ? 'Hibernated' : 'Ready';
-  const before = lease.kind === 'scale' ? await findJumpServer(deps.tables, jumpServer) : undefined;
+  const before =
+    lease.kind === 'scale' || lease.kind === 'heal' ? await findJumpServer(deps.tables, jumpServer) : undefined;
   return before?.state ?? 'Failed';
 }
 
@@ -72,5 +74,6 @@ async function forget(deps: Deps, jumpServer: string): Promise<void> {
   await deleteReports(deps.tables, jumpServer);
   await deleteNodes(deps.tables, jumpServer);
   await forgetScaling(deps.tables, jumpServer);
+  await forgetHealing(deps.tables, jumpServer);
   await deleteJumpServer(deps.tables, jumpServer);
 }

@@ -88,7 +88,8 @@ function observeProvisioningState(found: object): Observed {
   return state === 'Failed' || state === 'Canceled' ? 'failed' : 'pending';
 }
 
-async function orUndefinedIfMissing<T>(answer: Promise<T>): Promise<T | undefined> {
+/** The answer, or undefined when Azure says that there is no such thing. */
+export async function orUndefinedIfMissing<T>(answer: PromiseLike<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {

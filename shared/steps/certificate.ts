@@ -5,7 +5,7 @@ import { controlSecrets, nodeSecrets, type Secret, type Vault } from '../secrets
 import { secondsAfter } from '../time.ts';
 
 /** A certificate with less than this left is replaced. Seconds. */
-const renewBefore = 30 * 24 * 3600;
+export const renewBefore = 30 * 24 * 3600;
 const pem = 'application/x-pem-file';
 
 /** The jump server's certificate in its vault, issued by Molcajete's own authority for the ingress's name and address. */

@@ -1,6 +1,6 @@
 import { request } from 'node:https';
+import { balancerHealth } from '../azure/balancerHealth.ts';
 import type { Outcome, Step } from '../azure/engine.ts';
-import { namesOf, parts } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { webPath } from '../node/haproxy.ts';
 import { controlSecrets, type Login, nodeSecrets } from '../secrets/vaults.ts';
@@ -19,8 +19,8 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
       const { port } = spec.ingress;
       try {
         const addresses = nodes.map((number) => outputs[`node-${number}/networkInterface`]?.privateIPAddress);
-        const seen = await addressesUp(deps, jumpServer, spec);
-        const up = addresses.filter((address) => seen.has(address)).length;
+        const seen = await balancerHealth(deps, jumpServer, spec);
+        const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;
         if (up < nodes.length) return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`);
         const status = await logIn(deps, jumpServer, outputs.vault?.vaultUri ?? '', ipAddress, fqdn, port);
         if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
@@ -39,19 +39,6 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
 }
 
 const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });
-
-/** Private addresses of the nodes that the balancer sends users to. */
-async function addressesUp(deps: Deps, jumpServer: string, spec: JumpServerSpec): Promise<Set<string | undefined>> {
-  const { resourceGroup } = spec;
-  const { loadBalancer } = namesOf(jumpServer, { subscriptionId: deps.config.AZURE_SUBSCRIPTION_ID, resourceGroup });
-  const health = await deps.azure.network.loadBalancerLoadBalancingRules.health(
-    resourceGroup,
-    loadBalancer,
-    parts.rule,
-  );
-  const members = health.loadBalancerBackendAddresses ?? [];
-  return new Set(members.filter(({ state }) => state === 'Up').map(({ ipAddress }) => ipAddress));
-}
 
 /** Guacamole's own REST API answers 200 with a token (guacamole-contract.md); the token is given back at once. */
 async function logIn(

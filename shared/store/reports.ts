@@ -11,10 +11,18 @@ export interface StoredReport {
 interface ReportRow {
   report: string;
   receivedAt: Date;
+  /** For `listTroubledReports`. */
+  happy: boolean;
 }
 
+const parts = ['haproxy', 'web', 'guacd', 'database'] as const;
+
+/** The parts that do not work, by the node's own word. */
+export const brokenParts = (report: NodeReport) => parts.filter((part) => !report[part].healthy);
+
 export async function putReport(tables: Tables, jumpServer: string, stored: StoredReport): Promise<void> {
-  const row: ReportRow = { report: JSON.stringify(stored.report), receivedAt: stored.receivedAt };
+  const { report, receivedAt } = stored;
+  const row: ReportRow = { report: JSON.stringify(report), receivedAt, happy: brokenParts(report).length === 0 };
   await tables.reports.upsertEntity({ partitionKey: jumpServer, rowKey: stored.node, ...row }, 'Replace');
 }
 
@@ -30,6 +38,15 @@ export async function listReports(tables: Tables, jumpServer: string): Promise<S
 /** The reports of every jump server. */
 export async function listAllReports(tables: Tables): Promise<Map<string, StoredReport[]>> {
   const grouped = Map.groupBy(await listAllRows<ReportRow>(tables.reports), ({ partitionKey }) => partitionKey ?? '');
+  return new Map([...grouped].map(([jumpServer, rows]) => [jumpServer, rows.map(toReport)]));
+}
+
+/** The reports of every jump server that came in before a time, or in which something does not work: one query. */
+export async function listTroubledReports(tables: Tables, before: Date): Promise<Map<string, StoredReport[]>> {
+  const filter = `receivedAt lt datetime'${before.toISOString()}' or happy eq false`;
+  const found: Row<ReportRow>[] = [];
+  for await (const row of tables.reports.listEntities<ReportRow>({ queryOptions: { filter } })) found.push(row);
+  const grouped = Map.groupBy(found, ({ partitionKey }) => partitionKey ?? '');
   return new Map([...grouped].map(([jumpServer, rows]) => [jumpServer, rows.map(toReport)]));
 }
 

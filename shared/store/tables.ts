@@ -10,6 +10,7 @@ const tableNames = [
   'inventory',
   'nodes',
   'scaling',
+  'healing',
   'reports',
   'audit',
   'repeatability',

@@ -30,6 +30,7 @@ test('the least a user says is a region and who may come in; the rest has defaul
       geoRedundantBackup: false,
     },
     scaling: { min: 0, schedule: [], overrides: [], drainTimeout: 'PT30M', cooldown: 'PT10M' },
+    healing: { enabled: true, gracePeriod: 'PT2M', maxRepairsPerHour: 6 },
     tags: {},
   });
 });

@@ -1,0 +1,65 @@
+import type { Writes } from '../../shared/azure/armStep.ts';
+import { checkGraph } from '../../shared/azure/engine.ts';
+import { nodeName } from '../../shared/azure/names.ts';
+import type { Deps } from '../../shared/deps.ts';
+import { durationSeconds } from '../../shared/duration.ts';
+import { parseHealOrder } from '../../shared/healing/order.ts';
+import { confirmedNodes } from '../../shared/healing/sight.ts';
+import { healSteps } from '../../shared/healing/steps.ts';
+import { fleetOf } from '../../shared/scaling/fleet.ts';
+import { works } from '../../shared/scaling/rest.ts';
+import { rememberServer } from '../../shared/store/healing.ts';
+import { findJumpServer, type JumpServer } from '../../shared/store/jumpServers.ts';
+import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
+import { listReports } from '../../shared/store/reports.ts';
+import type { Progress } from '../contracts.ts';
+import { beside, carryOutSteps, knownOutputs } from './advance.ts';
+
+/** The longest chain, a MySQL server that is started and an endpoint with its DNS name, takes some ten minutes. Seconds. */
+const longest = 1800;
+/** Of the grace period, for the longest wait for a node. */
+const graces = 6;
+
+/** Brings a jump server nearer to health, as far as one call's budget goes. */
+export const mend =
+  (deps: Deps, writes: Writes) =>
+  async (holder: Holder): Promise<Progress> => {
+    const [lease, server] = await Promise.all([
+      findHeldLease(deps.tables, holder),
+      findJumpServer(deps.tables, holder.jumpServer),
+    ]);
+    if (lease === undefined || server === undefined) return { state: 'fenced' };
+    const recorded = await listNodes(deps.tables, server.name);
+    const fleet = fleetOf(server.spec, recorded, server.createdAt);
+    const known = await knownOutputs(deps, server.name);
+    const { requestedAt } = lease;
+    const order = parseHealOrder(lease.spec);
+    const well = await wellNodes(deps, server, recorded);
+    const steps = healSteps({ deps, writes, holder, server, fleet, requestedAt }, order, well);
+    checkGraph(steps);
+    const progress = await carryOutSteps(deps, holder, steps, {
+      known: beside(known, steps),
+      longestSeconds: longest + graces * durationSeconds(server.spec.healing.gracePeriod),
+    });
+    await rememberOutcome(deps, server.name, progress);
+    return progress;
+  };
+
+/** Those that work by their own word must still be reached at the end. */
+async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly NodeRecord[]): Promise<number[]> {
+  const reports = await listReports(deps.tables, server.name);
+  const well = new Set(reports.filter((stored) => works(stored, deps.now())).map(({ node }) => node));
+  return confirmedNodes(server, recorded)
+    .map(({ number }) => number)
+    .filter((number) => well.has(nodeName(server.name, number)));
+}
+
+/** What did not work is a condition until a heal works. */
+async function rememberOutcome(deps: Deps, jumpServer: string, progress: Progress): Promise<void> {
+  if (progress.state === 'done') await rememberServer(deps.tables, jumpServer, { failure: [] });
+  if (progress.state !== 'failed') return;
+  const { code, message, advice } = progress.failure;
+  const condition = { type: code, message: advice === undefined ? message : `${message} ${advice}` };
+  await rememberServer(deps.tables, jumpServer, { failure: [condition] });
+}

@@ -1,0 +1,39 @@
+import type { Deps } from '../deps.ts';
+import { findHealing, forgetNode, never, rememberServer } from '../store/healing.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import { listNodes } from '../store/nodes.ts';
+import { listReports } from '../store/reports.ts';
+import { decide } from './decision.ts';
+import type { Machine } from './findings.ts';
+import type { HealOrder } from './order.ts';
+import { confirmedNodes, lookCloser, sightOf } from './sight.ts';
+
+/** What a person's wish to heal comes to: everything is looked at now, and what is only patience does not count. */
+export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealOrder> {
+  const [recorded, reports, memory] = await Promise.all([
+    listNodes(deps.tables, server.name),
+    listReports(deps.tables, server.name),
+    findHealing(deps.tables, server.name),
+  ]);
+  const now = deps.now();
+  const unknown: Machine = { power: 'changing', failed: false };
+  const seen = confirmedNodes(server, recorded).map((record) =>
+    sightOf(deps, server, record, { machine: unknown, reports, unheard: 'silent', memory }),
+  );
+  const nodes = await lookCloser(
+    deps,
+    server,
+    seen,
+    seen.map(({ record }) => record.number),
+  );
+  const sight = { server, nodes, drift: [], memory, lease: undefined, quietUntil: never, fleetSilent: false, now };
+  const { order } = decide({ ...sight, byHand: true });
+  return order ?? { nodes: [], awaits: [], everything: true, evidence: [] };
+}
+
+/** Lets healing go on after it stopped: what was tried counts no more. */
+export async function resetBreaker(deps: Deps, jumpServer: string): Promise<void> {
+  const { nodes } = await findHealing(deps.tables, jumpServer);
+  await Promise.all(nodes.map(({ number }) => forgetNode(deps.tables, jumpServer, number)));
+  await rememberServer(deps.tables, jumpServer, { repairs: [], breakerSince: never, conditions: [], failure: [] });
+}

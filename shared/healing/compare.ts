@@ -1,0 +1,116 @@
+import { readArmError } from '../azure/armError.ts';
+import type { AzureClients } from '../azure/clients.ts';
+import type { Outputs, Resource } from '../azure/resource.ts';
+import type { Deps } from '../deps.ts';
+import { environmentOf } from '../environment.ts';
+import type { StartOperation } from '../http.ts';
+import { fleetOf, isSurplus } from '../scaling/fleet.ts';
+import { renewBefore } from '../steps/certificate.ts';
+import {
+  type HealingMemory,
+  listHealing,
+  never,
+  nothingToHeal,
+  rememberNode,
+  rememberServer,
+} from '../store/healing.ts';
+import { listInventory } from '../store/inventory.ts';
+import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
+import { findLease, isActive } from '../store/leases.ts';
+import { listNodes } from '../store/nodes.ts';
+import { listReports } from '../store/reports.ts';
+import { secondsAfter } from '../time.ts';
+import { topology } from '../topology.ts';
+import { carryOutDecision } from './carryOutDecision.ts';
+import { decide } from './decision.ts';
+import { missingRecords } from './dnsRecords.ts';
+import type { NodeSight } from './findings.ts';
+import { confirmedNodes, lookCloser, probeOf, probesOf, sightOf } from './sight.ts';
+
+/** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
+const aMinute = 5;
+
+/** The slower round: compares the jump servers whose turn it is, resource by resource, with their specs. */
+export async function compareResources(deps: Deps, start: StartOperation): Promise<void> {
+  const servers = await listJumpServers(deps.tables);
+  const memories = await listHealing(deps.tables);
+  const compared = ({ name }: JumpServer) => memories.get(name)?.server.comparedAt?.getTime() ?? 0;
+  const due = servers
+    .filter(({ state, spec }) => state === 'Ready' && spec.healing.enabled)
+    .sort((a, b) => compared(a) - compared(b))
+    .slice(0, aMinute);
+  for (const server of due) await compareOne(deps, start, server, memories.get(server.name) ?? nothingToHeal);
+}
+
+async function compareOne(deps: Deps, start: StartOperation, server: JumpServer, memory: HealingMemory): Promise<void> {
+  const now = deps.now();
+  await rememberServer(deps.tables, server.name, { comparedAt: now });
+  const lease = await findLease(deps.tables, server.name);
+  if (lease !== undefined && isActive(lease, now)) return;
+  const drift = await findDrift(deps, server);
+  const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
+  // Nodes that do not work are the business of the sweep; here they only count as not well.
+  const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetSilent: false, byHand: false, now };
+  const { suspects } = decide(sight);
+  const closer = suspects.length === 0 ? nodes : await lookCloser(deps, server, nodes, suspects);
+  const decision = decide({ ...sight, nodes: closer });
+  await carryOutDecision(deps, start, sight, { ...decision, conditions: memory.server.conditions, recovered: [] });
+}
+
+/** What differs from the spec, a sentence each. Reads only. */
+export async function findDrift(deps: Deps, server: JumpServer): Promise<string[]> {
+  const { name, spec } = server;
+  const [inventory, recorded] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
+  const outputs: Outputs = Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
+  const numbers = fleetOf(spec, recorded, server.createdAt)
+    .filter((node) => !isSurplus(node, spec))
+    .map(({ number }) => number);
+  const resources = topology(name, spec, environmentOf(deps, name), numbers);
+  const drift = await Promise.all(resources.map((one) => differenceOf(deps.azure, one, outputs)));
+  const records = await missingRecords(deps, name, spec);
+  return [...drift.flat(), ...records, ...oldCertificate(outputs.certificate?.notAfter, deps.now())];
+}
+
+/** What cannot be read just now says nothing. */
+async function differenceOf(azure: AzureClients, one: Resource, outputs: Outputs): Promise<string[]> {
+  try {
+    const { observed, change, output } = await one.look(azure, outputs);
+    if (one.key === 'mysqlServer' && output.state === 'Stopped') return ['The MySQL server is stopped'];
+    if (change === undefined || observed === 'pending') return [];
+    return [change.kind === 'create' ? `${one.key} is gone` : `${one.key} differs from what the spec says`];
+  } catch (error) {
+    const { kind, failure } = readArmError(error);
+    return kind === 'hopeless' ? [`${one.key} cannot be read: ${failure.code}`] : [];
+  }
+}
+
+const oldCertificate = (notAfter: string | undefined, now: Date): string[] =>
+  notAfter === undefined || new Date(notAfter) > secondsAfter(now, renewBefore)
+    ? []
+    : [`The certificate ends on ${notAfter}`];
+
+/** Nodes that say that they are well, with what the balancer says of them; the others cannot be judged here. */
+async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory): Promise<NodeSight[]> {
+  const [recorded, reports, probes] = await Promise.all([
+    listNodes(deps.tables, server.name),
+    listReports(deps.tables, server.name),
+    probesOf(deps, server),
+  ]);
+  const sights = confirmedNodes(server, recorded).map((record) => {
+    const machine = { power: 'running', failed: false } as const;
+    const seen = sightOf(deps, server, record, { machine, reports, unheard: 'silent', memory });
+    const judged = seen.voice.kind === 'well' ? seen : { ...seen, machine: { ...machine, power: 'changing' as const } };
+    return probes === undefined ? judged : { ...judged, ...probeOf(probes, judged) };
+  });
+  for (const { record, probe, voice, probeDownSince } of sights) {
+    const down = voice.kind === 'well' && probe === 'down';
+    // Only two rounds in a row count: its turn comes again at once.
+    if (down) await rememberServer(deps.tables, server.name, { comparedAt: never });
+    if (down !== (probeDownSince !== undefined))
+      await rememberNode(deps.tables, server.name, {
+        number: record.number,
+        probeDownSince: down ? deps.now() : never,
+      });
+  }
+  return sights;
+}

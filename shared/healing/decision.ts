@@ -1,0 +1,193 @@
+import { durationSeconds } from '../duration.ts';
+import type { Condition, HealingMemory } from '../store/healing.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import { isActive, type Lease } from '../store/leases.ts';
+import { secondsAfter } from '../time.ts';
+import { diagnose, type NodeSight, nextRepair, repairFacts } from './findings.ts';
+import type { HealOrder, NodeOrder } from './order.ts';
+
+/** All that is known of one jump server when it is judged. */
+export interface Sight {
+  server: JumpServer;
+  /** Its nodes that are meant to be up. */
+  nodes: readonly NodeSight[];
+  /** Resources that differ from what they should be, or whatever else is wrong with it as a whole; a sentence each. */
+  drift: readonly string[];
+  memory: HealingMemory;
+  lease: Lease | undefined;
+  /** Until then the control plane only watches: it has just been away. */
+  quietUntil: Date;
+  /** Much of the whole fleet is silent: that is rather our own trouble than theirs. */
+  fleetSilent: boolean;
+  /** A person asked: what is only patience does not count. */
+  byHand: boolean;
+  now: Date;
+}
+
+export interface Decision {
+  /** A heal operation to be asked for. */
+  order?: HealOrder;
+  /** Numbers of nodes with which something is wrong for long enough: worth a closer look. */
+  suspects: number[];
+  /** What the status should say from now on. */
+  conditions: Condition[];
+  /** Too many repairs within an hour: nothing more until a person resets it. */
+  opensBreaker: boolean;
+  /** Numbers of nodes that have been well for so long that their past is forgotten. */
+  recovered: number[];
+}
+
+/** Grace periods for which a node must have been well before its next trouble begins at the first repair again. */
+const gracesUntilForgotten = 5;
+/** Seconds; the longest pause after repairs that did not help. */
+const longestPause = 900;
+
+/** What is to be done for a jump server, and what a person should know. Pure. */
+export function decide(sight: Sight): Decision {
+  const { server, lease, memory, now, byHand } = sight;
+  const nothing = { suspects: [], conditions: [], opensBreaker: false, recovered: [] };
+  if (server.state !== 'Ready' || (!server.spec.healing.enabled && !byHand)) return nothing;
+  const found = { ...nothing, recovered: recoveredNodes(sight) };
+  if (memory.server.breakerSince !== undefined && !byHand)
+    return { ...found, conditions: [stopped(sight, memory.server.breakerSince)] };
+  const { order, conditions, suspects } = plan(sight);
+  if (lease !== undefined && isActive(lease, now) && !lease.yields) return { ...found, conditions };
+  if (order === undefined) return { ...found, conditions, suspects };
+  if (byHand) return { ...found, conditions, suspects, order };
+  if (pausedUntil(sight) > now) return { ...found, conditions };
+  if (recentRepairs(memory.server.repairs, now).length >= server.spec.healing.maxRepairsPerHour)
+    return { ...found, conditions: [stopped(sight, now), ...conditions], opensBreaker: true };
+  return { ...found, conditions, suspects, order };
+}
+
+export const recentRepairs = (repairs: readonly Date[], now: Date): Date[] =>
+  repairs.filter((at) => secondsAfter(at, 3600) > now);
+
+/** After repairs that did not help: one grace period, then two, four … at most a quarter of an hour. */
+function pausedUntil({ server, memory, now }: Sight): Date {
+  const recent = recentRepairs(memory.server.repairs, now);
+  const last = recent.at(-1);
+  if (last === undefined || memory.server.failure.length === 0) return new Date(0);
+  return secondsAfter(last, Math.min(longestPause, graceOf(server) * 2 ** (recent.length - 1)));
+}
+
+export const graceOf = ({ spec }: JumpServer): number => durationSeconds(spec.healing.gracePeriod);
+
+function recoveredNodes({ server, nodes, now }: Sight): number[] {
+  const forgotten = graceOf(server) * gracesUntilForgotten;
+  return nodes
+    .filter(({ voice, memory, probe }) => {
+      const last = memory?.settledAt ?? memory?.sentAt;
+      return voice.kind === 'well' && probe !== 'down' && last !== undefined && secondsAfter(last, forgotten) < now;
+    })
+    .map(({ record }) => record.number);
+}
+
+/** What would be done if nothing stood against doing it now. */
+function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'> {
+  const { nodes, drift, byHand } = sight;
+  const conditions: Condition[] = [];
+  const suspects: number[] = [];
+  const evidence = [...drift];
+  const orders: NodeOrder[] = [];
+  const blamed = databaseToBlame(sight);
+  if (blamed !== undefined) evidence.push(blamed);
+  let disrupted = false;
+  for (const node of nodes) {
+    const row = diagnose(node);
+    if (row === undefined || (blamed !== undefined && node.voice.kind === 'unwell')) continue;
+    const repair = nextRepair(row, node.memory?.repair);
+    const why = `${node.name} ${row.says}${detailOf(node)}`;
+    const against = objection(sight, node, row, repairFacts[repair].disrupts);
+    if (against === 'patience') continue;
+    suspects.push(node.record.number);
+    if (against !== undefined) {
+      conditions.push({ type: against.type, message: `${why}. ${against.message}` });
+      continue;
+    }
+    // One node at a time: the next sweep sees to the next.
+    if (repairFacts[repair].disrupts && disrupted) continue;
+    disrupted ||= repairFacts[repair].disrupts;
+    orders.push({ number: node.record.number, finding: row.finding, repair });
+    evidence.push(`${why}: ${repairFacts[repair].text}`);
+  }
+  const awaits = blamed === undefined ? [] : heardOf(nodes).map(({ record }) => record.number);
+  const order = { nodes: orders, awaits, everything: drift.length > 0 || byHand, evidence };
+  return { conditions, suspects, ...(evidence.length === 0 && !byHand ? {} : { order }) };
+}
+
+const heardOf = (nodes: readonly NodeSight[]) => nodes.filter(({ voice }) => voice.kind !== 'silent');
+
+/**
+ * Every node that says anything complains about the database: repairing nodes would not help. Unless a look at the database, just
+ * now, did not help either.
+ */
+function databaseToBlame({ nodes, memory }: Sight): string | undefined {
+  if (memory.server.failure.some(({ type }) => type === stillUnwell)) return undefined;
+  const heard = heardOf(nodes);
+  const complaints = heard.flatMap(({ voice }) =>
+    voice.kind === 'unwell' && voice.parts.includes('database') ? [voice.detail] : [],
+  );
+  return heard.length > 0 && complaints.length === heard.length
+    ? `No node reaches the database (${complaints[0]}): look at the database and the way to it`
+    : undefined;
+}
+
+function detailOf({ voice }: NodeSight): string {
+  if (voice.kind === 'silent') return ` (last heard of at ${voice.since.toISOString()})`;
+  return voice.kind === 'unwell' ? ` (${voice.detail})` : '';
+}
+
+type Objection = 'patience' | Condition;
+type FindingRow = NonNullable<ReturnType<typeof diagnose>>;
+
+/** What stands against repairing a node now. */
+function objection(sight: Sight, node: NodeSight, row: FindingRow, disrupts: boolean): Objection | undefined {
+  const { server, now, byHand } = sight;
+  if (node.paused === true) return heldBack.paused;
+  if (node.platform === true && disrupts) return heldBack.platform;
+  const since = row.since?.(node);
+  if (!byHand) {
+    if (since !== undefined && secondsAfter(since, graceOf(server)) > now) return 'patience';
+    if (sight.quietUntil > now && (disrupts || row.doubtful === true)) return 'patience';
+    if (row.doubtful === true && sight.fleetSilent) return heldBack.fleet;
+  }
+  if (disrupts && isLastHope(sight.nodes, node)) return heldBack.lastNode;
+  return undefined;
+}
+
+/** Does it alone serve users, by the balancer's word, whatever else is wrong with it? */
+const isLastHope = (nodes: readonly NodeSight[], node: NodeSight): boolean =>
+  node.voice.kind !== 'unwell' &&
+  node.probe !== 'down' &&
+  !nodes.some((other) => other !== node && other.voice.kind === 'well' && other.probe !== 'down');
+
+/** Code of the failure of an operation that found the database in order, and nodes that still do not reach it. */
+export const stillUnwell = 'NodesStillUnwell';
+
+const heldBack = {
+  paused: {
+    type: 'HealingPaused',
+    message:
+      'Its virtual machine has the tag molcajete-pause, so it is left alone. Take the tag off to have it repaired.',
+  },
+  platform: {
+    type: 'PlatformAtFault',
+    message: 'Azure says that its platform is at fault and repairs it, so it is waited for.',
+  },
+  fleet: {
+    type: 'HealingPaused',
+    message:
+      'Nodes of many jump servers are silent, which is rather a trouble of the control plane or of the network than theirs, so none is repaired. Look whether nodes reach MOLCAJETE_API_URL.',
+  },
+  lastNode: {
+    type: 'LastNode',
+    message:
+      'It is the only one that serves users, so nothing is done that would end their sessions. It is repaired once another node works; or restart it in the Azure portal when nobody is on it.',
+  },
+} satisfies Record<string, Condition>;
+
+const stopped = ({ server }: Sight, since: Date): Condition => ({
+  type: 'HealingStopped',
+  message: `Healing stopped at ${since.toISOString()}: ${server.spec.healing.maxRepairsPerHour} repairs within an hour did not help for good. Look at the last heal operations, mend the cause, then POST /jump-servers/${server.name}/heal with {"resetBreaker": true}.`,
+});

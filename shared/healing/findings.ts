@@ -1,0 +1,157 @@
+import type { NodeMemory } from '../store/healing.ts';
+import type { NodeRecord } from '../store/nodes.ts';
+
+/** What Azure says of a node's virtual machine. */
+export interface Machine {
+  /** `changing`: something is at work on it, or Azure does not say. */
+  power: 'running' | 'stopped' | 'deallocated' | 'changing';
+  /** The last write of it failed. */
+  failed: boolean;
+}
+
+/** What is heard of a node. */
+export type Voice =
+  /** Its last report is fresh, and all is well in it. */
+  | { kind: 'well' }
+  /** Its last report is fresh and names parts that do not work. */
+  | { kind: 'unwell'; parts: readonly string[]; detail: string; since: Date }
+  /** It has not reported since. */
+  | { kind: 'silent'; since: Date };
+
+/** All that is known of one node when it is judged. What is asked for only where something is wrong may be missing. */
+export interface NodeSight {
+  record: NodeRecord;
+  name: string;
+  /** Undefined: there is none. */
+  machine: Machine | undefined;
+  voice: Voice;
+  memory: NodeMemory | undefined;
+  /** Azure's own agent in the machine: when it is not ready the whole guest is gone. */
+  guestAgent?: 'ready' | 'notReady';
+  /** A person put the tag `molcajete-pause` on the machine. */
+  paused?: boolean;
+  /** Azure says that its platform is at fault: it repairs that by itself. */
+  platform?: boolean;
+  /** What the balancer's probe says. */
+  probe?: 'up' | 'down';
+  /** Since when the probe has failed although the node itself is well. */
+  probeDownSince?: Date;
+}
+
+/** What can be done to a node, each stronger than the one before. */
+export const repairs = [
+  'create',
+  'start',
+  'reapply',
+  'restartAgent',
+  'restartServices',
+  'restartMachine',
+  'redeploy',
+  'rebuild',
+] as const;
+export type Repair = (typeof repairs)[number];
+
+export const rankOf = (repair: Repair): number => repairs.indexOf(repair);
+
+/** How each repair reads in the reason of an operation, what it breaks, and how long a node gets to be well after it. */
+export const repairFacts: Record<Repair, { text: string; disrupts: boolean; graces: number }> = {
+  create: { text: 'make its virtual machine again', disrupts: false, graces: 5 },
+  start: { text: 'start its virtual machine', disrupts: false, graces: 2 },
+  reapply: { text: "push its virtual machine's model again", disrupts: false, graces: 1 },
+  restartAgent: { text: 'restart its agent', disrupts: false, graces: 1 },
+  restartServices: { text: 'restart its services', disrupts: true, graces: 1 },
+  restartMachine: { text: 'restart its virtual machine', disrupts: true, graces: 2 },
+  redeploy: { text: 'move its virtual machine to another host', disrupts: true, graces: 3 },
+  rebuild: { text: 'delete its virtual machine and make it again', disrupts: true, graces: 5 },
+};
+
+interface Row {
+  finding: string;
+  /** For people, after the node's name. */
+  says: string;
+  holds(sight: NodeSight): boolean;
+  /** In the order in which they are tried; the last one again and again. */
+  repairs: readonly Repair[];
+  /** It may pass by itself: from when on it counts, for the grace period. Undefined: it counts at once. */
+  since?(sight: NodeSight): Date;
+  /** Our own trouble may look the same: not while the control plane has just been away, or much of the fleet is silent. */
+  doubtful?: true;
+}
+
+const running = ({ machine }: NodeSight): boolean => machine?.power === 'running';
+const silentSince = ({ voice }: NodeSight): Date => (voice.kind === 'silent' ? voice.since : new Date(0));
+/** Not known yet: it does not count yet. */
+const probeSince = ({ probeDownSince }: NodeSight): Date => probeDownSince ?? new Date(8.64e15);
+const unwellSince = ({ voice }: NodeSight): Date => (voice.kind === 'unwell' ? voice.since : new Date(0));
+
+/** Observation → repair, for a node that is meant to be up. The first row that holds is the finding. */
+export const findings = [
+  {
+    finding: 'machineMissing',
+    says: 'has no virtual machine',
+    holds: ({ machine }) => machine === undefined,
+    repairs: ['create'],
+  },
+  {
+    finding: 'provisioningFailed',
+    says: 'has a virtual machine whose last change failed',
+    holds: ({ machine, voice }) => machine?.failed === true && voice.kind !== 'well',
+    repairs: ['reapply', 'restartMachine', 'rebuild'],
+  },
+  {
+    finding: 'stopped',
+    says: 'has a virtual machine that is stopped',
+    holds: ({ machine }) => machine?.power === 'stopped',
+    repairs: ['start', 'redeploy', 'rebuild'],
+  },
+  {
+    finding: 'deallocated',
+    says: 'has a virtual machine that was deallocated by somebody else',
+    holds: ({ machine }) => machine?.power === 'deallocated',
+    repairs: ['start', 'rebuild'],
+  },
+  {
+    finding: 'agentGone',
+    says: 'runs, but its agent says nothing',
+    holds: (sight) => running(sight) && sight.voice.kind === 'silent' && sight.guestAgent === 'ready',
+    repairs: ['restartAgent', 'restartMachine', 'redeploy', 'rebuild'],
+    since: silentSince,
+    doubtful: true,
+  },
+  {
+    finding: 'frozen',
+    says: 'does not answer, and Azure does not hear from it either',
+    holds: (sight) =>
+      running(sight) && (sight.voice.kind === 'silent' || (sight.probe === 'down' && sight.guestAgent === 'notReady')),
+    repairs: ['restartMachine', 'redeploy', 'rebuild'],
+    since: (sight) => (sight.voice.kind === 'silent' ? sight.voice.since : probeSince(sight)),
+    doubtful: true,
+  },
+  {
+    finding: 'unwell',
+    says: 'says that it does not work',
+    holds: (sight) => running(sight) && sight.voice.kind === 'unwell',
+    repairs: ['restartServices', 'restartMachine', 'redeploy', 'rebuild'],
+    since: unwellSince,
+  },
+  {
+    finding: 'probeFails',
+    says: "says that it works, but the balancer's probe fails",
+    holds: (sight) => running(sight) && sight.voice.kind === 'well' && sight.probe === 'down',
+    repairs: ['restartServices', 'restartMachine', 'redeploy', 'rebuild'],
+    since: probeSince,
+  },
+] as const satisfies readonly Row[];
+
+export type Finding = (typeof findings)[number]['finding'];
+
+/** The row of the table that fits, or undefined for a node that is as it should be or changing just now. */
+export const diagnose = (sight: NodeSight): (Row & { finding: Finding }) | undefined =>
+  findings.find((row: Row) => row.holds(sight));
+
+/** The next repair: stronger than what was tried last, if the row has any stronger; what breaks nothing is never left out. */
+export function nextRepair(row: Pick<Row, 'repairs'>, tried: Repair | undefined): Repair {
+  const [first = 'rebuild'] = row.repairs;
+  if (tried === undefined || (!repairFacts[first].disrupts && !row.repairs.includes(tried))) return first;
+  return row.repairs.find((repair) => rankOf(repair) > rankOf(tried)) ?? row.repairs.at(-1) ?? first;
+}

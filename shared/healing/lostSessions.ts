@@ -1,0 +1,74 @@
+import { nodeName } from '../azure/names.ts';
+import type { Deps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { toDateTime } from '../guacamole/times.ts';
+import { works } from '../scaling/rest.ts';
+import { rememberServer, type ServerMemory } from '../store/healing.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import { listNodes } from '../store/nodes.ts';
+import { listReports, type StoredReport } from '../store/reports.ts';
+import { secondsAfter } from '../time.ts';
+import { confirmedNodes } from './sight.ts';
+
+/** A session is written down a moment before the node counts it. Seconds. */
+const margin = 60;
+
+/**
+ * Until when a session must have begun to be surely over; undefined when that cannot be told. Guacamole's history names no node, so
+ * it is told from the nodes: when none has a session open, none of the rows is open either; when each has lost its sessions since,
+ * whatever began before the first loss is over. Pure.
+ */
+export function surelyOver(
+  nodes: readonly number[],
+  reports: ReadonlyMap<number, StoredReport>,
+  losses: ServerMemory['losses'],
+  now: Date,
+): Date | undefined {
+  if (nodes.length === 0) return undefined;
+  const bounds: Date[] = [];
+  const heard = nodes.flatMap((number) => reports.get(number) ?? []);
+  const idle = heard.every((stored) => works(stored, now) && stored.report.sessions.served === 0);
+  if (heard.length === nodes.length && idle)
+    bounds.push(secondsAfter(earliest(heard.map((one) => one.receivedAt)), -margin));
+  const lost = nodes.flatMap((number) => losses.filter((loss) => loss.number === number).at(-1)?.at ?? []);
+  if (lost.length === nodes.length) bounds.push(earliest(lost));
+  return bounds.length === 0 ? undefined : new Date(Math.max(...bounds.map((bound) => bound.getTime())));
+}
+
+const earliest = (times: readonly Date[]): Date => new Date(Math.min(...times.map((time) => time.getTime())));
+
+/**
+ * Closes the history of sessions that ended with their node, as far as it is sure which they are; forgets the losses whose sessions are
+ * all closed. Repeating it changes nothing.
+ */
+export async function closeLostSessions(deps: Deps, server: JumpServer, losses: ServerMemory['losses']): Promise<void> {
+  const [recorded, reports] = await Promise.all([
+    listNodes(deps.tables, server.name),
+    listReports(deps.tables, server.name),
+  ]);
+  const numbers = confirmedNodes(server, recorded).map(({ number }) => number);
+  const byNumber = new Map(
+    numbers.flatMap((number) => {
+      const stored = reports.find(({ node }) => node === nodeName(server.name, number));
+      return stored === undefined ? [] : [[number, stored] as const];
+    }),
+  );
+  const until = surelyOver(numbers, byNumber, losses, deps.now());
+  const [last] = losses.map(({ at }) => at).sort((a, b) => b.getTime() - a.getTime());
+  if (until === undefined || last === undefined) return;
+  try {
+    const db = await deps.guacamole(server.name);
+    await db
+      .updateTable('guacamole_connection_history')
+      .set({ end_date: toDateTime(last) })
+      .where('end_date', 'is', null)
+      .where('start_date', '<', toDateTime(until))
+      .where('start_date', '<=', toDateTime(last))
+      .execute();
+  } catch (error) {
+    // No database just now, or none any more: the next sweep tries again.
+    if (error instanceof ApiError || (error instanceof Error && 'code' in error)) return;
+    throw error;
+  }
+  if (until >= last) await rememberServer(deps.tables, server.name, { losses: [] });
+}

@@ -1,0 +1,21 @@
+import type { Finding, Repair } from './findings.ts';
+
+/** What is to be done to one node, and why. */
+export interface NodeOrder {
+  number: number;
+  finding: Finding;
+  repair: Repair;
+}
+
+/** What a heal operation is asked to do; kept in its lease. Every one looks at the resources that all nodes share. */
+export interface HealOrder {
+  nodes: NodeOrder[];
+  /** Numbers of nodes that should be well again when the resources are: nothing is done to them. */
+  awaits: number[];
+  /** Look at the resources of all nodes too, not only of those above. */
+  everything: boolean;
+  /** What was seen, a sentence each. */
+  evidence: string[];
+}
+
+export const parseHealOrder = (text: string): HealOrder => JSON.parse(text) as HealOrder;

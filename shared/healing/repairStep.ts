@@ -1,0 +1,165 @@
+import { afterError, type Writes } from '../azure/armStep.ts';
+import type { Attempt, Outcome, Step } from '../azure/engine.ts';
+import { nodeName } from '../azure/names.ts';
+import { orUndefinedIfMissing } from '../azure/resource.ts';
+import type { Deps } from '../deps.ts';
+import { anotherIsHealthy } from '../scaling/rest.ts';
+import { findHealing, never, rememberNode, rememberServer } from '../store/healing.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import type { Holder } from '../store/leases.ts';
+import type { NodeRecord } from '../store/nodes.ts';
+import { type Repair, repairFacts } from './findings.ts';
+import type { NodeOrder } from './order.ts';
+import { machineId, probeOf, probesOf } from './sight.ts';
+
+/** What the steps of one heal operation share. */
+export interface Healing {
+  deps: Deps;
+  writes: Writes;
+  holder: Holder;
+  server: JumpServer;
+  fleet: readonly NodeRecord[];
+  requestedAt: Date;
+}
+
+const ready: Outcome = { state: 'ready', output: {} };
+const working: Outcome = { state: 'pending', detail: 'Azure is working on it', lookAgainSeconds: 2 };
+/** Failures of a repair that may pass; after so many another repair is better. */
+const mostSetbacks = 3;
+
+/** Does to a node what was decided, once: what a crash leaves half done is looked at and not sent again. */
+export function repairStep(healing: Healing, order: NodeOrder): Step {
+  const { deps, writes, holder, server } = healing;
+  const id = `${machineId(deps, server, order.number)}#${order.repair}`;
+  let setbacks = 0;
+  const settled = async (): Promise<Outcome> => {
+    await rememberNode(deps.tables, server.name, { number: order.number, settledAt: deps.now() });
+    return ready;
+  };
+  return {
+    key: `node-${order.number}/repair`,
+    type: `Molcajete/${order.repair}`,
+    id: '',
+    dependsOn: order.repair === 'rebuild' ? ['mysqlServer/kept'] : [`node-${order.number}/virtualMachine`],
+    passing: true,
+    async ensure(_outputs, attempt) {
+      const memory = (await findHealing(deps.tables, server.name)).nodes.find(({ number }) => number === order.number);
+      const begun = memory?.operationId === holder.operationId;
+      if (begun && memory.settledAt !== undefined) return ready;
+      try {
+        const sent = writes.find(id);
+        if (sent !== undefined) return (await attempt.within(sent)) === undefined ? working : await settled();
+        if (begun && !(await mayBeRepeated(healing, order, memory.vmId)))
+          return (await isBusy(healing, order.number)) ? working : await settled();
+        if (!begun) {
+          const against = await whyNot(healing, order);
+          if (against !== undefined) return against;
+          await begin(healing, order, attempt);
+        } else await attempt.permit();
+        const write = writes.start(id, undefined, () => send(healing, order));
+        return (await attempt.within(write)) === undefined ? working : await settled();
+      } catch (error) {
+        writes.forget(id);
+        const outcome = afterError(error, ++setbacks);
+        await rememberNode(deps.tables, server.name, { number: order.number, operationId: '' });
+        return setbacks < mostSetbacks && !byRunCommand(order.repair) ? outcome : failed(order, outcome);
+      }
+    },
+  };
+}
+
+const byRunCommand = (repair: Repair): boolean => repair === 'restartAgent' || repair === 'restartServices';
+
+function failed({ number, repair }: NodeOrder, outcome: Outcome): Outcome {
+  const cause = outcome.state === 'ready' ? undefined : outcome.failure;
+  const message = `Node ${number}: '${repairFacts[repair].text}' did not work: ${cause?.message ?? 'no reason given'}.`;
+  const advice = cause?.advice ?? 'A stronger repair follows by itself.';
+  return { state: 'failed', failure: { code: cause?.code ?? 'RepairFailed', message, advice } };
+}
+
+/** Much may have changed since it was decided. */
+async function whyNot(healing: Healing, { number, finding, repair }: NodeOrder): Promise<Outcome | undefined> {
+  const { deps, server, fleet } = healing;
+  if (!repairFacts[repair].disrupts || finding === 'unwell') return undefined;
+  const others = fleet.filter((node) => node.number !== number);
+  if (await anotherIsHealthy(deps, server.name, others)) return undefined;
+  const probes = await probesOf(deps, server);
+  const record = fleet.find((node) => node.number === number);
+  if (probes === undefined || record === undefined || probeOf(probes, { record }).probe === 'down') return undefined;
+  const message = `Node ${number} is the only one that serves users, so nothing was done that would end their sessions.`;
+  const advice = 'It is repaired once another node works.';
+  return { state: 'failed', failure: { code: 'LastNode', message, advice } };
+}
+
+/** Written down before it is sent: what is remembered decides after a crash. */
+async function begin({ deps, server, holder }: Healing, order: NodeOrder, attempt: Attempt): Promise<void> {
+  const { number, repair } = order;
+  await attempt.permit();
+  const now = deps.now();
+  const found = await orUndefinedIfMissing(
+    deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
+  );
+  const { losses } = (await findHealing(deps.tables, server.name)).server;
+  if (repair !== 'restartAgent' && repair !== 'reapply')
+    await rememberServer(deps.tables, server.name, {
+      losses: [...losses.filter((loss) => loss.number !== number), { number, at: now }],
+    });
+  await rememberNode(deps.tables, server.name, {
+    number,
+    repair,
+    operationId: holder.operationId,
+    sentAt: now,
+    settledAt: never,
+    vmId: found?.vmId ?? '',
+  });
+}
+
+/** Deleting or starting a machine twice is the same as once, as long as it is the same machine. */
+async function mayBeRepeated({ deps, server }: Healing, { number, repair }: NodeOrder, vmId = ''): Promise<boolean> {
+  if (repair === 'start') return true;
+  if (repair !== 'rebuild') return false;
+  const { virtualMachines } = deps.azure.compute;
+  const found = await orUndefinedIfMissing(
+    virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
+  );
+  return found !== undefined && found.vmId === vmId;
+}
+
+async function isBusy({ deps, server }: Healing, number: number): Promise<boolean> {
+  const found = await orUndefinedIfMissing(
+    deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
+  );
+  return !['Succeeded', 'Failed', undefined].includes(found?.provisioningState);
+}
+
+/** As root on the node, by Azure's agent in it. */
+const scripts = {
+  restartAgent: 'systemctl restart molcajete-agent',
+  restartServices: [
+    'systemctl restart molcajete-guacd',
+    'systemctl restart molcajete-guacamole',
+    'systemctl restart molcajete-haproxy',
+    'systemctl restart molcajete-agent',
+  ].join('\n'),
+};
+
+async function send({ deps, server }: Healing, { number, repair }: NodeOrder): Promise<void> {
+  const { virtualMachines } = deps.azure.compute;
+  const { resourceGroup } = server.spec;
+  const node = nodeName(server.name, number);
+  const run = (script: string) =>
+    virtualMachines.runCommand(resourceGroup, node, { commandId: 'RunShellScript', script: [script] });
+  const actions: Record<Repair, () => PromiseLike<unknown>> = {
+    // The topology has made it before this step.
+    create: async () => undefined,
+    start: () => virtualMachines.start(resourceGroup, node),
+    reapply: () => virtualMachines.reapply(resourceGroup, node),
+    restartAgent: () => run(scripts.restartAgent),
+    restartServices: () => run(scripts.restartServices),
+    restartMachine: () => virtualMachines.restart(resourceGroup, node),
+    redeploy: () => virtualMachines.redeploy(resourceGroup, node),
+    // Its interface, and with it its address, stays (deleteOption Detach).
+    rebuild: () => virtualMachines.delete(resourceGroup, node),
+  };
+  await actions[repair]();
+}

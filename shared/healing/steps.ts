@@ -1,0 +1,55 @@
+import { armStep } from '../azure/armStep.ts';
+import type { Step } from '../azure/engine.ts';
+import { environmentOf } from '../environment.ts';
+import { isSurplus } from '../scaling/fleet.ts';
+import { certificateStep } from '../steps/certificate.ts';
+import { databasePowerStep } from '../steps/databasePower.ts';
+import { ingressStep } from '../steps/ingress.ts';
+import { topology } from '../topology.ts';
+import { databaseAgainStep, databaseKeptStep, keptKey } from './databaseSteps.ts';
+import { recordKey, recordSteps } from './dnsRecords.ts';
+import { awaitedHealthStep, repairedHealthStep } from './healthSteps.ts';
+import type { HealOrder } from './order.ts';
+import { type Healing, repairStep } from './repairStep.ts';
+
+/**
+ * The graph of a heal operation: the resources that all nodes share, those of the nodes concerned, what is done to these, and the proof.
+ * @param well numbers of the nodes that work as it begins
+ */
+export function healSteps(healing: Healing, order: HealOrder, well: readonly number[]): Step[] {
+  const { deps, writes, server, fleet } = healing;
+  const { name, spec } = server;
+  const concerned = [...order.nodes.map(({ number }) => number), ...order.awaits];
+  const kept = fleet.filter((node) => !isSurplus(node, spec)).map(({ number }) => number);
+  const numbers = order.everything ? kept : concerned;
+  const resources = topology(name, spec, environmentOf(deps, name), numbers);
+  const mysqlServer = resources.find(({ key }) => key === 'mysqlServer');
+  const extra = extraDependencies(order);
+  const proven = [...new Set([...concerned, ...well])];
+  const steps: Step[] = [
+    ...(mysqlServer === undefined ? [] : [databaseKeptStep(healing, mysqlServer)]),
+    ...resources.map((resource) => {
+      const step = armStep(resource, deps.azure, writes);
+      return { ...step, dependsOn: [...step.dependsOn, ...(extra[step.key] ?? [])] };
+    }),
+    ...recordSteps(deps, name, spec),
+    certificateStep(deps, name),
+    databasePowerStep(deps, writes, name, spec),
+    databaseAgainStep(healing),
+    ...order.nodes.flatMap((node) => [repairStep(healing, node), repairedHealthStep(healing, node)]),
+    ...order.awaits.map((number) => awaitedHealthStep(healing, number)),
+    ...(proven.length === 0 ? [] : [ingressStep(deps, name, spec, proven)]),
+  ];
+  const keys = new Set(steps.map(({ key }) => key));
+  return steps.map((step) => ({ ...step, dependsOn: step.dependsOn.filter((key) => keys.has(key)) }));
+}
+
+/** What waits for more than in a provision. */
+function extraDependencies({ nodes }: HealOrder): Record<string, string[]> {
+  const rebuilt = nodes.filter(({ repair }) => repair === 'rebuild');
+  return {
+    resourceGroup: [keptKey],
+    ...Object.fromEntries(['dataEndpointDns', 'controlEndpointDns'].map((key) => [key, [recordKey(key)]])),
+    ...Object.fromEntries(rebuilt.map(({ number }) => [`node-${number}/virtualMachine`, [`node-${number}/repair`]])),
+  };
+}

@@ -1,0 +1,157 @@
+import type { Repair } from '../healing/findings.ts';
+import { deleteRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
+
+/** What a person should know or do. */
+export interface Condition {
+  type: string;
+  message: string;
+}
+
+/** What healing remembers of one node between its minutes; there is no row for a node that has been well for long. */
+export interface NodeMemory {
+  number: number;
+  /** The strongest repair tried since the node was last well for long. */
+  repair?: Repair;
+  /** The operation that the last repair was sent by, and when; empty: it was not accepted. Nothing is sent twice by one operation. */
+  operationId?: string;
+  sentAt?: Date;
+  /** The unique id of the virtual machine that a rebuild deletes: the one made after it has the same name. */
+  vmId?: string;
+  /** When Azure had carried it out. */
+  settledAt?: Date;
+  /** Since when the node has been heard to be unwell; the beginning of time: it is well. */
+  unwellSince?: Date;
+  /** The same for the balancer's probe. */
+  probeDownSince?: Date;
+}
+
+/** What healing remembers of one jump server. */
+export interface ServerMemory {
+  /** When repairs were begun within the last hour. */
+  repairs: Date[];
+  /** Since when the circuit breaker has been open. */
+  breakerSince?: Date;
+  conditions: Condition[];
+  /** How the last heal operation failed; empty after one that did not. */
+  failure: Condition[];
+  /** When its resources were last compared with its spec. */
+  comparedAt?: Date;
+  /** Nodes whose sessions ended with them, and when: their history is still open. */
+  losses: { number: number; at: Date }[];
+}
+
+export interface HealingMemory {
+  server: ServerMemory;
+  nodes: NodeMemory[];
+}
+
+export const nothingToHeal: HealingMemory = {
+  server: { repairs: [], conditions: [], failure: [], losses: [] },
+  nodes: [],
+};
+
+/** Stands for "not": a merge cannot take a member away. */
+export const never = new Date(0);
+
+interface ServerRow {
+  repairs?: string;
+  breakerSince?: Date;
+  conditions?: string;
+  failure?: string;
+  comparedAt?: Date;
+  losses?: string;
+}
+type NodeRow = Omit<NodeMemory, 'number'>;
+
+const serverRow = 'server';
+/** The number under which the MySQL server's repairs are remembered; nodes begin at 1. */
+export const databaseNumber = 0;
+const heartbeat = { partitionKey: '-', rowKey: 'heartbeat' };
+
+/** Of every jump server that has any, in one scan. */
+export async function listHealing(tables: Tables): Promise<Map<string, HealingMemory>> {
+  const rows = await listAllRows<ServerRow & NodeRow>(tables.healing);
+  const grouped = Map.groupBy(rows, ({ partitionKey }) => partitionKey ?? '');
+  return new Map([...grouped].map(([jumpServer, own]) => [jumpServer, toMemory(own)]));
+}
+
+export async function findHealing(tables: Tables, jumpServer: string): Promise<HealingMemory> {
+  return toMemory(await listRows<ServerRow & NodeRow>(tables.healing, jumpServer));
+}
+
+/** Changes the members given and leaves the others: the sweep and an operation write different ones. */
+export async function rememberServer(tables: Tables, jumpServer: string, change: Partial<ServerMemory>): Promise<void> {
+  const { repairs, conditions, failure, losses, breakerSince, comparedAt } = change;
+  const row: ServerRow = {
+    ...(repairs === undefined ? {} : { repairs: JSON.stringify(repairs) }),
+    ...(conditions === undefined ? {} : { conditions: JSON.stringify(conditions) }),
+    ...(failure === undefined ? {} : { failure: JSON.stringify(failure) }),
+    ...(losses === undefined ? {} : { losses: JSON.stringify(losses) }),
+    ...(breakerSince === undefined ? {} : { breakerSince }),
+    ...(comparedAt === undefined ? {} : { comparedAt }),
+  };
+  await tables.healing.upsertEntity<ServerRow>({ partitionKey: jumpServer, rowKey: serverRow, ...row }, 'Merge');
+}
+
+export async function rememberNode(tables: Tables, jumpServer: string, change: NodeMemory): Promise<void> {
+  const { number, ...row } = change;
+  await tables.healing.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Merge');
+}
+
+export const forgetNode = (tables: Tables, jumpServer: string, number: number): Promise<void> =>
+  deleteRow(tables.healing, jumpServer, String(number));
+
+export async function forgetHealing(tables: Tables, jumpServer: string): Promise<void> {
+  const rows = await listRows(tables.healing, jumpServer);
+  await Promise.all(rows.map(({ rowKey }) => deleteRow(tables.healing, jumpServer, rowKey ?? '')));
+}
+
+/** When the sweep last ran, and until when it only watches because it had not run for a while. */
+export interface Heartbeat {
+  at: Date;
+  quietUntil: Date;
+}
+
+export async function findHeartbeat(tables: Tables): Promise<Heartbeat | undefined> {
+  const [row] = await listRows<Heartbeat>(tables.healing, heartbeat.partitionKey);
+  return row && { at: row.at, quietUntil: row.quietUntil };
+}
+
+export async function putHeartbeat(tables: Tables, beat: Heartbeat): Promise<void> {
+  await tables.healing.upsertEntity<Heartbeat>({ ...heartbeat, ...beat }, 'Replace');
+}
+
+function toMemory(rows: Row<ServerRow & NodeRow>[]): HealingMemory {
+  const own = rows.find(({ rowKey }) => rowKey === serverRow);
+  const nodes = rows.filter(({ rowKey }) => /^\d+$/.test(rowKey ?? '')).map(toNode);
+  return { server: own === undefined ? nothingToHeal.server : toServer(own), nodes };
+}
+
+function toServer({ repairs, conditions, failure, losses, breakerSince, comparedAt }: ServerRow): ServerMemory {
+  const lost = JSON.parse(losses ?? '[]') as { number: number; at: string }[];
+  return {
+    repairs: (JSON.parse(repairs ?? '[]') as string[]).map((at) => new Date(at)),
+    conditions: JSON.parse(conditions ?? '[]') as Condition[],
+    failure: JSON.parse(failure ?? '[]') as Condition[],
+    losses: lost.map(({ number, at }) => ({ number, at: new Date(at) })),
+    ...at('breakerSince', breakerSince),
+    ...at('comparedAt', comparedAt),
+  };
+}
+
+function toNode(row: Row<NodeRow>): NodeMemory {
+  const { repair, operationId, vmId } = row;
+  return {
+    number: Number(row.rowKey),
+    ...(repair === undefined ? {} : { repair }),
+    ...(operationId === undefined ? {} : { operationId }),
+    ...(vmId === undefined ? {} : { vmId }),
+    ...at('sentAt', row.sentAt),
+    ...at('settledAt', row.settledAt),
+    ...at('unwellSince', row.unwellSince),
+    ...at('probeDownSince', row.probeDownSince),
+  };
+}
+
+const at = <Key extends string>(key: Key, time: Date | undefined): { [K in Key]?: Date } =>
+  (time === undefined || time <= never ? {} : { [key]: time }) as { [K in Key]?: Date };

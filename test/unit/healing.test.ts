@@ -1,0 +1,385 @@
+import { describe, expect, test } from 'vitest';
+import { type Decision, decide, type Sight } from '../../shared/healing/decision.ts';
+import {
+  diagnose,
+  findings,
+  type Machine,
+  type NodeSight,
+  nextRepair,
+  repairs,
+} from '../../shared/healing/findings.ts';
+import { surelyOver } from '../../shared/healing/lostSessions.ts';
+import type { NodeReport } from '../../shared/node/report.ts';
+import type { HealingMemory, NodeMemory, ServerMemory } from '../../shared/store/healing.ts';
+import type { JumpServer } from '../../shared/store/jumpServers.ts';
+import type { Lease } from '../../shared/store/leases.ts';
+import type { StoredReport } from '../../shared/store/reports.ts';
+import { secondsAfter } from '../../shared/time.ts';
+import { specWith } from './sample.ts';
+
+const now = new Date('2026-11-23T12:00:00Z');
+const ago = (seconds: number) => secondsAfter(now, -seconds);
+const never = new Date(0);
+
+const running: Machine = { power: 'running', failed: false };
+const well: NodeSight['voice'] = { kind: 'well' };
+const silent = (seconds: number): NodeSight['voice'] => ({ kind: 'silent', since: ago(seconds) });
+const unwell = (seconds: number, ...parts: string[]): NodeSight['voice'] => ({
+  kind: 'unwell',
+  parts,
+  detail: `${parts.join(', ')}: broken`,
+  since: ago(seconds),
+});
+
+const node = (number: number, change: Partial<NodeSight> = {}): NodeSight => ({
+  record: { number, state: 'running', since: ago(7200) },
+  name: `demo-${number}`,
+  machine: running,
+  voice: well,
+  memory: undefined,
+  ...change,
+});
+
+const server = (healing: object = {}, state: JumpServer['state'] = 'Ready'): JumpServer => ({
+  name: 'demo',
+  spec: specWith({ healing }),
+  state,
+  createdAt: ago(86_400),
+  lastOperation: 'op',
+  etag: '',
+});
+
+const memory = (change: Partial<ServerMemory> = {}, nodes: NodeMemory[] = []): HealingMemory => ({
+  server: { repairs: [], conditions: [], failure: [], losses: [], ...change },
+  nodes,
+});
+
+const sight = (change: Partial<Sight> = {}): Sight => ({
+  server: server(),
+  nodes: [node(1), node(2)],
+  drift: [],
+  memory: memory(),
+  lease: undefined,
+  quietUntil: never,
+  fleetSilent: false,
+  byHand: false,
+  now,
+  ...change,
+});
+
+const done = ({ order }: Decision) => order?.nodes.map(({ number, repair }) => `${number} ${repair}`);
+const said = ({ conditions }: Decision) => conditions.map(({ type }) => type);
+const frozen = { voice: silent(300), guestAgent: 'notReady', probe: 'down' } as const;
+
+describe('what is observed of a node leads to a finding and its first repair', () => {
+  test.each<[string, Partial<NodeSight>, string | undefined, string | undefined]>([
+    ['all is well', {}, undefined, undefined],
+    ['there is no machine', { machine: undefined }, 'machineMissing', 'create'],
+    [
+      'its last change failed',
+      { machine: { ...running, failed: true }, voice: silent(1) },
+      'provisioningFailed',
+      'reapply',
+    ],
+    ['its last change failed, and it works', { machine: { ...running, failed: true } }, undefined, undefined],
+    ['it is stopped', { machine: { power: 'stopped', failed: false } }, 'stopped', 'start'],
+    ['it was deallocated by hand', { machine: { power: 'deallocated', failed: false } }, 'deallocated', 'start'],
+    ['Azure works on it', { machine: { power: 'changing', failed: false }, voice: silent(9e3) }, undefined, undefined],
+    ['its agent is gone', { voice: silent(300), guestAgent: 'ready' }, 'agentGone', 'restartAgent'],
+    ['it is frozen', frozen, 'frozen', 'restartMachine'],
+    ['it says that it is unwell', { voice: unwell(300, 'web') }, 'unwell', 'restartServices'],
+    ['only its probe fails', { probe: 'down', probeDownSince: ago(300) }, 'probeFails', 'restartServices'],
+  ])('%s', (_, change, finding, repair) => {
+    const row = diagnose(node(1, change));
+    expect(row?.finding).toBe(finding);
+    if (row !== undefined) expect(nextRepair(row, undefined)).toBe(repair);
+  });
+
+  test('every finding is reached by a row above, and no repair is beyond the known ones', () => {
+    expect(findings.map(({ finding }) => finding)).toHaveLength(new Set(findings.map(({ finding }) => finding)).size);
+    for (const row of findings) for (const repair of row.repairs) expect(repairs).toContain(repair);
+  });
+});
+
+test.each([
+  ['unwell', undefined, 'restartServices'],
+  ['unwell', 'restartServices', 'restartMachine'],
+  ['unwell', 'restartMachine', 'redeploy'],
+  ['unwell', 'redeploy', 'rebuild'],
+  ['unwell', 'rebuild', 'rebuild'],
+  // What was learned about a node counts for its next trouble too, until it has been well for long.
+  ['frozen', 'restartServices', 'restartMachine'],
+  ['frozen', 'restartMachine', 'redeploy'],
+  ['agentGone', 'restartServices', 'restartAgent'],
+  ['machineMissing', 'rebuild', 'create'],
+  ['deallocated', 'redeploy', 'start'],
+  ['deallocated', 'start', 'rebuild'],
+] as const)('%s after %s leads to %s', (finding, tried, repair) => {
+  const row = findings.find((one) => one.finding === finding);
+  expect(row && nextRepair(row, tried)).toBe(repair);
+});
+
+describe('what is done', () => {
+  test.each<[string, Partial<Sight>, string[] | undefined]>([
+    ['nothing while all is well', {}, undefined],
+    ['a missing machine is made at once', { nodes: [node(1, { machine: undefined }), node(2)] }, ['1 create']],
+    [
+      'all missing and stopped machines together: that ends nobody',
+      { nodes: [node(1, { machine: undefined }), node(2, { machine: { power: 'stopped', failed: false } })] },
+      ['1 create', '2 start'],
+    ],
+    [
+      'a silent node gets the grace period',
+      { nodes: [node(1, { ...frozen, voice: silent(119) }), node(2)] },
+      undefined,
+    ],
+    [
+      'after it, it is repaired',
+      { nodes: [node(1, { ...frozen, voice: silent(121) }), node(2)] },
+      ['1 restartMachine'],
+    ],
+    [
+      'so is one that says that it is unwell',
+      { nodes: [node(1, { voice: unwell(121, 'guacd') }), node(2)] },
+      ['1 restartServices'],
+    ],
+    ['a newly unwell one is not', { nodes: [node(1, { voice: unwell(60, 'guacd') }), node(2)] }, undefined],
+    ['one node at a time', { nodes: [node(1, frozen), node(2, frozen)] }, ['1 restartMachine']],
+    [
+      'the next repair is stronger',
+      { nodes: [node(1, { ...frozen, memory: { number: 1, repair: 'restartMachine' } }), node(2)] },
+      ['1 redeploy'],
+    ],
+    ['a single frozen node that serves nobody is repaired', { nodes: [node(1, frozen)] }, ['1 restartMachine']],
+    [
+      'a single node that calls itself broken is repaired',
+      { nodes: [node(1, { voice: unwell(300, 'web') })] },
+      ['1 restartServices'],
+    ],
+    ['nothing while another operation runs', { nodes: [node(1, frozen), node(2)], lease: leaseOf({}) }, undefined],
+    [
+      'an operation that only waits gives way',
+      { nodes: [node(1, frozen), node(2)], lease: leaseOf({ yields: true }) },
+      ['1 restartMachine'],
+    ],
+    [
+      'nothing where healing is switched off',
+      { nodes: [node(1, frozen), node(2)], server: server({ enabled: false }) },
+      undefined,
+    ],
+    [
+      'but by hand',
+      { nodes: [node(1, frozen), node(2)], server: server({ enabled: false }), byHand: true },
+      ['1 restartMachine'],
+    ],
+    [
+      'by hand without patience',
+      { nodes: [node(1, { voice: unwell(1, 'web') }), node(2)], byHand: true },
+      ['1 restartServices'],
+    ],
+    [
+      'nothing for what is being made',
+      { nodes: [node(1, frozen), node(2)], server: server({}, 'Provisioning') },
+      undefined,
+    ],
+    ['nothing for what hibernates', { nodes: [], server: server({}, 'Hibernated') }, undefined],
+    [
+      'nothing just after the control plane was away',
+      { nodes: [node(1, frozen), node(2)], quietUntil: secondsAfter(now, 5) },
+      undefined,
+    ],
+    [
+      'but what Azure itself calls missing',
+      { nodes: [node(1, { machine: undefined })], quietUntil: secondsAfter(now, 5) },
+      ['1 create'],
+    ],
+    [
+      'another grace period in the spec',
+      { nodes: [node(1, { ...frozen, voice: silent(20) }), node(2)], server: server({ gracePeriod: 'PT10S' }) },
+      ['1 restartMachine'],
+    ],
+    [
+      'a pause after a repair that did not help',
+      { nodes: [node(1, frozen), node(2)], memory: failedBefore(60) },
+      undefined,
+    ],
+    [
+      'the next one after the pause',
+      { nodes: [node(1, frozen), node(2)], memory: failedBefore(121) },
+      ['1 restartMachine'],
+    ],
+    ['a longer pause after two', { nodes: [node(1, frozen), node(2)], memory: failedBefore(200, 400) }, undefined],
+    [
+      'no pause after a repair that helped',
+      { nodes: [node(1, frozen), node(2)], memory: memory({ repairs: [ago(60)] }) },
+      ['1 restartMachine'],
+    ],
+  ])('%s', (_, change, wanted) => {
+    expect(done(decide(sight(change)))).toEqual(wanted);
+  });
+
+  test('drift is put right without touching a node', () => {
+    const { order } = decide(sight({ drift: ['loadBalancer differs from what the spec says'] }));
+    expect(order).toMatchObject({
+      nodes: [],
+      everything: true,
+      evidence: ['loadBalancer differs from what the spec says'],
+    });
+  });
+
+  test('a database that no node reaches is looked at, and no node is repaired for it', () => {
+    const nodes = [node(1, { voice: unwell(1, 'database') }), node(2, { voice: unwell(1, 'web', 'database') })];
+    expect(decide(sight({ nodes })).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+  });
+
+  test('a database that only one node does not reach is that node’s trouble', () => {
+    const nodes = [node(1, { voice: unwell(300, 'database') }), node(2)];
+    expect(done(decide(sight({ nodes })))).toEqual(['1 restartServices']);
+  });
+
+  test('nodes are repaired when the database was looked at and they still do not reach it', () => {
+    const nodes = [node(1, { voice: unwell(300, 'database') }), node(2, { voice: unwell(300, 'database') })];
+    const failure = [{ type: 'NodesStillUnwell', message: '' }];
+    expect(done(decide(sight({ nodes, memory: memory({ failure }) })))).toEqual(['1 restartServices']);
+  });
+});
+
+describe('what is left alone is said', () => {
+  test.each<[string, Partial<Sight>, string]>([
+    ['a node with the pause tag', { nodes: [node(1, { ...frozen, paused: true }), node(2)] }, 'HealingPaused'],
+    [
+      'a node that Azure’s platform broke',
+      { nodes: [node(1, { ...frozen, platform: true }), node(2)] },
+      'PlatformAtFault',
+    ],
+    ['silence of much of the fleet', { nodes: [node(1, frozen), node(2)], fleetSilent: true }, 'HealingPaused'],
+    ['the last node that serves users', { nodes: [node(1, { ...frozen, probe: 'up' }), node(2, frozen)] }, 'LastNode'],
+    [
+      'the last one of which the balancer says nothing',
+      { nodes: [node(1, { voice: silent(300), guestAgent: 'notReady' })] },
+      'LastNode',
+    ],
+  ])('%s', (_, change, condition) => {
+    const decision = decide(sight(change));
+    expect(said(decision)).toContain(condition);
+    expect(done(decision) ?? []).not.toContain('1 restartMachine');
+  });
+
+  test('its agent may be restarted all the same: no session notices', () => {
+    const nodes = [node(1, { voice: silent(300), guestAgent: 'ready', probe: 'up' })];
+    expect(done(decide(sight({ nodes })))).toEqual(['1 restartAgent']);
+  });
+});
+
+describe('the circuit breaker', () => {
+  const nodes = [node(1, frozen), node(2)];
+  const repaired = (...seconds: number[]) => memory({ repairs: seconds.map(ago) });
+
+  test('opens after maxRepairsPerHour repairs within an hour, and says how it is closed', () => {
+    const decision = decide(sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3000, 600) }));
+    expect(decision).toMatchObject({ opensBreaker: true });
+    expect(decision.order).toBeUndefined();
+    expect(decision.conditions[0]?.message).toContain('POST /jump-servers/demo/heal with {"resetBreaker": true}');
+  });
+
+  test('counts only the last hour', () => {
+    const decision = decide(sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3601, 600) }));
+    expect(done(decision)).toEqual(['1 restartMachine']);
+  });
+
+  test('stays open whatever is found, and does not open while nothing is', () => {
+    const open = memory({ breakerSince: ago(86_400) });
+    expect(decide(sight({ nodes, memory: open }))).toMatchObject({ conditions: [{ type: 'HealingStopped' }] });
+    expect(decide(sight({ nodes, memory: open })).order).toBeUndefined();
+    expect(decide(sight({ server: server({ maxRepairsPerHour: 1 }), memory: repaired(60) }))).toMatchObject({
+      opensBreaker: false,
+      conditions: [],
+    });
+  });
+
+  test('does not stop a person', () => {
+    expect(done(decide(sight({ nodes, memory: memory({ breakerSince: ago(60) }), byHand: true })))).toEqual([
+      '1 restartMachine',
+    ]);
+  });
+});
+
+test('a node that has been well for five grace periods begins anew with its next trouble', () => {
+  const after = (seconds: number) => {
+    const own: NodeMemory = { number: 1, repair: 'redeploy', settledAt: ago(seconds) };
+    return decide(sight({ nodes: [node(1, { memory: own }), node(2)] })).recovered;
+  };
+  expect(after(599)).toEqual([]);
+  expect(after(601)).toEqual([1]);
+});
+
+describe('sessions that ended with their node', () => {
+  const healthy = { healthy: true };
+  const report = (served: number, seconds: number): StoredReport => ({
+    node: 'x',
+    receivedAt: ago(seconds),
+    report: {
+      haproxy: healthy,
+      web: healthy,
+      guacd: healthy,
+      database: healthy,
+      sessions: { served, relayed: 0 },
+    } as NodeReport,
+  });
+  const loss = (number: number, seconds: number) => ({ number, at: ago(seconds) });
+
+  test.each<[string, [number, StoredReport][], { number: number; at: Date }[], Date | undefined]>([
+    [
+      'cannot be told from others while some are open',
+      [
+        [1, report(0, 5)],
+        [2, report(3, 5)],
+      ],
+      [loss(1, 500)],
+      undefined,
+    ],
+    [
+      'are all that are open when no node serves any',
+      [
+        [1, report(0, 5)],
+        [2, report(0, 20)],
+      ],
+      [loss(1, 500)],
+      ago(80),
+    ],
+    [
+      'are all from before the first loss when every node has lost its own',
+      [
+        [1, report(2, 5)],
+        [2, report(3, 5)],
+      ],
+      [loss(1, 500), loss(2, 300)],
+      ago(500),
+    ],
+    ['cannot be told while a node says nothing', [[1, report(0, 5)]], [loss(1, 500)], undefined],
+  ])('%s', (_, reports, losses, until) => {
+    expect(surelyOver([1, 2], new Map(reports), losses, now)).toEqual(until);
+  });
+});
+
+function failedBefore(...seconds: number[]): HealingMemory {
+  return memory({ repairs: seconds.map(ago).reverse(), failure: [{ type: 'NodeNotHealed', message: '' }] });
+}
+
+function leaseOf(change: Partial<Lease>): Lease {
+  return {
+    jumpServer: 'demo',
+    operationId: 'op',
+    kind: 'provision',
+    state: 'running',
+    fence: 1,
+    deadline: secondsAfter(now, 300),
+    requestedAt: ago(60),
+    requestedBy: { objectId: 'x', name: 'x' },
+    spec: '',
+    reason: '',
+    yields: false,
+    cancelRequested: false,
+    ...change,
+  };
+}
