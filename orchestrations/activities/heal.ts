@@ -57,7 +57,7 @@ async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly Node
 
 /** What did not work is a condition until a heal works. */
 async function rememberOutcome(deps: Deps, jumpServer: string, progress: Progress): Promise<void> {
-  if (progress.state === 'done') await rememberServer(deps.tables, jumpServer, { failure: [] });
+  if (progress.state === 'done') await rememberServer(deps.tables, jumpServer, { failure: [], healedAt: deps.now() });
   if (progress.state !== 'failed') return;
   const { code, message, advice } = progress.failure;
   const condition = { type: code, message: advice === undefined ? message : `${message} ${advice}` };

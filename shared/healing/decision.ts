@@ -65,10 +65,11 @@ export const recentRepairs = (repairs: readonly Date[], now: Date): Date[] =>
 
 /** After repairs that did not help: one grace period, then two, four … at most a quarter of an hour. */
 function pausedUntil({ server, memory, now }: Sight): Date {
-  const recent = recentRepairs(memory.server.repairs, now);
-  const last = recent.at(-1);
-  if (last === undefined || memory.server.failure.length === 0) return new Date(0);
-  return secondsAfter(last, Math.min(longestPause, graceOf(server) * 2 ** (recent.length - 1)));
+  const { repairs, failure, healedAt = new Date(0) } = memory.server;
+  const vain = recentRepairs(repairs, now).filter((at) => at > healedAt);
+  const last = vain.at(-1);
+  if (last === undefined || failure.length === 0) return new Date(0);
+  return secondsAfter(last, Math.min(longestPause, graceOf(server) * 2 ** (vain.length - 1)));
 }
 
 export const graceOf = ({ spec }: JumpServer): number => durationSeconds(spec.healing.gracePeriod);

@@ -34,6 +34,8 @@ export interface ServerMemory {
   conditions: Condition[];
   /** How the last heal operation failed; empty after one that did not. */
   failure: Condition[];
+  /** When a heal operation last succeeded. */
+  healedAt?: Date;
   /** When its resources were last compared with its spec. */
   comparedAt?: Date;
   /** Nodes whose sessions ended with them, and when: their history is still open. */
@@ -58,6 +60,7 @@ interface ServerRow {
   breakerSince?: Date;
   conditions?: string;
   failure?: string;
+  healedAt?: Date;
   comparedAt?: Date;
   losses?: string;
 }
@@ -81,13 +84,14 @@ export async function findHealing(tables: Tables, jumpServer: string): Promise<H
 
 /** Changes the members given and leaves the others: the sweep and an operation write different ones. */
 export async function rememberServer(tables: Tables, jumpServer: string, change: Partial<ServerMemory>): Promise<void> {
-  const { repairs, conditions, failure, losses, breakerSince, comparedAt } = change;
+  const { repairs, conditions, failure, losses, breakerSince, healedAt, comparedAt } = change;
   const row: ServerRow = {
     ...(repairs === undefined ? {} : { repairs: JSON.stringify(repairs) }),
     ...(conditions === undefined ? {} : { conditions: JSON.stringify(conditions) }),
     ...(failure === undefined ? {} : { failure: JSON.stringify(failure) }),
     ...(losses === undefined ? {} : { losses: JSON.stringify(losses) }),
     ...(breakerSince === undefined ? {} : { breakerSince }),
+    ...(healedAt === undefined ? {} : { healedAt }),
     ...(comparedAt === undefined ? {} : { comparedAt }),
   };
   await tables.healing.upsertEntity<ServerRow>({ partitionKey: jumpServer, rowKey: serverRow, ...row }, 'Merge');
@@ -127,7 +131,7 @@ function toMemory(rows: Row<ServerRow & NodeRow>[]): HealingMemory {
   return { server: own === undefined ? nothingToHeal.server : toServer(own), nodes };
 }
 
-function toServer({ repairs, conditions, failure, losses, breakerSince, comparedAt }: ServerRow): ServerMemory {
+function toServer({ repairs, conditions, failure, losses, breakerSince, healedAt, comparedAt }: ServerRow): ServerMemory {
   const lost = JSON.parse(losses ?? '[]') as { number: number; at: string }[];
   return {
     repairs: (JSON.parse(repairs ?? '[]') as string[]).map((at) => new Date(at)),
@@ -135,6 +139,7 @@ function toServer({ repairs, conditions, failure, losses, breakerSince, compared
     failure: JSON.parse(failure ?? '[]') as Condition[],
     losses: lost.map(({ number, at }) => ({ number, at: new Date(at) })),
     ...at('breakerSince', breakerSince),
+    ...at('healedAt', healedAt),
     ...at('comparedAt', comparedAt),
   };
 }
