@@ -131,7 +131,15 @@ function toMemory(rows: Row<ServerRow & NodeRow>[]): HealingMemory {
   return { server: own === undefined ? nothingToHeal.server : toServer(own), nodes };
 }
 
-function toServer({ repairs, conditions, failure, losses, breakerSince, healedAt, comparedAt }: ServerRow): ServerMemory {
+function toServer({
+  repairs,
+  conditions,
+  failure,
+  losses,
+  breakerSince,
+  healedAt,
+  comparedAt,
+}: ServerRow): ServerMemory {
   const lost = JSON.parse(losses ?? '[]') as { number: number; at: string }[];
   return {
     repairs: (JSON.parse(repairs ?? '[]') as string[]).map((at) => new Date(at)),

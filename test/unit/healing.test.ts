@@ -200,15 +200,20 @@ describe('what is done', () => {
     ],
     [
       'a pause after a repair that did not help',
-      { nodes: [node(1, frozen), node(2)], memory: failedBefore(60) },
+      { nodes: [node(1, frozen), node(2)], memory: failedBefore([60]) },
       undefined,
     ],
     [
       'the next one after the pause',
-      { nodes: [node(1, frozen), node(2)], memory: failedBefore(121) },
+      { nodes: [node(1, frozen), node(2)], memory: failedBefore([121]) },
       ['1 restartMachine'],
     ],
-    ['a longer pause after two', { nodes: [node(1, frozen), node(2)], memory: failedBefore(200, 400) }, undefined],
+    ['a longer pause after two', { nodes: [node(1, frozen), node(2)], memory: failedBefore([200, 400]) }, undefined],
+    [
+      'no longer pause for repairs from before the last success',
+      { nodes: [node(1, frozen), node(2)], memory: failedBefore([200, 400], ago(300)) },
+      ['1 restartMachine'],
+    ],
     [
       'no pause after a repair that helped',
       { nodes: [node(1, frozen), node(2)], memory: memory({ repairs: [ago(60)] }) },
@@ -362,8 +367,9 @@ describe('sessions that ended with their node', () => {
   });
 });
 
-function failedBefore(...seconds: number[]): HealingMemory {
-  return memory({ repairs: seconds.map(ago).reverse(), failure: [{ type: 'NodeNotHealed', message: '' }] });
+function failedBefore(seconds: number[], healedAt: Date = never): HealingMemory {
+  const failure = [{ type: 'NodeNotHealed', message: '' }];
+  return memory({ repairs: seconds.map(ago).reverse(), failure, healedAt });
 }
 
 function leaseOf(change: Partial<Lease>): Lease {
