@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, call, expectOk } from './api.ts';
 import { firstName } from './firstJumpServer.ts';
 
@@ -20,7 +21,7 @@ export async function proveLogin(api: Api, ingress: string): Promise<void> {
   await expectOk(call(api, 'PATCH', `${base}/users/${userName}/permissions`, grant), 'Granting the connection');
 
   const credentials = new URLSearchParams({ username: userName, password });
-  const login = await send(new URL('api/tokens', ingress), 'POST', credentials.toString());
+  const login = await whenUp(() => send(new URL('api/tokens', ingress), 'POST', credentials.toString()));
   if (login.status !== 200) throw new Error(`The login at ${ingress} was answered with ${login.status}.`);
   const { authToken, dataSource } = JSON.parse(login.text) as { authToken: string; dataSource: string };
   const list = new URL(`api/session/data/${dataSource}/connections?token=${authToken}`, ingress);
@@ -30,6 +31,21 @@ export async function proveLogin(api: Api, ingress: string): Promise<void> {
     throw new Error(
       `The user should see ${connectionName} and nothing else, but sees: ${names.join(', ') || 'nothing'}.`,
     );
+  }
+}
+
+/** Nodes of an earlier run are booting while the API answers already: a minute's patience with a door that is not open yet. */
+async function whenUp(attempt: () => Promise<Answer>): Promise<Answer> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const answer = await attempt().catch((error: Error) => error);
+    const isUp = !(answer instanceof Error) && answer.status < 500;
+    if (isUp) return answer;
+    if (Date.now() > deadline) {
+      if (answer instanceof Error) throw answer;
+      return answer;
+    }
+    await delay(500);
   }
 }
 
@@ -52,8 +68,14 @@ async function ensureConnection(api: Api, base: string): Promise<string> {
 /** The jump server's certificate comes from Molcajete's own authority, which this machine does not trust: a browser would ask too. */
 const notVerified = { rejectUnauthorized: false };
 
-function send(url: URL, method: string, body: string, cookies: string[] = []) {
-  return new Promise<{ status: number; text: string; cookies: string[] }>((resolve, reject) => {
+interface Answer {
+  status: number;
+  text: string;
+  cookies: string[];
+}
+
+function send(url: URL, method: string, body: string, cookies: string[] = []): Promise<Answer> {
+  return new Promise((resolve, reject) => {
     const headers = {
       'content-type': 'application/x-www-form-urlencoded',
       'content-length': Buffer.byteLength(body),
