@@ -120,7 +120,8 @@ const isSettled = (state: JumpServer['state'] | undefined): boolean => state ===
 /** A stopped MySQL server refuses every change, its tags included (azure-behaviour.md, 2.17). */
 function checkSleeping(before: JumpServer | undefined, { database, tags }: JumpServerSpec): void {
   if (before?.state !== 'Hibernated') return;
-  if (JSON.stringify([before.spec.database, before.spec.tags]) === JSON.stringify([database, tags])) return;
+  const { spec } = before;
+  if (canonicalJson([spec.database, spec.tags]) === canonicalJson([database, tags])) return;
   const sentence = `The jump server '${before.name}' hibernates: its database and tags cannot be changed now.`;
   throw hibernated(before.name, sentence);
 }

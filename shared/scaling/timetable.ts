@@ -1,3 +1,4 @@
+import { canonicalJson } from '../canonicalJson.ts';
 import { occurrencesAround } from './occurrences.ts';
 import type { Scaling } from './scalingSpec.ts';
 
@@ -31,7 +32,7 @@ export interface InForce {
 
 /** Two specs with the same basis plan the same. */
 export const basisOf = (scaling: Scaling, base: number): string =>
-  JSON.stringify([base, scaling.min, scaling.max, scaling.schedule, scaling.overrides]);
+  canonicalJson([base, scaling.min, scaling.max ?? null, scaling.schedule, scaling.overrides]);
 
 /** Pure. By hand beats overrides, those beat the schedule, and that beats `web.count`. */
 export function inForce(plan: Plan, now: Date): InForce {

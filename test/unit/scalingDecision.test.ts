@@ -3,6 +3,7 @@ import type { NodeReport } from '../../shared/node/report.ts';
 import { decide, type Minute } from '../../shared/scaling/decision.ts';
 import { provisionChanges } from '../../shared/scaling/provisionFleet.ts';
 import { whyNotYet } from '../../shared/scaling/rest.ts';
+import { basisOf } from '../../shared/scaling/timetable.ts';
 import type { JumpServer, JumpServerState } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
 import type { NodeRecord, NodeState } from '../../shared/store/nodes.ts';
@@ -51,8 +52,10 @@ const minute = (change: Partial<Minute>): Minute => ({
 const asleep = { server: server('Hibernated', { overrides: [] }), nodes: fleet('deallocated', 'deallocated') };
 const byHand = (count: number) => {
   const { scaling, web } = server('Ready').spec;
-  const basis = JSON.stringify([web.count, scaling.min, scaling.max, scaling.schedule, scaling.overrides]);
-  return { needs: [], byHand: { count, from: ago(600), until: undefined, by: 'anna', basis } };
+  return {
+    needs: [],
+    byHand: { count, from: ago(600), until: undefined, by: 'anna', basis: basisOf(scaling, web.count) },
+  };
 };
 
 test.each<[string, Partial<Minute>, number | undefined]>([
