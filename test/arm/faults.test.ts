@@ -386,6 +386,17 @@ test('options change while it runs, and only known ones', async () => {
   expect(await tell('PATCH', '/options', { gravity: 1 })).toMatchObject({ status: 400 });
 });
 
+test('a namespace that is not registered takes no writes until it is', async () => {
+  const b = await freshGroup(world);
+  const { resources } = world.clients();
+  await tell('PATCH', '/options', { unregistered: ['Microsoft.Network'] });
+  const refused = await ask(world, ['PUT', b.net('networkSecurityGroups', 'nsg'), { location }]);
+  expect([refused.status, refused.body.error.code]).toEqual([409, 'MissingSubscriptionRegistration']);
+  expect((await resources.providers.get('Microsoft.Network')).registrationState).toBe('NotRegistered');
+  await resources.providers.register('Microsoft.Network');
+  expect((await ask(world, ['PUT', b.net('networkSecurityGroups', 'nsg'), { location }])).status).toBe(201);
+});
+
 test('connectivity is asked of the network', async () => {
   expect((await tell('POST', '/connectivity', { from: 'a', to: 'b', port: 443 })).body).toEqual({
     result: 'open',

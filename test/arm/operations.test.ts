@@ -256,6 +256,19 @@ describe('a group goes with everything in it', () => {
   });
 });
 
+test('what was deleted may occupy its subnet for a moment', async () => {
+  const world = await start({ referenceLagMs: 800 });
+  const b = await freshGroup(world);
+  await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+  await settled(world);
+  await ask(world, ['PUT', b.net('networkInterfaces', 'nic'), b.nic()]);
+  await ask(world, ['DELETE', b.net('networkInterfaces', 'nic')]);
+  await settled(world);
+  const remove = () => ask(world, ['DELETE', `${b.net('virtualNetworks', 'vnet')}/subnets/web`]);
+  expect((await remove()).body.error.code).toBe('InUseSubnetCannotBeDeleted');
+  await expect.poll(async () => (await remove()).status, { timeout: 5000 }).toBe(202);
+});
+
 describe('time', () => {
   test('an operation takes its time in Azure times the factor, or as long as the real work', async () => {
     // A public IP takes 2 s.

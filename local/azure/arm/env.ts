@@ -22,6 +22,8 @@ export interface ArmOptions {
   coreQuota: number;
   /** VM sizes that are known and cannot be had: 409 SkuNotAvailable. */
   restrictedSizes: string[];
+  /** Namespaces that the subscription has not registered: writes there are 409 MissingSubscriptionRegistration. */
+  unregistered: string[];
 }
 
 export const defaultOptions: ArmOptions = {
@@ -34,6 +36,7 @@ export const defaultOptions: ArmOptions = {
   omittedSubnets: 'delete',
   coreQuota: 100,
   restrictedSizes: [],
+  unregistered: [],
 };
 
 /** What the parts of ARM share. */

@@ -8,6 +8,7 @@ import type { ActionRule, ArmAnswer, ArmRequest, Kind } from './kind.ts';
 import { checkLocks } from './locks.ts';
 import { matchRoute, type Route } from './provider.ts';
 import { pageOf } from './read.ts';
+import { checkRegistered } from './registration.ts';
 import { remove } from './remove.ts';
 import { show } from './show.ts';
 import { pollAnswer } from './styles.ts';
@@ -81,7 +82,9 @@ function routeDestination(
   faults: Faults,
   request: ArmRequest,
 ): Destination {
-  const namespace = path.namespace ?? 'Microsoft.Resources';
+  // A provider's registration is ARM's own matter.
+  const own = path.tail.length === 0 || (path.tail.length === 1 && path.tail[0]?.toLowerCase() === 'register');
+  const namespace = own ? 'Microsoft.Resources' : (path.namespace ?? 'Microsoft.Resources');
   const last = path.segments.at(-1);
   return {
     type: route.permission?.split('/').slice(0, -1).join('/') ?? namespace,
@@ -143,6 +146,7 @@ async function answerResource(
 ): Promise<ArmAnswer> {
   checkGroup(env, id, request.method);
   if (request.method === 'PUT' || request.method === 'PATCH') {
+    checkRegistered(env, kind.type.slice(0, kind.type.indexOf('/')));
     checkLocks(env, id, request.method);
     checkParent(env, kind, id);
     if (kind.made && !kind.embedded && env.state.get(id) === undefined)

@@ -12,6 +12,7 @@ import { bodyErrors, readBody, type Shape } from '../shape.ts';
 import { show } from '../show.ts';
 import { acceptedAnswer } from '../styles.ts';
 import { checkTags } from '../tags.ts';
+import { subscriptionRoutes } from './subscriptions.ts';
 
 const groupType = 'Microsoft.Resources/resourceGroups';
 const permission = 'Microsoft.Resources/subscriptions/resourceGroups';
@@ -235,24 +236,6 @@ export const resources: Provider = {
       permission: 'Microsoft.Resources/subscriptions/resources/read',
       handle: listResources,
     },
-    {
-      method: 'GET',
-      pattern: '/subscriptions/{subscription}',
-      permission: 'Microsoft.Resources/subscriptions/read',
-      handle: (env) => ({ status: 200, body: subscription(env) }),
-    },
-    {
-      method: 'GET',
-      pattern: '/subscriptions',
-      handle: (env) => ({ status: 200, body: { value: [subscription(env)] } }),
-    },
+    ...subscriptionRoutes,
   ],
 };
-
-const subscription = (env: ArmEnv) => ({
-  id: `/subscriptions/${env.context.subscriptionId}`,
-  subscriptionId: env.context.subscriptionId,
-  tenantId: env.context.tenantId,
-  displayName: 'Local Azure',
-  state: 'Enabled',
-});
