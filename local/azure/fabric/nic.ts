@@ -5,7 +5,7 @@ import type { Addresses } from './addresses.ts';
 import { listeningPorts } from './listening.ts';
 import type { Network } from './network.ts';
 import type { Nic } from './nicIndex.ts';
-import { drop, dropAfterMs, join, type Listener, listen } from './sockets.ts';
+import { drop, dropAfterMs, giveUpAfter, join, type Listener, listen } from './sockets.ts';
 
 /** `dropped`: no answer came; `refused`: nobody listens. */
 export class FlowError extends Error {
@@ -148,7 +148,9 @@ export function openNics(context: Context, network: Network, addresses: Addresse
 function connectFrom(source: string, host: string, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host, port, localAddress: source, allowHalfOpen: true, noDelay: true });
-    const timer = setTimeout(() => socket.destroy(new FlowError('dropped', 'no answer in time')), dropAfterMs);
+    const timer = giveUpAfter(dropAfterMs, () => {
+      if (socket.connecting) socket.destroy(new FlowError('dropped', 'no answer in time'));
+    });
     const fail = (error: Error): void => {
       clearTimeout(timer);
       reject(error instanceof FlowError ? error : new FlowError('refused', error.message));

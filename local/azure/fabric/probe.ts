@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { FlowError } from './nic.ts';
+import { giveUpAfter } from './sockets.ts';
 
 export interface Probe {
   protocol: 'Tcp' | 'Http' | 'Https';
@@ -52,7 +53,7 @@ function statusOf(probe: Probe, host: string, raw: Socket): Promise<number | und
       const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
       resolve(status ? Number(status) : undefined);
     };
-    const timer = setTimeout(finish, probe.timeoutMs);
+    const timer = giveUpAfter(probe.timeoutMs, finish);
     socket.on('error', finish);
     socket.once('close', finish);
     socket.on('data', (chunk: Buffer) => {

@@ -81,6 +81,10 @@ export function join(a: Socket, b: Socket, idleMs?: number): void {
   }
 }
 
+/** Gives up after the time (milliseconds), but not before what has already arrived is read: the machine may have been busy for longer. */
+export const giveUpAfter = (milliseconds: number, giveUp: () => void): NodeJS.Timeout =>
+  setTimeout(() => setImmediate(giveUp), milliseconds);
+
 /** No answer, then the end: the nearest to a dropped packet that an accepting proxy can do. */
 export function drop(socket: Socket): void {
   const timer = setTimeout(() => socket.destroy(), dropAfterMs);

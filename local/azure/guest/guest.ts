@@ -115,7 +115,13 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     symlinkSync(disk, root);
     writeShims(shimDir, addresses.lo);
     const imds = createServer(parts.imds(vmId));
-    const shims = serveShims((question) => answerShim(question, { units, translate, reboot: () => void reboot().catch((error: Error) => say(`reboot: ${error.message}`)) }));
+    const shims = serveShims((question) =>
+      answerShim(question, {
+        units,
+        translate,
+        reboot: () => void reboot().catch((error: Error) => say(`reboot: ${error.message}`)),
+      }),
+    );
     servers = [imds, shims];
     endTrimming = keepLogsSmall(logDir);
     await Promise.all([listening(imds, addresses.lo, imdsPort), listening(shims, addresses.lo, shimPort)]);
