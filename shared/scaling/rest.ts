@@ -59,8 +59,9 @@ export function restStep(
 function waiting(deps: Deps, { since, drainUntil }: NodeRecord, detail: string): Outcome {
   const now = deps.now();
   const often = secondsAfter(since, looks.firstFor) > now;
-  const left = drainUntil === undefined ? looks.first : (drainUntil.getTime() - now.getTime()) / 1000;
-  const lookAgainSeconds = Math.max(looks.first, Math.min(often ? looks.first : looks.later, left));
+  const left = ((drainUntil ?? now).getTime() - now.getTime()) / 1000;
+  const toDeadline = left > 0 ? Math.max(looks.first, left) : looks.later;
+  const lookAgainSeconds = Math.min(often ? looks.first : looks.later, toDeadline);
   return { state: 'pending', detail, lookAgainSeconds };
 }
 

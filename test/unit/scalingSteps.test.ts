@@ -1,0 +1,204 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createWrites } from '../../shared/azure/armStep.ts';
+import { type Attempt, Stopped } from '../../shared/azure/engine.ts';
+import type { Deps } from '../../shared/deps.ts';
+import type { NodeReport } from '../../shared/node/report.ts';
+import { requestOperation } from '../../shared/operations.ts';
+import { hibernateStep } from '../../shared/scaling/hibernate.ts';
+import { restStep } from '../../shared/scaling/rest.ts';
+import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import { changeLease, findLease } from '../../shared/store/leases.ts';
+import { listNodes, type NodeRecord, putNode } from '../../shared/store/nodes.ts';
+import { findOperation } from '../../shared/store/operations.ts';
+import { putReport } from '../../shared/store/reports.ts';
+import { findScaling } from '../../shared/store/scaling.ts';
+import { secondsAfter } from '../../shared/time.ts';
+import { specOf } from './sample.ts';
+import { createTablesStub } from './tablesStub.ts';
+
+const start = new Date('2026-11-23T12:00:00Z');
+const day = 86_400;
+const spec = specOf();
+const caller = { objectId: 'anna', name: 'anna', roles: [] };
+const attempt: Attempt = { permit: async () => {}, within: async (work) => ({ value: await work }) };
+
+/** A world of one node's machine and one MySQL server that obey at once. */
+function createWorld() {
+  const world = { now: start, machine: 'PowerState/running', database: 'Ready', calls: [] as string[] };
+  const obey = (what: 'machine' | 'database', state: string, call: string) => async () => {
+    world.calls.push(call);
+    world[what] = state;
+  };
+  const missing = () => Object.assign(new Error('gone'), { statusCode: 404 });
+  const deps = {
+    config: { AZURE_SUBSCRIPTION_ID: 'sub', MOLCAJETE_API_URL: 'https://api.test/api' },
+    now: () => world.now,
+    tables: createTablesStub(),
+    databases: { forget: async () => {} },
+    azure: {
+      compute: {
+        virtualMachines: {
+          instanceView: async () => {
+            if (world.machine === '') throw missing();
+            return { statuses: [{ code: 'ProvisioningState/succeeded' }, { code: world.machine }] };
+          },
+          deallocate: obey('machine', 'PowerState/deallocated', 'deallocate'),
+        },
+      },
+      mysql: {
+        servers: {
+          get: async () => ({ state: world.database }),
+          beginStopAndWait: obey('database', 'Stopped', 'stop'),
+        },
+      },
+    },
+  } as unknown as Deps;
+  return { world, deps };
+}
+
+let made: ReturnType<typeof createWorld>;
+beforeEach(() => {
+  made = createWorld();
+});
+
+/** Runs a step until it is ready, as many times as the walk would. */
+async function settle(step: ReturnType<typeof hibernateStep>, asked = attempt): Promise<string> {
+  for (let looks = 0; looks < 5; looks++) {
+    const outcome = await step.ensure({}, asked);
+    if (outcome.state !== 'pending' || outcome.lookAgainSeconds >= 1) return outcome.state;
+  }
+  return 'pending';
+}
+
+async function readyServer(): Promise<void> {
+  const { deps } = made;
+  const server = { name: 'demo', spec, state: 'Ready' as const, createdAt: start, lastOperation: 'op' };
+  await putJumpServer(deps.tables, server);
+}
+
+const holder = { jumpServer: 'demo', operationId: 'op', fence: 1 };
+const hibernate = () => hibernateStep(made.deps, createWrites(), holder, spec, []);
+
+test('a jump server that falls asleep says so before its database stops, and knows when to look again', async () => {
+  const { deps, world } = made;
+  await readyServer();
+  const { virtualMachines } = deps.azure.compute;
+  expect(virtualMachines).toBeDefined();
+  expect(await settle(hibernate())).toBe('ready');
+  expect(world.calls).toEqual(['stop']);
+  expect((await findJumpServer(deps.tables, 'demo'))?.state).toBe('Hibernated');
+  expect((await findScaling(deps.tables, 'demo')).checkDatabaseAt).toEqual(secondsAfter(start, 30 * day + 3600));
+});
+
+test('a database that Azure started again after 30 days is stopped again', async () => {
+  const { deps, world } = made;
+  await readyServer();
+  await settle(hibernate());
+  world.now = secondsAfter(start, 30 * day + 3600);
+  world.database = 'Ready';
+  expect(await settle(hibernate())).toBe('ready');
+  expect(world.calls).toEqual(['stop', 'stop']);
+  expect((await findScaling(deps.tables, 'demo')).checkDatabaseAt).toEqual(secondsAfter(world.now, 30 * day + 3600));
+});
+
+test('a database that is still stopped after 30 days is looked at every hour', async () => {
+  const { deps, world } = made;
+  await readyServer();
+  await settle(hibernate());
+  world.now = secondsAfter(start, 30 * day + 3600);
+  expect(await settle(hibernate())).toBe('ready');
+  expect(world.calls).toEqual(['stop']);
+  expect((await findScaling(deps.tables, 'demo')).checkDatabaseAt).toEqual(secondsAfter(world.now, 3600));
+});
+
+test('an operation that lost its lease puts nothing to sleep', async () => {
+  const { deps, world } = made;
+  await readyServer();
+  const fenced: Attempt = { ...attempt, permit: () => Promise.reject(new Stopped('fenced')) };
+  await expect(hibernate().ensure({}, fenced)).rejects.toThrow(Stopped);
+  expect(world.calls).toEqual([]);
+  expect((await findJumpServer(deps.tables, 'demo'))?.state).toBe('Ready');
+  expect(await findScaling(deps.tables, 'demo')).toEqual({ needs: [] });
+});
+
+const two: NodeRecord = { number: 2, state: 'draining', since: start, drainUntil: secondsAfter(start, 600) };
+const staying: NodeRecord[] = [{ number: 1, state: 'running', since: secondsAfter(start, -day) }];
+
+/** A report of a node, now. */
+async function report(node: string, served: number, draining: boolean): Promise<void> {
+  const well = { healthy: true };
+  const body = { haproxy: well, web: well, guacd: well, database: well, sessions: { served, relayed: 0 }, draining };
+  const { deps, world } = made;
+  await putReport(deps.tables, 'demo', { node, report: body as NodeReport, receivedAt: world.now });
+}
+
+async function rest(): Promise<ReturnType<typeof restStep>> {
+  const record = (await listNodes(made.deps.tables, 'demo')).find(({ number }) => number === 2);
+  if (record === undefined) throw new Error('There is no node 2.');
+  return restStep(made.deps, createWrites(), 'demo', spec, record, staying);
+}
+
+test('a node goes when its last session has ended and the balancer has noticed, whoever looks', async () => {
+  const { deps, world } = made;
+  await putNode(deps.tables, 'demo', two);
+  const look = async (seconds: number, served: number, draining: boolean) => {
+    world.now = secondsAfter(start, seconds);
+    await report('demo-1', 0, false);
+    await report('demo-2', served, draining);
+    // Another step each time, as after a crash.
+    return settle(await rest());
+  };
+  expect(await look(5, 1, false)).toBe('pending');
+  expect(await look(10, 1, true)).toBe('pending');
+  expect(await look(15, 0, true)).toBe('pending');
+  expect(world.calls).toEqual([]);
+  expect(await look(22, 0, true)).toBe('ready');
+  expect(world.calls).toEqual(['deallocate']);
+  expect((await listNodes(deps.tables, 'demo'))[0]).toEqual({ number: 2, state: 'deallocated', since: world.now });
+});
+
+test('no node goes while none of those that stay is healthy, not even at its deadline', async () => {
+  const { deps, world } = made;
+  await putNode(deps.tables, 'demo', { ...two, drainingSince: secondsAfter(start, 10) });
+  world.now = secondsAfter(start, 700);
+  await report('demo-2', 3, true);
+  // It looks rarely, so that the operation yields to the repair of a node that stays.
+  expect(await (await rest()).ensure({}, attempt)).toMatchObject({ state: 'pending', lookAgainSeconds: 20 });
+  expect(world.calls).toEqual([]);
+  await report('demo-1', 0, false);
+  world.now = secondsAfter(start, 720);
+  expect(await settle(await rest())).toBe('ready');
+  expect(world.calls).toEqual(['deallocate']);
+});
+
+test('a node whose machine was never made does not wait', async () => {
+  const { deps, world } = made;
+  world.machine = '';
+  await putNode(deps.tables, 'demo', two);
+  await report('demo-1', 0, false);
+  expect(await settle(await rest())).toBe('ready');
+  expect(world.calls).toEqual([]);
+});
+
+const ask = (count: number) =>
+  requestOperation(made.deps, async () => {}, {
+    jumpServer: 'demo',
+    kind: 'scale',
+    order: { count },
+    reason: 'test',
+    caller,
+  });
+
+test('an operation that only waits gives way to another, one that works does not', async () => {
+  const { deps } = made;
+  await readyServer();
+  const first = await ask(1);
+  await expect(ask(2)).rejects.toMatchObject({ status: 409, code: 'OperationInProgress' });
+  await changeLease(deps.tables, first, { yields: true });
+  const second = await ask(2);
+  expect((await findLease(deps.tables, 'demo'))?.operationId).toBe(second.operationId);
+  const ended = await findOperation(deps.tables, 'demo', first.operationId);
+  expect([ended?.status, ended?.failure?.code]).toEqual(['Canceled', 'GaveWay']);
+  expect(await changeLease(deps.tables, first, { yields: false })).toBe(false);
+  expect((await findJumpServer(deps.tables, 'demo'))?.state).toBe('Ready');
+});
