@@ -304,13 +304,16 @@ describe('what happens to the thing itself', () => {
     ]);
     await settled(world);
     await tell('PATCH', `/resources?id=${encodeURIComponent(nsg)}`, { tags: { a: 'changed' } });
-    await tell('PATCH', `/resources?id=${encodeURIComponent(`${nsg}/securityRules/https`)}`, {
+    const rule = `/resources?id=${encodeURIComponent(`${nsg}/securityRules/https`)}`;
+    await tell('PATCH', rule, {
       properties: { access: 'Deny' },
     });
     expect((await ask(world, ['GET', nsg])).body).toMatchObject({
       tags: { a: 'changed' },
       properties: { securityRules: [{ properties: { access: 'Deny', priority: 100 } }] },
     });
+    await tell('DELETE', rule);
+    expect((await ask(world, ['GET', nsg])).body.properties.securityRules).toEqual([]);
   });
 });
 

@@ -116,8 +116,15 @@ function seed(arm: Arm, body: Json): unknown {
 async function vanish(arm: Arm, query: URLSearchParams): Promise<unknown> {
   const resource = found(arm, query);
   await arm.env.operations.queued(resource.id, () => removeNow(arm.env, resource));
-  forget(arm.env, resource.id);
+  if (kindOf(arm.env, resource.type)?.embedded) await follow(arm, parentId(resource.id));
+  else forget(arm.env, resource.id);
   return {};
+}
+
+/** The real thing becomes as the changed resource says. */
+async function follow(arm: Arm, id: string): Promise<void> {
+  const stored = arm.state.get(id);
+  if (stored) await planeOf(arm.env, stored.type)?.apply(stored, {});
 }
 
 /** A merge patch of the stored resource behind everybody's back; the real thing follows. */
@@ -134,9 +141,8 @@ async function change(arm: Arm, query: URLSearchParams, body: Json): Promise<unk
     const parts = copy.properties[list] as Json[];
     copy.properties[list] = parts.map((part) => (part.id === resource.id ? merge(part, body) : part));
   });
-  const stored = arm.state.get(owner);
-  if (stored) await planeOf(arm.env, stored.type)?.apply(stored, {});
-  return stored;
+  await follow(arm, owner);
+  return arm.state.get(owner);
 }
 
 async function answer(
