@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TableClient } from '@azure/data-tables';
 import { durations } from '../../local/azure/arm/durations.ts';
@@ -41,7 +42,7 @@ export async function benchProvision(): Promise<void> {
     const real = (step: Step) => durations[step.type]?.create?.[0] ?? 0;
     const realPath = longest(steps, real);
     const oneByOne = steps.reduce((sum, step) => sum + real(step), 0);
-    const history = await historyOf(stack, id);
+    const history = historyOf(dir, id);
     const count = (...methods: string[]) => requests.filter((one) => methods.includes(one.method)).length;
     const polls = requests.filter((one) => /operation/i.test(one.url)).length;
     const unchanged = await unchangedPut(stack, dir);
@@ -70,7 +71,8 @@ export async function benchProvision(): Promise<void> {
       ['ARM reads of resources', String(count('GET') - polls), ''],
       ['ARM polls of operations', String(polls), ''],
       ['ARM calls of an unchanged PUT', String(unchanged), '0'],
-      ['durable history events', String(history), ''],
+      ['durable history events', String(history.events), ''],
+      ['durable episodes', String(history.episodes), ''],
     ]);
   } finally {
     await stack.stop();
@@ -148,11 +150,14 @@ function longest(steps: Step[], weigh: (step: Step) => number): number {
   return Math.max(...steps.map((step) => until(step.key)));
 }
 
-async function historyOf(stack: Stack, id: string): Promise<number> {
-  const host = stack.endpoints.api.replace(/\/api$/, '');
-  const answer = await fetch(`${host}/runtime/webhooks/durabletask/instances/${id}?showHistory=true`);
-  const { historyEvents } = (await answer.json()) as { historyEvents: unknown[] };
-  return historyEvents.length;
+/** The whole history, as the host keeps it: the webhook shows it folded, without the episodes. */
+function historyOf(dir: string, id: string): { events: number; episodes: number } {
+  const database = new DatabaseSync(join(dir, 'host', 'Molcajete.sqlite'), { readOnly: true });
+  const rows = database.prepare('SELECT event FROM history WHERE instance = ?').all(id) as { event: string }[];
+  database.close();
+  // An episode begins with OrchestratorStarted (functions-host.md, section 2).
+  const episodes = rows.filter(({ event }) => (JSON.parse(event) as { EventType: number }).EventType === 12).length;
+  return { events: rows.length, episodes };
 }
 
 async function unchangedPut(stack: Stack, dir: string): Promise<number> {
