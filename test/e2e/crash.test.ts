@@ -32,6 +32,16 @@ async function killThrice(draw: () => number): Promise<void> {
   }
 }
 
+test('a canceled operation stops before its next write, and says so', async () => {
+  const put = await world.call('PUT', '/jump-servers/crash', { body: spec() });
+  const url = put.headers.get('operation-location') ?? '';
+  const canceled = await world.call('POST', `${url}/cancel`);
+  expect(canceled.status, canceled.text).toBe(202);
+  expect((await world.follow(url)).status).toBe('Canceled');
+  expect((await world.call('GET', '/jump-servers/crash')).body.status.state).toBe('Failed');
+  expect((await world.call('POST', `${url}/cancel`)).status).toBe(409);
+});
+
 test(`a host killed at any moment carries on: nothing twice, nothing orphaned (seed ${seed})`, async () => {
   console.log(`seed ${seed}`);
   const draw = random(seed);
