@@ -120,7 +120,7 @@ export async function carryOutSteps(
   ]);
   const progress = new Map(recorded.map((step) => [step.key, step]));
   await announce(deps, holder, steps, progress);
-  const result = await walk({
+  const walked = walk({
     steps: steps.map((step) => asRecorded(step, progress.get(step.key))),
     done: { ...known, ...doneOutputs(steps, progress) },
     budget,
@@ -128,6 +128,8 @@ export async function carryOutSteps(
     permit: () => permit(deps, holder),
     record: createRecorder(deps, holder, steps, progress, inventory),
   });
+  const result = await unlessStopped(walked);
+  if (result instanceof Stopped) return { state: result.reason };
   return progressOf(deps, result, lease.requestedAt, longestSeconds);
 }
 
@@ -178,6 +180,8 @@ function createRecorder(
       // Before the first write, so that nothing is ever made that is not known; again with what it turned out to be.
       const { key, type, id, dependsOn } = step;
       const item = { key, type, id, dependsOn: [...dependsOn], output: now.output ?? known?.output ?? {} };
+      // Whoever took the lease over may have taken this down again: what is owned is only for the holder to say.
+      if ((await findHeldLease(deps.tables, holder)) === undefined) throw new Stopped('fenced');
       await putInventory(deps.tables, holder.jumpServer, item);
       owned.set(now.key, item);
     }
