@@ -103,6 +103,8 @@ export async function startAzure(options: AzureOptions): Promise<LocalAzure> {
 
   const { certPem, keyPem } = await certificates.issue([host]);
   const armServer = createHttpsServer({ cert: certPem, key: keyPem }, arm.listener);
+  // Longer than any client keeps an idle connection, so that none is closed under a request.
+  armServer.keepAliveTimeout = 120_000;
   const armListener = await listen(armServer, host, 8400);
   origin = `https://${host}:${armListener.port}`;
   const controlServer = createHttpServer(

@@ -257,6 +257,21 @@ describe('callers', () => {
     expect([refused.status, refused.body.error.code]).toEqual([403, 'AuthorizationFailed']);
   });
 
+  test('a custom role gives what it says and no more; in use it stays', async () => {
+    const b = await freshGroup(world);
+    const operator = caller();
+    const role = 'aaaaaaaa-1111-4111-8111-111111111111';
+    const permissions = [{ actions: ['Microsoft.Network/networkSecurityGroups/*'], notActions: ['*/delete'] }];
+    expect(
+      (await ask(world, ['PUT', definition(role), { properties: { roleName: 'Guard', permissions } }])).status,
+    ).toBe(201);
+    await ask(world, ['PUT', assignment(b.base), grant(role, operator)]);
+    expect((await ask(world, ['PUT', nsg(b), { location }, as(operator)])).status).toBe(201);
+    expect((await ask(world, ['DELETE', nsg(b), undefined, as(operator)])).status).toBe(403);
+    expect((await ask(world, ['GET', b.base, undefined, as(operator)])).status).toBe(403);
+    expect((await ask(world, ['DELETE', definition(role)])).body.error.code).toBe('RoleDefinitionHasAssignments');
+  });
+
   test('naming a subnet of another needs the right to join it', async () => {
     const [theirs, mine] = [await freshGroup(world), await freshGroup(world)];
     const contributor = caller();

@@ -3,41 +3,13 @@ import { ArmError, resourceNotFound } from '../failure.ts';
 import { key, lastName, within } from '../ids.ts';
 import type { ArmAnswer, ArmRequest, Draft } from '../kind.ts';
 import type { Provider } from '../provider.ts';
-import { parseFilter } from '../read.ts';
-import { builtInRoles, type Role } from '../roles.ts';
+import { assignmentType } from '../rbac.ts';
 import { show } from '../show.ts';
 import { asText, sameJson } from '../values.ts';
-
-const assignmentType = 'Microsoft.Authorization/roleAssignments';
-const definitionType = 'Microsoft.Authorization/roleDefinitions';
-
-const definitionId = (env: ArmEnv, id: string): string =>
-  `/subscriptions/${env.context.subscriptionId}/providers/${definitionType}/${id}`;
-
-const showRole = (env: ArmEnv, role: Role) => ({
-  id: definitionId(env, role.id),
-  name: role.id,
-  type: definitionType,
-  properties: {
-    roleName: role.name,
-    type: 'BuiltInRole',
-    description: role.name,
-    assignableScopes: ['/'],
-    permissions: [
-      {
-        actions: role.actions,
-        notActions: role.notActions ?? [],
-        dataActions: role.dataActions ?? [],
-        notDataActions: [],
-      },
-    ],
-  },
-});
+import { definitionId, guid, roleDefinitionKind, roleDefinitionRoutes, roleOf } from './roleDefinitions.ts';
 
 const scopeOf = (id: string, type: string): string =>
   id.slice(0, id.toLowerCase().lastIndexOf(`/providers/${type.toLowerCase()}/`)) || '/';
-
-const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function prepareAssignment({ resource, existing, env, caller }: Draft): void {
   const { properties } = resource;
@@ -48,13 +20,7 @@ function prepareAssignment({ resource, existing, env, caller }: Draft): void {
       'InvalidRoleAssignmentId',
       `The role assignment ID '${resource.name}' is not valid. The role assignment ID must be a GUID.`,
     );
-  const role = builtInRoles.find(({ id }) => id === lastName(asText(properties.roleDefinitionId)).toLowerCase());
-  if (role === undefined)
-    throw new ArmError(
-      404,
-      'RoleDefinitionDoesNotExist',
-      `The specified role definition with ID '${lastName(asText(properties.roleDefinitionId))}' does not exist.`,
-    );
+  const role = roleOf(env, asText(properties.roleDefinitionId));
   if (scope.split('/').length > 5 && env.state.get(scope) === undefined)
     throw resourceNotFound('scope', scope, undefined);
   const same = env.state
@@ -118,23 +84,6 @@ function checkPrincipal(env: ArmEnv, properties: Record<string, unknown>): void 
   );
 }
 
-function listDefinitions(env: ArmEnv, _params: Record<string, string>, request: ArmRequest): ArmAnswer {
-  const name = parseFilter(request.query.get('$filter')).find(([member]) => member.toLowerCase() === 'rolename')?.[1];
-  const roles = builtInRoles.filter((role) => name === undefined || key(role.name) === key(name));
-  return { status: 200, body: { value: roles.map((role) => showRole(env, role)) } };
-}
-
-function getDefinition(env: ArmEnv, params: Record<string, string>): ArmAnswer {
-  const role = builtInRoles.find(({ id }) => id === params.role?.toLowerCase());
-  if (role === undefined)
-    throw new ArmError(
-      404,
-      'RoleDefinitionDoesNotExist',
-      `The specified role definition with ID '${params.role}' does not exist.`,
-    );
-  return { status: 200, body: showRole(env, role) };
-}
-
 /** At, above and (without `atScope()`) below the scope, as Azure lists them. */
 function listAssignments(env: ArmEnv, params: Record<string, string>, request: ArmRequest): ArmAnswer {
   const scope = `/${params.scope ?? ''}`.replace(/\/$/, '').replace(/^\/\//, '/');
@@ -175,6 +124,7 @@ export const authorization: Provider = {
       },
       prepare: prepareAssignment,
     },
+    roleDefinitionKind,
     {
       type: 'Microsoft.Authorization/locks',
       style: 'sync',
@@ -183,20 +133,7 @@ export const authorization: Provider = {
     },
   ],
   routes: [
-    {
-      method: 'GET',
-      pattern: `/{scope*}/providers/${definitionType}`,
-      permission: `${definitionType}/read`,
-      handle: listDefinitions,
-    },
-    { method: 'GET', pattern: `/providers/${definitionType}`, handle: listDefinitions },
-    {
-      method: 'GET',
-      pattern: `/{scope*}/providers/${definitionType}/{role}`,
-      permission: `${definitionType}/read`,
-      handle: getDefinition,
-    },
-    { method: 'GET', pattern: `/providers/${definitionType}/{role}`, handle: getDefinition },
+    ...roleDefinitionRoutes,
     {
       method: 'GET',
       pattern: `/{scope*}/providers/${assignmentType}`,
