@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ArmResource } from '../../local/azure/contract.ts';
 import { putNetwork, putNic, putVm, types } from './scene.ts';
-import { openWorld, until, type World } from './world.ts';
+import { commandLines, openWorld, until, type World } from './world.ts';
 
 const config = `packages: [haproxy]
 write_files:
@@ -23,7 +24,9 @@ let world: World;
 let network: string;
 beforeAll(async () => {
   world = await openWorld();
-  network = await putNetwork(world, 'hub', '10.20.0.0/16', []);
+  network = await putNetwork(world, 'hub', '10.20.0.0/16', [
+    { name: 'web', priority: 100, source: '127.0.0.8/29', port: '8000' },
+  ]);
 });
 afterAll(() => world.close());
 
@@ -104,6 +107,34 @@ test('a stopped VM runs no command, and a fault outlives a restart of the local 
   await expect(run(vm, 'true')).rejects.toThrow('when the VM is not running');
   expect(await agent(broken)).toBe('Not Ready');
   await until(() => isActive(world.state.get(world.id(types.vm, 'once')) as ArmResource));
+});
+
+test('a public address of its own leads to a VM, behind the rules of its network', async () => {
+  const vm = await makeVm('public');
+  await until(() => isActive(vm));
+  const { inner } = world.addresses.nic(world.id(types.nic, 'public-nic'));
+  const unit = `[Service]\nExecStart=/usr/bin/python3 -m http.server --bind ${inner} 8000\n`;
+  await run(vm, `printf '${unit.replaceAll('\n', '\\n')}' > /etc/systemd/system/web.service; systemctl start web`);
+  const address = String(world.state.get(world.id(types.publicIp, 'public-ip'))?.properties.ipAddress);
+  const status = (from: string) =>
+    new Promise((resolve, reject) => {
+      get({ host: address, port: 8000, localAddress: from, agent: false }, (answer) =>
+        resolve(answer.resume().statusCode),
+      ).once('error', reject);
+    });
+  expect(await until(() => status('127.0.0.9'))).toBe(200);
+  await expect(status('127.0.0.17')).rejects.toThrow();
+});
+
+test('a crash ends a script that still runs, and nothing of it stays', async () => {
+  const vm = await makeVm('busy');
+  await until(() => isActive(vm));
+  const mark = `600.${Date.now()}`;
+  const script = run(vm, `sleep ${mark} & sleep ${mark}`);
+  await until(() => commandLines().filter((line) => line.includes(mark)).length >= 2);
+  await world.act(vm.id, 'fault:crash');
+  await script;
+  expect(commandLines().filter((line) => line.includes(mark))).toEqual([]);
 });
 
 test('what a script does stays in the guest: the machine has no such user, service or file', async () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { contains } from '../../local/azure/fabric/cidr.ts';
 import { type End, evaluate, type Flow, rulesOf } from '../../local/azure/fabric/nsg.ts';
@@ -98,4 +99,35 @@ test.each([
   ['not an address', '10.1.2.4', false],
 ])('prefix %s and address %s: %s', (prefix, address, expected) => {
   expect(contains(prefix, address)).toBe(expected);
+});
+
+const ends = fc.constantFrom(internet, neighbour, node, platform);
+const drafts = fc.uniqueArray(
+  fc.record({
+    name: fc.string(),
+    priority: fc.integer({ min: 100, max: 4096 }),
+    source: fc.constantFrom('*', 'Internet', 'VirtualNetwork', 'AzureLoadBalancer', '127.0.0.8/29', '10.0.0.0/8'),
+    port: fc.constantFrom('*', '443', '8000-9000'),
+    access: fc.constantFrom('Allow' as const, 'Deny' as const),
+    direction: fc.constantFrom('Inbound' as const, 'Outbound' as const),
+  }),
+  { selector: ({ priority }) => priority, maxLength: 12 },
+);
+
+test('the order in which rules are written never matters, and a rule behind the decisive one changes nothing', () => {
+  fc.assert(
+    fc.property(drafts, ends, fc.constantFrom(22, 443, 8443), (given, source, port) => {
+      const rules = group(given.map(rule));
+      const flow = into(source, port);
+      const verdict = evaluate(rules, flow);
+      expect(evaluate(rules.toReversed(), flow)).toEqual(verdict);
+      const decisive = rules.find(({ name }) => name === verdict.rule)?.priority ?? 65_500;
+      expect(
+        evaluate(
+          rules.filter(({ priority }) => priority <= decisive),
+          flow,
+        ).access,
+      ).toBe(verdict.access);
+    }),
+  );
 });

@@ -1,23 +1,13 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { shortPath } from '../../local/azure/fabric/shortPath.ts';
-import { until } from './world.ts';
+import { commandLines, until } from './world.ts';
 
-/** Command lines of the processes that have to do with this directory. */
-function processesOf(marks: string[]): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      } catch {
-        return [];
-      }
-    })
-    .filter((line) => marks.some((mark) => line.includes(mark)));
-}
+/** The processes that have to do with any of these. */
+const processesOf = (marks: string[]): string[] =>
+  commandLines().filter((line) => marks.some((mark) => line.includes(mark)));
 
 test('a local Azure that is killed leaves no process behind', async () => {
   const child = spawn(process.execPath, [resolve('test/fabric/killedWorld.ts')], {

@@ -1,4 +1,5 @@
 /** A fresh fabric over a real state store: its own directory, range of addresses and certificate authority. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -132,4 +133,16 @@ export async function until<T>(look: () => T | Promise<T>, timeoutMs = 10_000): 
     }
     await delay(25);
   }
+}
+
+/** Of every other process on this machine. */
+export function commandLines(): string[] {
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  return others.flatMap((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    } catch {
+      return [];
+    }
+  });
 }

@@ -1,5 +1,5 @@
 /** Child processes that die with us, however we die. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 
 export interface ProcessOptions {
@@ -32,21 +32,21 @@ const setpriv = existsSync('/usr/bin/setpriv') ? '/usr/bin/setpriv' : undefined;
 /** Starts a program in a process group of its own. A program that cannot be started exits with code 127. */
 export function startProcess(argv: string[], options: ProcessOptions): Running {
   const output = options.logFile ? openSync(options.logFile, 'a', 0o600) : undefined;
-  // The kernel forgets the parent-death signal at a change of user, so setpriv changes the user first, not the program itself.
-  const identity = options.user ? ['--reuid', options.user, '--regid', options.user, '--clear-groups'] : [];
-  const [program = '', ...args] = setpriv ? [setpriv, ...identity, '--pdeathsig', 'KILL', '--', ...argv] : argv;
-  const child = spawn(program, args, {
-    cwd: options.cwd,
-    env: options.env,
-    detached: true,
-    stdio: ['ignore', output ?? 'ignore', output ?? 'ignore'],
-  });
+  const child = launch(argv, options, ['ignore', output ?? 'ignore', output ?? 'ignore']);
   if (output !== undefined) closeSync(output);
   return supervise(child);
 }
 
+/** The child itself, for those who want its pipes; `supervise` it, too. */
+export function launch(argv: string[], options: Omit<ProcessOptions, 'logFile'>, stdio: StdioOptions): ChildProcess {
+  // The kernel forgets the parent-death signal at a change of user, so setpriv changes the user first, not the program itself.
+  const identity = options.user ? ['--reuid', options.user, '--regid', options.user, '--clear-groups'] : [];
+  const [program = '', ...args] = setpriv ? [setpriv, ...identity, '--pdeathsig', 'KILL', '--', ...argv] : argv;
+  return spawn(program, args, { cwd: options.cwd, env: options.env, detached: true, stdio });
+}
+
 /** Wraps a child that leads its own process group. */
-function supervise(child: ChildProcess): Running {
+export function supervise(child: ChildProcess): Running {
   let gone = false;
   const pid = child.pid ?? 0;
   const signal = (name: NodeJS.Signals): void => signalGroup(pid, name);

@@ -2,12 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { CloudConfig } from './cloudConfig.ts';
-
-export interface ScriptResult {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
+import type { ScriptResult } from './scripts.ts';
 
 export interface CloudInitParts {
   /** The guest's root directory. */

@@ -1,5 +1,4 @@
 /** One VM's guest: boots, runs what its cloud-init brought, stops, breaks. */
-import { execFile } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -13,11 +12,12 @@ import type { Network } from '../fabric/network.ts';
 import type { Nics } from '../fabric/nic.ts';
 import { shortPath } from '../fabric/shortPath.ts';
 import { parseCloudConfig } from './cloudConfig.ts';
-import { runCloudInit, type ScriptResult } from './cloudInit.ts';
+import { runCloudInit } from './cloudInit.ts';
 import { allWiresOf, type Machine, translateCommand } from './commands.ts';
 import { keepLogsSmall } from './logs.ts';
 import { dropRun, emptyRun } from './memory.ts';
 import { mapPaths } from './paths.ts';
+import { openScripts, type ScriptResult } from './scripts.ts';
 import { answerShim, serveShims, shimPort, writeShims } from './shims.ts';
 import { openUnits, type Units } from './units.ts';
 
@@ -48,8 +48,6 @@ export interface Guest {
 }
 
 const imdsPort = 16925;
-const scriptTimeoutMs = 120_000;
-const keptOutput = 4096;
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** `dir`: the guest's own directory, its OS disk is `<dir>/root`. */
@@ -84,6 +82,7 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     return translateCommand(machine, argv);
   };
   const units = openUnits({ root, logDir, env, translate });
+  const scripts = openScripts(disk, env);
 
   function findMachine(): Machine {
     const nic = parts.network.nicOfVm(vmId);
@@ -170,41 +169,23 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     await runCloudInit(parseCloudConfig(customData), {
       disk,
       egress: machine && parts.network.egress(machine.nic),
-      run: (argv) => runArgv(argv.map((word) => mapPaths(word, root))),
+      run: (argv) => scripts.run(argv.map((word) => mapPaths(word, root))),
       say,
       current,
-    });
-  }
-
-  function runArgv(argv: string[], input?: string): Promise<ScriptResult> {
-    const [program = '', ...args] = argv;
-    return new Promise((resolve) => {
-      const child = execFile(
-        program,
-        args,
-        { cwd: disk, env: env(), timeout: scriptTimeoutMs, killSignal: 'SIGKILL' },
-        (error, stdout, stderr) => {
-          const code = error ? Number(error.code) || 1 : 0;
-          resolve({
-            code,
-            stdout: stdout.slice(-keptOutput),
-            stderr: (stderr || (error?.message ?? '')).slice(-keptOutput),
-          });
-        },
-      );
-      child.stdin?.end(input);
     });
   }
 
   async function shutDown(): Promise<void> {
     generation += 1;
     if (frozen) return kill();
+    scripts.signalAll('SIGKILL');
     await units.stopAll();
     await powerOff();
   }
 
   async function kill(): Promise<void> {
     generation += 1;
+    scripts.signalAll('SIGKILL');
     await units.killAll();
     await powerOff();
   }
@@ -221,10 +202,11 @@ export function openGuest(parts: GuestParts, vmId: string, dir: string): Guest {
     freeze() {
       frozen = true;
       units.signalAll('SIGSTOP');
+      scripts.signalAll('SIGSTOP');
     },
     isRunning: () => machine !== undefined,
     isFrozen: () => frozen,
-    runScript: (script) => runArgv(['/bin/sh', '-s'], mapPaths(script, root)),
+    runScript: (script) => scripts.run(['/bin/sh', '-s'], mapPaths(script, root)),
     async wipe() {
       await kill();
       await rm(dir, { recursive: true, force: true });

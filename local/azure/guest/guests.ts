@@ -195,8 +195,9 @@ export function openGuests(parts: GuestParts): Guests {
   return {
     dataPlane: {
       apply: (vm, writeOnly) => inTurn(vm, () => apply(vm, writeOnly)),
-      // A look must not wait behind a shutdown.
-      act: (vm, name, body) => (name === 'instanceView' ? act(vm, name, body) : inTurn(vm, () => act(vm, name, body))),
+      // A look does not wait behind a shutdown, nor a fault behind a command that runs.
+      act: (vm, name, body) =>
+        /^(instanceView$|fault:)/.test(name) ? act(vm, name, body) : inTurn(vm, () => act(vm, name, body)),
       remove: (vm) =>
         inTurn(vm, async () => {
           await machineOf(vm).guest.wipe();
