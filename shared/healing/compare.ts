@@ -3,6 +3,7 @@ import type { AzureClients } from '../azure/clients.ts';
 import type { Outputs, Resource } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { environmentOf } from '../environment.ts';
+import { ApiError } from '../errors.ts';
 import type { StartOperation } from '../http.ts';
 import { fleetOf, isSurplus } from '../scaling/fleet.ts';
 import { renewBefore } from '../steps/certificate.ts';
@@ -67,8 +68,8 @@ export async function findDrift(deps: Deps, server: JumpServer): Promise<string[
     .map(({ number }) => number);
   const resources = topology(name, spec, environmentOf(deps, name), numbers);
   const drift = await Promise.all(resources.map((one) => differenceOf(deps.azure, one, outputs)));
-  const records = await missingRecords(deps, name, spec);
-  return [...drift.flat(), ...records, ...oldCertificate(outputs.certificate?.notAfter, deps.now())];
+  const [records, database] = await Promise.all([missingRecords(deps, name, spec), databaseTrouble(deps, name)]);
+  return [...drift.flat(), ...records, ...database, ...oldCertificate(outputs.certificate?.notAfter, deps.now())];
 }
 
 /** What cannot be read just now says nothing. */
@@ -81,6 +82,18 @@ async function differenceOf(azure: AzureClients, one: Resource, outputs: Outputs
   } catch (error) {
     const { kind, failure } = readArmError(error);
     return kind === 'hopeless' ? [`${one.key} cannot be read: ${failure.code}`] : [];
+  }
+}
+
+/** Schema and accounts show only when they are used. */
+async function databaseTrouble(deps: Deps, jumpServer: string): Promise<string[]> {
+  try {
+    const db = await deps.guacamole(jumpServer);
+    await db.selectFrom('guacamole_user').select('user_id').limit(1).execute();
+    return [];
+  } catch (error) {
+    if (error instanceof ApiError || !(error instanceof Error && 'code' in error)) return [];
+    return [`The control plane cannot use the database (${String(error.code)})`];
   }
 }
 

@@ -1,0 +1,90 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ArmRow, writesOf } from '../e2e/world.ts';
+import { healed, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
+import { networkTroubles, nodeTroubles } from './troubles.ts';
+
+let patient: Patient;
+beforeAll(async () => {
+  patient = await openPatient();
+}, 150_000);
+afterAll(() => patient?.close());
+
+const named = (troubles: Trouble[], title: string): Trouble => {
+  const found = troubles.find((one) => one.title === title);
+  if (found === undefined) throw new Error(`There is no trouble '${title}'.`);
+  return found;
+};
+
+test('all is well: a sweep asks Azure one thing, and nothing is done', async () => {
+  const before = (await patient.world.armRows()).length;
+  await patient.tick('healing');
+  const asked = async (): Promise<ArmRow[]> => (await patient.world.armRows()).slice(before);
+  await expect.poll(async () => (await asked()).filter(({ url }) => url.includes('statusOnly=true')).length).toBe(1);
+  await delay(500);
+  expect(writesOf(await asked())).toEqual([]);
+  expect((await patient.operations()).map(({ kind }) => kind)).toEqual(['provision']);
+});
+
+test('a crashed node is restarted, and users log in by way of the other one', async () => {
+  const { operations, logins } = await suffer(patient, named(nodeTroubles, 'a node crashes'));
+  expect(operations.map(({ kind, status }) => [kind, status])).toEqual([['heal', 'Succeeded']]);
+  expect(operations[0]?.reason).toMatch(named(nodeTroubles, 'a node crashes').reason);
+  expect(logins.failed).toEqual([]);
+});
+
+test('an interface that somebody took out of the pool goes back into it', async () => {
+  const trouble = named(networkTroubles, 'an interface is taken out of the pool');
+  const { operations, logins, last } = await suffer(patient, trouble);
+  expect(operations[0]?.reason).toMatch(trouble.reason);
+  expect(last.resources.map(({ key }) => key)).not.toContain('node-1/repair');
+  expect(logins.failed).toEqual([]);
+});
+
+test('a host killed in the middle of a heal carries on: one machine is made again, once', async () => {
+  const trouble = named(nodeTroubles, 'somebody deletes a virtual machine');
+  const before = (await patient.world.armRows()).length;
+  await trouble.strike(patient);
+  await patient.tick('healing');
+  await expect
+    .poll(async () => (await patient.operations())[0]?.status, { timeout: 10_000, interval: 50 })
+    .toBe('Running');
+  for (const wait of [200, 1_500]) {
+    await delay(wait);
+    await patient.world.stack.killHost();
+    await patient.world.stack.restartHost();
+  }
+  const [running] = await patient.operations();
+  const operation = await patient.world.follow(`${patient.base}/operations/${running?.id}`);
+  expect(operation.error).toBeUndefined();
+  const made = (await patient.world.armRows())
+    .slice(before)
+    .filter(({ method, url, status }) => method === 'PUT' && url.includes('/virtualMachines/') && status === 201);
+  expect(made).toHaveLength(1);
+  expect((await patient.operations()).filter(({ reason }) => trouble.reason.test(reason))).toHaveLength(1);
+});
+
+test('what a person does not want healed is left alone, and the status says so', async () => {
+  const id = patient.id('Microsoft.Compute/virtualMachines', `${patient.name}-2`);
+  await patient.change(id, { tags: { 'molcajete-pause': 'firmware test' } });
+  await patient.strike(id, 'crash');
+  const conditions = async () => {
+    await patient.tick('healing');
+    return (await patient.status()).conditions.map(({ type }: { type: string }) => type);
+  };
+  const before = (await patient.operations()).length;
+  await expect.poll(conditions, { timeout: 60_000, interval: 1_000 }).toContain('HealingPaused');
+  expect(await patient.operations()).toHaveLength(before);
+  await patient.change(id, { tags: { 'molcajete-pause': 'false' } });
+  const { last } = await healed(patient, 'healing');
+  expect(last.kind).toBe('heal');
+  await expect.poll(conditions, { timeout: 10_000 }).toEqual([]);
+});
+
+test.each([
+  ['an unknown member', { restart: true }, 400],
+  ['a word for yes', { resetBreaker: 'yes' }, 400],
+])('refuses %s', async (_, body, status) => {
+  const answer = await patient.world.call('POST', `${patient.base}/heal`, { body });
+  expect(answer.status).toBe(status);
+});

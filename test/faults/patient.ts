@@ -1,0 +1,140 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { startLoad } from '../e2e/load.ts';
+import { type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
+
+/** A row of `GET …/operations`. */
+interface Summary {
+  id: string;
+  kind: string;
+  status: string;
+  reason: string;
+  finishedAt?: string;
+}
+
+/** A jump server that things happen to, while users log in. */
+export interface Patient {
+  world: World;
+  name: string;
+  base: string;
+  ingress: string;
+  account: { username: string; password: string };
+  /** Full id of one of its resources, `Microsoft.Compute/virtualMachines`, `ill-1`. */
+  id(type: string, name: string): string;
+  /** The first resource of a type whose id holds this. */
+  find(type: string, part: string): Promise<{ id: string }>;
+  /** A fault of the thing itself: crash, freeze, isolate, lose, stop. */
+  strike(id: string, kind: string): Promise<void>;
+  /** Gone, or changed by a merge patch, behind everybody's back. */
+  vanish(id: string): Promise<void>;
+  change(id: string, patch: object): Promise<void>;
+  /** Runs a timer of the product now, instead of at its minute. */
+  tick(timer: string): Promise<void>;
+  operations(): Promise<Summary[]>;
+  // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of every shape
+  status(): Promise<any>;
+  close(): Promise<void>;
+}
+
+export async function openPatient(name = 'ill', healing: object = {}): Promise<Patient> {
+  const world = await openWorld();
+  const { control, subscriptionId } = world.stack.endpoints;
+  const base = `/jump-servers/${name}`;
+  const account = { username: 'ben', password: 'correct horse 2' };
+  const body = spec({ healing: { gracePeriod: 'PT10S', maxRepairsPerHour: 100, ...healing } });
+  const made = await world.provision(name, body);
+  if (made.status !== 'Succeeded') throw new Error(`It could not be made: ${JSON.stringify(made.error)}`);
+  await world.call('POST', `${base}/users`, { body: account });
+  const tell = async (method: string, path: string, given?: object) => {
+    const answer = await fetch(`${control}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      ...(given === undefined ? {} : { body: JSON.stringify(given) }),
+    });
+    if (!answer.ok) throw new Error(`${method} ${path} was answered with ${answer.status}: ${await answer.text()}`);
+    return answer.json();
+  };
+  const status = async () => (await world.call('GET', base)).body.status;
+  const at = (id: string) => `/resources?id=${encodeURIComponent(id)}`;
+  return {
+    world,
+    name,
+    base,
+    ingress: (await status()).ingress.url,
+    account,
+    id: (type, child) => `/subscriptions/${subscriptionId}/resourceGroups/molcajete-${name}/providers/${type}/${child}`,
+    async find(type, part) {
+      const { value } = (await tell('GET', '/resources')) as { value: { id: string; type: string }[] };
+      const found = value.find((one) => one.type.toLowerCase() === type.toLowerCase() && one.id.includes(part));
+      if (found === undefined) throw new Error(`There is no ${type} with '${part}'.`);
+      return found;
+    },
+    strike: async (id, kind) => void (await tell('POST', '/faults', { kind, match: { id } })),
+    vanish: async (id) => void (await tell('DELETE', at(id))),
+    change: async (id, patch) => void (await tell('PATCH', at(id), patch)),
+    async tick(timer) {
+      const url = `${world.stack.endpoints.api.replace(/\/api$/, '')}/admin/functions/${timer}`;
+      const headers = { 'content-type': 'application/json' };
+      // The host may be down just now: some tests kill it.
+      await fetch(url, { method: 'POST', headers, body: '{}' }).catch(() => undefined);
+    },
+    operations: async () => (await world.call('GET', `${base}/operations`)).body.value,
+    status,
+    close: () => world.close(),
+  };
+}
+
+/** Something that breaks, the timer that finds it, and what the operation that heals it must say. */
+export interface Trouble {
+  title: string;
+  strike(patient: Patient): Promise<void>;
+  timer: 'healing' | 'comparing';
+  reason: RegExp;
+}
+
+/** How it was healed. */
+export interface Healed {
+  seconds: number;
+  /** Heal operations from the fault on, the newest first. */
+  operations: Summary[];
+  last: OperationView;
+}
+
+/** Runs the timer again and again until a heal operation has succeeded and every node is well. Throws when it takes too long. */
+export async function healed(patient: Patient, timer: Trouble['timer'], seconds = 120): Promise<Healed> {
+  const begun = Date.now();
+  const before = new Set((await patient.operations()).map(({ id }) => id));
+  for (;;) {
+    await patient.tick(timer);
+    await delay(1_000);
+    const operations = (await patient.operations().catch(() => [])).filter(({ id }) => !before.has(id));
+    const [newest] = operations;
+    if (newest?.status === 'Succeeded' && (await allWell(patient)))
+      return {
+        seconds: (Date.now() - begun) / 1000,
+        operations,
+        last: await patient.world.follow(`${patient.base}/operations/${newest.id}`),
+      };
+    if (Date.now() - begun > seconds * 1000)
+      throw new Error(`Not healed: ${JSON.stringify([await patient.status(), operations.slice(0, 3)], null, 1)}`);
+  }
+}
+
+const allWell = async (patient: Patient): Promise<boolean> =>
+  (await patient.status()).nodes.every(({ healthy }: { healthy: boolean }) => healthy);
+
+/** Strikes, waits until it is healed, and counts how users fared. */
+export async function suffer(patient: Patient, trouble: Trouble, seconds?: number) {
+  const load = startLoad(patient.ingress, patient.account);
+  try {
+    await trouble.strike(patient);
+    const result = await healed(patient, trouble.timer, seconds);
+    const logins = await load.stop();
+    const [longest = 0] = logins.retried.map(({ milliseconds }) => milliseconds).sort((a, b) => b - a);
+    console.log(
+      `${trouble.title}: healed after ${result.seconds.toFixed(0)} s by ${result.operations.length} operations; ${logins.logins} logins, ${logins.retried.length} retried (longest ${longest} ms), ${logins.failed.length} failed`,
+    );
+    return { ...result, logins };
+  } finally {
+    await load.stop();
+  }
+}
