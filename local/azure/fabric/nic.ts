@@ -45,6 +45,7 @@ export function openNics(context: Context, network: Network, addresses: Addresse
   let timer: NodeJS.Timeout | undefined;
   let syncing: Promise<void> = Promise.resolve();
   let waiting = 0;
+  const said = new Set<string>();
 
   async function connect(source: string, nic: Nic, port: number): Promise<Socket> {
     const admission = network.admit(source, nic, port);
@@ -95,7 +96,14 @@ export function openNics(context: Context, network: Network, addresses: Addresse
   async function syncNow(): Promise<void> {
     if (attached.size === 0) return;
     const ports = listeningPorts();
-    for (const [nicId, guest] of attached) await mirror(nicId, guest, ports.get(guest.inner) ?? []);
+    const mirrored = [...attached].map(([nicId, guest]) => mirror(nicId, guest, ports.get(guest.inner) ?? []));
+    for (const outcome of await Promise.allSettled(mirrored)) {
+      if (outcome.status === 'fulfilled') continue;
+      const { message } = outcome.reason as Error;
+      // It is tried again at every turn; saying it once is enough.
+      if (!said.has(message)) context.log(`Network interfaces: ${message}`);
+      said.add(message);
+    }
   }
 
   function sync(): Promise<void> {
