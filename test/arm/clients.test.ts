@@ -73,6 +73,10 @@ test('arm-compute: every action of a VM, its view, sizes and usages', async () =
   expect(
     (await compute.virtualMachines.get(group, 'vm', { expand: 'instanceView' })).instanceView?.statuses,
   ).toHaveLength(2);
+  const { etag } = await compute.virtualMachines.get(group, 'vm');
+  const stale = compute.virtualMachines.update(group, 'vm', { tags: {} }, { ...fast, ifMatch: 'W/"stale"' });
+  await expect(stale).rejects.toMatchObject({ statusCode: 412 });
+  await compute.virtualMachines.update(group, 'vm', { tags: { a: 'c' } }, { ...fast, ifMatch: etag });
   const skus = [];
   for await (const sku of compute.resourceSkus.list({ filter: `location eq '${location}'` })) skus.push(sku.name);
   expect(skus).toContain('Standard_B2s');
@@ -236,6 +240,10 @@ test('arm-resources: by-id reads, existence, deletes of what the typed clients l
     ttl: 60,
     aRecords: [{ ipv4Address: '10.0.0.9' }],
   });
+  const stale = dns.recordSets.delete(group, 'example.com', 'A', 'host', { ifMatch: 'stale' });
+  await expect(stale).rejects.toMatchObject({ statusCode: 412 });
+  const { etag } = await dns.recordSets.get(group, 'example.com', 'A', 'host');
+  await dns.recordSets.delete(group, 'example.com', 'A', 'host', { ifMatch: etag });
   await dns.privateZones.beginDeleteAndWait(group, 'example.com', fast);
   await resources.resourceGroups.beginDeleteAndWait(group, fast);
   expect((await resources.resourceGroups.checkExistence(group)).body).toBe(false);

@@ -109,6 +109,8 @@ export interface Kind {
   inline?: boolean;
   /** The member of `properties` that shows the state, and its words. */
   state?: { property: string; creating: string; updating: string; ready: string; deleting: string; failed: string };
+  /** Shows an etag although its style does not. */
+  etag?: boolean;
   /** Dotted paths: handed to the data plane and forgotten. */
   secrets?: string[];
   /** Dotted paths: kept (cloud-init needs them) and never returned. */

@@ -16,7 +16,7 @@ export function show(stored: Stored, env: ArmEnv, request?: ArmRequest): ArmReso
   addBackReferences(copy.id, copy.properties, env);
   for (const part of partsOf(kind, copy)) addBackReferences(String(part.id), asObject(part.properties), env);
   kind?.view?.(copy, stored, env, request);
-  if (kind?.style === 'network' || kind?.style === 'dns') stampEtag(kind, copy);
+  if (kind?.etag || kind?.style === 'network' || kind?.style === 'dns') stampEtag(kind, copy);
   return copy;
 }
 

@@ -145,6 +145,7 @@ const kinds: Kind[] = [
   {
     type: recordType,
     style: 'sync',
+    etag: true,
     location: 'none',
     properties: {
       ttl: 'integer',

@@ -142,6 +142,7 @@ const network = 'properties.networkProfile.networkInterfaces[]';
 export const virtualMachines: Kind = {
   type: machineType,
   style: 'compute',
+  etag: true,
   location: 'required',
   properties: virtualMachine,
   extra: {
