@@ -4,10 +4,12 @@ import { advance } from '../orchestrations/activities/advance.ts';
 import { dismantle } from '../orchestrations/activities/dismantle.ts';
 import { mend } from '../orchestrations/activities/heal.ts';
 import { beginOperation, finishOperation } from '../orchestrations/activities/operation.ts';
+import { rotateCredentials } from '../orchestrations/activities/rotate.ts';
 import { scaleNodes } from '../orchestrations/activities/scale.ts';
 import type { Activities, ActivityName } from '../orchestrations/contracts.ts';
 import { heal } from '../orchestrations/heal.ts';
 import { provision } from '../orchestrations/provision.ts';
+import { rotate } from '../orchestrations/rotate.ts';
 import { scale } from '../orchestrations/scale.ts';
 import { teardown } from '../orchestrations/teardown.ts';
 import { createWrites } from '../shared/azure/armStep.ts';
@@ -15,6 +17,7 @@ import { readConfig } from '../shared/config.ts';
 import { createDeps, prepare } from '../shared/deps.ts';
 import { register } from '../shared/serve.ts';
 import { registerHealing } from './healing.ts';
+import { registerRotation } from './rotation.ts';
 import { allRoutes } from './routes.ts';
 import { registerScaling } from './scaling.ts';
 import { registerSweep } from './sweep.ts';
@@ -31,10 +34,12 @@ for (const route of allRoutes(deps)) register(route, deps);
 registerSweep(deps);
 registerScaling(deps);
 registerHealing(deps);
+registerRotation(deps);
 
 df.app.orchestration('provision', provision);
 df.app.orchestration('scale', scale);
 df.app.orchestration('heal', heal);
+df.app.orchestration('rotate', rotate);
 df.app.orchestration('teardown', teardown);
 
 type Handlers = { [Name in ActivityName]: (input: Activities[Name]['input']) => Promise<Activities[Name]['output']> };
@@ -45,6 +50,7 @@ const activities: Handlers = {
   dismantle: dismantle(deps, writes),
   scaleNodes: scaleNodes(deps, writes),
   mend: mend(deps, writes),
+  rotateCredentials: rotateCredentials(deps, writes),
   finishOperation: finishOperation(deps),
 };
 for (const [name, handler] of Object.entries(activities))

@@ -32,7 +32,7 @@ const stepShape = z.object({
 
 const summaryShape = z.object({
   id: z.string(),
-  kind: z.enum(['provision', 'scale', 'heal', 'teardown']),
+  kind: z.enum(['provision', 'scale', 'heal', 'rotate', 'teardown']),
   status: z.enum(['NotStarted', 'Running', 'Succeeded', 'Failed', 'Canceled']),
   requestedBy: z.string(),
   reason: z.string().describe('Why it was started.'),

@@ -8,6 +8,7 @@ import { jumpServerRoutes } from './jumpServers.ts';
 import { nodeRoutes } from './nodes.ts';
 import { openApiRoutes } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
+import { rotationRoutes } from './rotation.ts';
 import { scalingRoutes } from './scaling.ts';
 
 /** Every route of the API, in the order of the document. */
@@ -21,6 +22,7 @@ const apiRoutes = (deps: Deps): Route[] => [
   ...jumpServerRoutes(deps),
   ...scalingRoutes(deps),
   ...healingRoutes(deps),
+  ...rotationRoutes(deps),
   ...operationRoutes(deps),
   ...auditRoutes(deps),
   ...guacamoleRoutes(deps),

@@ -6,7 +6,7 @@ import { call, type Ending, type OrchestrationInput } from './contracts.ts';
 const callsPerExecution = 40;
 
 /** The activity that does an operation's work, called again and again. */
-type Work = 'advance' | 'dismantle' | 'scaleNodes' | 'mend';
+type Work = 'advance' | 'dismantle' | 'scaleNodes' | 'mend' | 'rotateCredentials';
 
 /**
  * The shape of every operation: take up the lease, call one activity until nothing is left, write down how it ended. The activity

@@ -2,7 +2,7 @@ import * as df from 'durable-functions';
 import type { Holder } from '../shared/store/leases.ts';
 import type { Failure } from '../shared/store/operations.ts';
 
-/** How far one call of `advance`, `dismantle`, `scaleNodes` or `mend` got. */
+/** How far one call of an operation's activity got. */
 export type Progress =
   /** Not finished; worth another call after this many seconds. */
   | { state: 'pending'; waitSeconds: number }
@@ -23,6 +23,7 @@ export interface Activities {
   dismantle: { input: Holder; output: Progress };
   scaleNodes: { input: Holder; output: Progress };
   mend: { input: Holder; output: Progress };
+  rotateCredentials: { input: Holder; output: Progress };
   finishOperation: { input: Holder & { ending: Ending }; output: { finished: boolean } };
 }
 

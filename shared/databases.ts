@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { databaseName } from './azure/names.ts';
 import { ApiError, notFound } from './errors.ts';
-import { openDatabase } from './guacamole/database.ts';
+import { type DatabaseLogin, openDatabase, poolGraceMilliseconds } from './guacamole/database.ts';
 import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
 import { hibernated } from './scaling/hibernated.ts';
 import { controlSecrets, type Login, type Vaults } from './secrets/vaults.ts';
@@ -28,6 +28,9 @@ interface Pool {
 /** For this long a pool is used without asking the store whether its server and account are still the same. Milliseconds. */
 const trustedFor = 15_000;
 
+/** This long after a new account has been published every pool of every process has gone over to it. Seconds. */
+export const poolsMoveWithinSeconds = trustedFor / 1000 + 5;
+
 /** Pools of the Guacamole databases, one a jump server, opened with the control plane's own account. */
 export function createDatabases(tables: Tables, vaults: Vaults): Databases {
   const pools = new Map<string, Promise<Pool>>();
@@ -35,14 +38,12 @@ export function createDatabases(tables: Tables, vaults: Vaults): Databases {
     const { host, login, version } = await findAccount(tables, vaults, jumpServer);
     const identity = `${host} ${version}`;
     if (previous?.identity === identity) return { ...previous, checkedAt: Date.now() };
-    const db = openDatabase({
-      host,
-      port: databasePort,
-      user: login.username,
-      password: login.password,
-      database: databaseName,
+    const db = openDatabase(databaseLogin(host, login), async () => {
+      const found = await findAccount(tables, vaults, jumpServer);
+      return found.version === version ? undefined : databaseLogin(found.host, found.login);
     });
-    await previous?.db.destroy();
+    // Requests under way go on with what they have.
+    if (previous !== undefined) setTimeout(() => void previous.db.destroy(), poolGraceMilliseconds).unref();
     return { identity, db, checkedAt: Date.now() };
   };
   const renew = (jumpServer: string, previous: Pool | undefined): Promise<Pool> => {
@@ -64,6 +65,14 @@ export function createDatabases(tables: Tables, vaults: Vaults): Databases {
     },
   };
 }
+
+const databaseLogin = (host: string, { username: user, password }: Login): DatabaseLogin => ({
+  host,
+  port: databasePort,
+  user,
+  password,
+  database: databaseName,
+});
 
 async function findAccount(
   tables: Tables,

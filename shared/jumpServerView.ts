@@ -4,6 +4,8 @@ import type { Deps } from './deps.ts';
 import { reasonsUnhealthy } from './node/report.ts';
 import { desiredNode } from './nodes.ts';
 import { operationUrl } from './operations.ts';
+import { credentials } from './rotation/credentials.ts';
+import { planRotations } from './rotation/due.ts';
 import { fleetOf } from './scaling/fleet.ts';
 import { staleAfterSeconds } from './steps/nodeHealth.ts';
 import { findHealing } from './store/healing.ts';
@@ -11,6 +13,7 @@ import { type InventoryItem, listInventory } from './store/inventory.ts';
 import type { JumpServer } from './store/jumpServers.ts';
 import { listNodes, type NodeRecord } from './store/nodes.ts';
 import { listReports, type StoredReport } from './store/reports.ts';
+import { listRotations } from './store/rotations.ts';
 import { secondsAfter } from './time.ts';
 
 const nodeShape = z.object({
@@ -26,6 +29,13 @@ const nodeShape = z.object({
   sessions: z.int().describe('Open sessions that this node serves.'),
 });
 
+const credentialShape = z.object({
+  credential: z.enum(credentials),
+  rotatedAt: z.iso.datetime().nullable().describe('Null before the first rotation: as old as the jump server.'),
+  nextAt: z.iso.datetime().nullable().describe('Null when it is rotated by hand only.'),
+  unfinished: z.boolean().describe('A rotation of it is under way, or was interrupted and will be carried on.'),
+});
+
 const conditionShape = z.object({ type: z.string(), message: z.string() });
 
 /** What callers see of a jump server. */
@@ -36,6 +46,7 @@ export const jumpServerShape = z.object({
     state: z.enum(['Provisioning', 'Ready', 'Hibernated', 'Failed', 'Deleting']),
     ingress: z.object({ address: z.string(), fqdn: z.string().nullable(), url: z.string() }).nullable(),
     nodes: z.array(nodeShape),
+    credentials: z.array(credentialShape),
     conditions: z.array(conditionShape).describe('What a person should know or do.'),
     lastOperation: z.object({ id: z.string(), url: z.string() }),
     createdAt: z.iso.datetime(),
@@ -49,11 +60,12 @@ const certificateWarning = 21 * 24 * 3600;
 
 /** Puts together what the store knows; asks Azure nothing. */
 export async function describeJumpServer(deps: Deps, server: JumpServer): Promise<JumpServerView> {
-  const [inventory, nodes, reports, healing] = await Promise.all([
+  const [inventory, nodes, reports, healing, rotations] = await Promise.all([
     listInventory(deps.tables, server.name),
     listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
     findHealing(deps.tables, server.name),
+    listRotations(deps.tables, server.name),
   ]);
   const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
   return {
@@ -63,6 +75,12 @@ export async function describeJumpServer(deps: Deps, server: JumpServer): Promis
       state: server.state,
       ingress: ingressOf(outputs),
       nodes: nodesOf(deps, server, fleetOf(server.spec, nodes, deps.now()), outputs, reports),
+      credentials: planRotations(server, rotations).map(({ credential, rotatedAt, nextAt, unfinished }) => ({
+        credential,
+        rotatedAt: rotatedAt?.toISOString() ?? null,
+        nextAt: nextAt?.toISOString() ?? null,
+        unfinished,
+      })),
       conditions: [...conditionsOf(deps, outputs), ...healing.server.conditions, ...healing.server.failure],
       lastOperation: { id: server.lastOperation, url: operationUrl(deps, server.name, server.lastOperation) },
       createdAt: server.createdAt.toISOString(),
@@ -106,6 +124,9 @@ function conditionsOf(deps: Deps, outputs: OutputsByKey): JumpServerView['status
   const notAfter = outputs.certificate?.notAfter;
   if (notAfter === undefined || new Date(notAfter) > secondsAfter(deps.now(), certificateWarning)) return [];
   return [
-    { type: 'CertificateExpires', message: `The certificate ends on ${notAfter}. Send the spec again to renew it.` },
+    {
+      type: 'CertificateExpires',
+      message: `The certificate ends on ${notAfter}. POST …/rotate with {"credentials": ["certificate"]} renews it.`,
+    },
   ];
 }

@@ -18,13 +18,13 @@ export function desiredNode(
   outputs: Outputs,
   node: string,
 ): DesiredNodeState | undefined {
-  const all = fleet.flatMap((record): (ProxyNode & { deallocated: boolean })[] => {
-    const { number, state } = record;
+  const all = fleet.flatMap((record): (ProxyNode & { deallocated: boolean; account: string | undefined })[] => {
+    const { number, state, account } = record;
     const address = outputs[`node-${number}/networkInterface`]?.privateIPAddress;
     const name = nodeName(jumpServer, number);
     return address === undefined
       ? []
-      : [{ name, address, draining: !isUp(record), deallocated: state === 'deallocated' }];
+      : [{ name, address, draining: !isUp(record), deallocated: state === 'deallocated', account }];
   });
   const self = all.find((one) => one.name === node);
   const vaultUri = outputs.vault?.vaultUri;
@@ -33,8 +33,8 @@ export function desiredNode(
   if (self === undefined || vaultUri === undefined || identityClientId === undefined || peerName === undefined)
     return undefined;
   const host = outputs.mysqlServer?.fullyQualifiedDomainName;
-  const account = outputs.database?.nodeAccountVersion;
-  const bootstrapped = host !== undefined && account !== undefined;
+  const common = outputs.database?.nodeAccountVersion;
+  const bootstrapped = host !== undefined && common !== undefined;
   return desiredNodeState({
     node: self,
     peers: all.filter((one) => one !== self && !one.deallocated),
@@ -42,7 +42,10 @@ export function desiredNode(
     guacamoleVersion: spec.web.guacamoleVersion,
     database: bootstrapped ? { host, port: databasePort, name: databaseName } : null,
     vault: { url: vaultUri, identityClientId },
-    secrets: { database: account ?? null, certificate: outputs.certificate?.version ?? null },
+    secrets: {
+      database: bootstrapped ? (self.account ?? common) : null,
+      certificate: outputs.certificate?.version ?? null,
+    },
     changing: !isSettled(fleet),
   });
 }

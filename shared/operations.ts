@@ -6,6 +6,7 @@ import type { Deps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { HealOrder } from './healing/order.ts';
 import type { StartOperation } from './http.ts';
+import type { RotateOrder } from './rotation/credentials.ts';
 import { rememberByHand } from './scaling/byHand.ts';
 import type { ScaleOrder } from './scaling/order.ts';
 import type { JumpServerSpec } from './spec.ts';
@@ -28,8 +29,8 @@ export interface OperationRequest {
   kind: OperationKind;
   /** For a provision: what the jump server should be. */
   spec?: JumpServerSpec;
-  /** For a scale or a heal. */
-  order?: ScaleOrder | HealOrder;
+  /** For a scale, a heal or a rotation. */
+  order?: ScaleOrder | HealOrder | RotateOrder;
   /** Why, for people. */
   reason: string;
   caller: Caller;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { regions } from './azure/regions.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
 import { healingSpec } from './healing/healingSpec.ts';
+import { rotationSpec } from './rotation/rotationSpec.ts';
 import { scalingSpec } from './scaling/scalingSpec.ts';
 import { refineSpec } from './specChecks.ts';
 import { cidr, defaultSubnets } from './specNetwork.ts';
@@ -114,6 +115,7 @@ const body = z.strictObject({
   database: database.prefault({}),
   scaling: scalingSpec.prefault({}),
   healing: healingSpec.prefault({}),
+  rotation: rotationSpec.optional(),
   tags: z.record(z.string(), z.string()).default({}).describe('Put on every resource.'),
 });
 

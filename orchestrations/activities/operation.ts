@@ -13,6 +13,7 @@ import { changeLease, findHeldLease, type Holder, type Lease, leaseMilliseconds 
 import { deleteNodes, listNodes } from '../../shared/store/nodes.ts';
 import { type OperationStatus, putOperation } from '../../shared/store/operations.ts';
 import { deleteReports } from '../../shared/store/reports.ts';
+import { forgetRotations } from '../../shared/store/rotations.ts';
 import { forgetScaling } from '../../shared/store/scaling.ts';
 import type { Activities, Ending } from '../contracts.ts';
 
@@ -55,12 +56,12 @@ export const finishOperation =
     return { finished: await changeLease(deps.tables, holder, { state: 'finished' }) };
   };
 
-/** A scale or a heal that fails leaves a jump server that works as well as before. */
+/** A scale, a heal or a rotation that fails leaves a jump server that works as well as before. */
 async function stateAfter(deps: Deps, lease: Lease, { state }: Ending): Promise<JumpServerState> {
   const { jumpServer } = lease;
   if (state === 'done') return isAsleep(await listNodes(deps.tables, jumpServer)) ? 'Hibernated' : 'Ready';
   const before =
-    lease.kind === 'scale' || lease.kind === 'heal' ? await findJumpServer(deps.tables, jumpServer) : undefined;
+    lease.kind === 'provision' || lease.kind === 'teardown' ? undefined : await findJumpServer(deps.tables, jumpServer);
   return before?.state ?? 'Failed';
 }
 
@@ -75,5 +76,6 @@ async function forget(deps: Deps, jumpServer: string): Promise<void> {
   await deleteNodes(deps.tables, jumpServer);
   await forgetScaling(deps.tables, jumpServer);
   await forgetHealing(deps.tables, jumpServer);
+  await forgetRotations(deps.tables, jumpServer);
   await deleteJumpServer(deps.tables, jumpServer);
 }

@@ -1,5 +1,6 @@
-import { Kysely, MysqlDialect } from 'kysely';
-import { createPool } from 'mysql2';
+import { Kysely, MysqlDialect, type MysqlPool } from 'kysely';
+import { createPool, type Pool } from 'mysql2';
+import { refusesLogin } from './databaseErrors.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 
 export type { GuacamoleDatabase } from './schema/tables.ts';
@@ -25,11 +26,49 @@ const SESSION = [
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
 ];
 
+/** Statements under way may go on with the connections of a pool that is not used any more for this long. Milliseconds. */
+export const poolGraceMilliseconds = 120_000;
+
 /**
  * Opens a pool. Connections are made when first used, always over TLS 1.2 or newer with the server's certificate and name
  * verified against the authorities that Node trusts. The caller ends it with `destroy()`. `datetime` comes back as text.
+ * @param renewed asked when the server refuses the login: another one, or undefined when there is none
  */
-export function openDatabase(login: DatabaseLogin): Kysely<GuacamoleDatabase> {
+export function openDatabase(
+  login: DatabaseLogin,
+  renewed?: () => Promise<DatabaseLogin | undefined>,
+): Kysely<GuacamoleDatabase> {
+  const pool = renewed === undefined ? poolFor(login) : renewingPool(login, renewed);
+  return new Kysely<GuacamoleDatabase>({ dialect: new MysqlDialect({ pool }) });
+}
+
+/** A pool that goes on with another login when its own is refused: a rotation has dropped the account. */
+function renewingPool(login: DatabaseLogin, renewed: () => Promise<DatabaseLogin | undefined>): MysqlPool {
+  let pool = poolFor(login);
+  const renew = async (refused: Pool): Promise<boolean> => {
+    const next = await renewed();
+    if (pool !== refused) return true;
+    if (next === undefined) return false;
+    pool = poolFor(next);
+    setTimeout(() => refused.end(() => undefined), poolGraceMilliseconds).unref();
+    return true;
+  };
+  return {
+    getConnection(callback) {
+      const used = pool;
+      used.getConnection((error, connection) => {
+        if (!refusesLogin(error)) return callback(error, connection);
+        renew(used).then(
+          (again) => (again ? pool.getConnection(callback) : callback(error, connection)),
+          () => callback(error, connection),
+        );
+      });
+    },
+    end: (callback) => pool.end(callback),
+  };
+}
+
+function poolFor(login: DatabaseLogin): Pool {
   const pool = createPool({
     host: login.host,
     port: login.port,
@@ -48,5 +87,5 @@ export function openDatabase(login: DatabaseLogin): Kysely<GuacamoleDatabase> {
   pool.on('connection', (connection) => {
     for (const statement of SESSION) connection.query(statement);
   });
-  return new Kysely<GuacamoleDatabase>({ dialect: new MysqlDialect({ pool }) });
+  return pool;
 }

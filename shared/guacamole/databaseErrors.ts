@@ -16,6 +16,9 @@ export const isDuplicate = (error: unknown): boolean => number(error) === 1062;
 /** The server chose this transaction to end a deadlock; run again, it will pass. */
 export const isDeadlock = (error: unknown): boolean => number(error) === 1213;
 
+/** The server does not know this user with this password (ER_ACCESS_DENIED_ERROR, with and without a password). */
+export const refusesLogin = (error: unknown): boolean => number(error) === 1045 || number(error) === 1698;
+
 const LOST = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'ECONNRESET',

@@ -66,7 +66,7 @@ function waiting(deps: Deps, { since, drainUntil }: NodeRecord, detail: string):
 }
 
 /** Keeps when the node was first heard to drain, so that a restart does not begin to count anew. */
-async function noteDraining(
+export async function noteDraining(
   deps: Deps,
   jumpServer: string,
   record: NodeRecord,
@@ -80,7 +80,7 @@ async function noteDraining(
   return noted;
 }
 
-const drains = ({ since }: NodeRecord, { report, receivedAt }: StoredReport): boolean =>
+export const drains = ({ since }: NodeRecord, { report, receivedAt }: StoredReport): boolean =>
   report.draining && receivedAt > since;
 
 /** What a draining node still waits for; undefined when it may be switched off. Pure. */

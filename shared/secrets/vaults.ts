@@ -1,20 +1,33 @@
 import { randomInt } from 'node:crypto';
 import type { TokenCredential } from '@azure/core-auth';
-import { SecretClient } from '@azure/keyvault-secrets';
+import { type KeyVaultSecret, SecretClient } from '@azure/keyvault-secrets';
 
 export interface Secret {
   value: string;
   /** 32 hexadecimal digits. */
   version: string;
+  createdOn: Date;
   expiresOn?: Date;
+  tags: Readonly<Record<string, string>>;
+}
+
+/** What a version is written with, besides its value. */
+interface SecretDetails {
+  contentType: string;
+  expiresOn?: Date;
+  tags?: Record<string, string>;
 }
 
 /** The secrets of one vault. */
 export interface Vault {
   /** The newest version, or undefined when there is no such secret. */
   find(name: string): Promise<Secret | undefined>;
+  /** A version that may be read; undefined when there is none such, or it is disabled. */
+  findVersion(name: string, version: string): Promise<Secret | undefined>;
   /** Writes a new version and returns it. Brings a soft-deleted secret of that name back first. */
-  put(name: string, value: string, more: { contentType: string; expiresOn?: Date }): Promise<string>;
+  put(name: string, value: string, more: SecretDetails): Promise<string>;
+  /** Disables every version but this one, and lets them expire. */
+  retireOthers(name: string, version: string, now: Date): Promise<void>;
   /** Deletes it (softly, as vaults do). One that is gone already is fine. */
   remove(name: string): Promise<void>;
 }
@@ -56,11 +69,17 @@ function createVault(credential: TokenCredential, uri: string): Vault {
   return {
     async find(name) {
       try {
-        const { value = '', properties } = await client.getSecret(name);
-        const { version = '', expiresOn } = properties;
-        return { value, version, ...(expiresOn === undefined ? {} : { expiresOn }) };
+        return toSecret(await client.getSecret(name));
       } catch (error) {
         if (isCode(error, 404)) return undefined;
+        throw error;
+      }
+    },
+    async findVersion(name, version) {
+      try {
+        return toSecret(await client.getSecret(name, { version }));
+      } catch (error) {
+        if (isCode(error, 404) || isDisabled(error)) return undefined;
         throw error;
       }
     },
@@ -74,6 +93,12 @@ function createVault(credential: TokenCredential, uri: string): Vault {
         return write(client, name, value, more);
       }
     },
+    async retireOthers(name, version, now) {
+      for await (const other of client.listPropertiesOfSecretVersions(name)) {
+        if (other.version === undefined || other.version === version || other.enabled === false) continue;
+        await client.updateSecretProperties(name, other.version, { enabled: false, expiresOn: now });
+      }
+    },
     async remove(name) {
       try {
         await client.beginDeleteSecret(name);
@@ -84,15 +109,19 @@ function createVault(credential: TokenCredential, uri: string): Vault {
   };
 }
 
-async function write(
-  client: SecretClient,
-  name: string,
-  value: string,
-  more: { contentType: string; expiresOn?: Date },
-): Promise<string> {
+function toSecret({ value = '', properties }: KeyVaultSecret): Secret {
+  const { version = '', createdOn = new Date(0), expiresOn, tags = {} } = properties;
+  return { value, version, createdOn, tags, ...(expiresOn === undefined ? {} : { expiresOn }) };
+}
+
+async function write(client: SecretClient, name: string, value: string, more: SecretDetails): Promise<string> {
   const { properties } = await client.setSecret(name, value, more);
   return properties.version ?? '';
 }
+
+/** 403 is also what a missing role gives: the inner code tells (azure-behaviour.md, 2.18). */
+const isDisabled = (error: unknown): boolean =>
+  isCode(error, 403) && error instanceof Error && /SecretDisabled|disabled secret/.test(error.message);
 
 const isCode = (error: unknown, statusCode: number): boolean =>
   error instanceof Error && 'statusCode' in error && error.statusCode === statusCode;

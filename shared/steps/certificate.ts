@@ -17,23 +17,12 @@ export function certificateStep(deps: Deps, jumpServer: string): Step {
     dependsOn: ['vault', 'publicIpAddress'],
     async ensure(outputs, attempt): Promise<Outcome> {
       const vault = deps.vaults.at(outputs.vault?.vaultUri ?? '');
-      const { ipAddress, fqdn } = outputs.publicIpAddress ?? {};
-      const names = [ipAddress, fqdn].filter((name) => name !== undefined && name !== '') as string[];
+      const names = namesFor(outputs.publicIpAddress);
       try {
         const existing = await vault.find(nodeSecrets.certificate);
         if (existing !== undefined && covers(existing, names, deps.now())) return ready(jumpServer, existing);
         await attempt.permit();
-        const value = await issueCertificate({
-          authority: await ensureAuthority(deps.vaults.control),
-          jumpServer,
-          names,
-          now: deps.now(),
-        });
-        const version = await vault.put(nodeSecrets.certificate, value, {
-          contentType: pem,
-          expiresOn: describeCertificate(value).notAfter,
-        });
-        return ready(jumpServer, { value, version });
+        return ready(jumpServer, await issueVersion(deps, jumpServer, vault, outputs.publicIpAddress));
       } catch (error) {
         return vaultNotYet(error);
       }
@@ -41,19 +30,47 @@ export function certificateStep(deps: Deps, jumpServer: string): Step {
   };
 }
 
+const namesFor = ({ ipAddress, fqdn }: Readonly<Record<string, string>> = {}): string[] =>
+  [ipAddress, fqdn].filter((name) => name !== undefined && name !== '') as string[];
+
+/** A new key and certificate for the ingress's name and address, as a new version in the jump server's vault. */
+export async function issueVersion(
+  deps: Deps,
+  jumpServer: string,
+  vault: Vault,
+  ingress: Readonly<Record<string, string>> | undefined,
+  tags: Record<string, string> = {},
+): Promise<{ value: string; version: string }> {
+  const value = await issueCertificate({
+    authority: await ensureAuthority(deps.vaults.control),
+    jumpServer,
+    names: namesFor(ingress),
+    now: deps.now(),
+  });
+  const expiresOn = describeCertificate(value).notAfter;
+  return { value, version: await vault.put(nodeSecrets.certificate, value, { contentType: pem, expiresOn, tags }) };
+}
+
 function covers(secret: Secret, names: readonly string[], now: Date): boolean {
   const { notAfter, names: covered } = describeCertificate(secret.value);
   return notAfter > secondsAfter(now, renewBefore) && names.every((name) => covered.includes(name));
 }
 
-const ready = (jumpServer: string, { value, version }: Secret): Outcome => ({
-  state: 'ready',
-  output: {
-    version,
-    peerName: peerName(value, jumpServer),
-    notAfter: describeCertificate(value).notAfter.toISOString(),
-  },
+/** What the nodes need to know of a version. */
+export const certificateOutput = (jumpServer: string, { value, version }: Pick<Secret, 'value' | 'version'>) => ({
+  version,
+  peerName: peerName(value, jumpServer),
+  notAfter: describeCertificate(value).notAfter.toISOString(),
 });
+
+const ready = (jumpServer: string, secret: Pick<Secret, 'value' | 'version'>): Outcome => ({
+  state: 'ready',
+  output: certificateOutput(jumpServer, secret),
+});
+
+/** The certificates after the first: whom to trust to verify it. */
+export const certificateChain = (pemText: string): string[] =>
+  (pemText.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).slice(1);
 
 /** The one authority of this control plane, made with the first jump server. */
 export async function ensureAuthority(control: Vault): Promise<Authority> {

@@ -1,11 +1,13 @@
 import { request } from 'node:https';
 import { balancerHealth } from '../azure/balancerHealth.ts';
-import type { Outcome, Step } from '../azure/engine.ts';
+import { type Attempt, type Outcome, type Step, Stopped } from '../azure/engine.ts';
+import type { Outputs } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
+import { ensureAdministrator } from '../guacamole/administrator.ts';
 import { webPath } from '../node/haproxy.ts';
 import { controlSecrets, type Login, nodeSecrets } from '../secrets/vaults.ts';
 import type { JumpServerSpec } from '../spec.ts';
-import { ensureAuthority } from './certificate.ts';
+import { certificateChain, ensureAuthority } from './certificate.ts';
 
 /** The last proof: the balancer sees these nodes healthy, and guacadmin logs in at the public address. */
 export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec, nodes: readonly number[]): Step {
@@ -14,7 +16,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
     type: 'Molcajete/ingress',
     id: '',
     dependsOn: ['loadBalancer', 'publicIpAddress', 'vault', ...nodes.map((number) => `node-${number}/health`)],
-    async ensure(outputs): Promise<Outcome> {
+    async ensure(outputs, attempt): Promise<Outcome> {
       const { ipAddress = '', fqdn = '' } = outputs.publicIpAddress ?? {};
       const { port } = spec.ingress;
       try {
@@ -22,9 +24,11 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
         const seen = await balancerHealth(deps, jumpServer, spec);
         const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;
         if (up < nodes.length) return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`);
-        const status = await logIn(deps, jumpServer, outputs.vault?.vaultUri ?? '', ipAddress, fqdn, port);
+        const status = await logIn(deps, jumpServer, outputs, port);
+        if (status === refused) await setGuacadmin(deps, jumpServer, attempt);
         if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
       } catch (error) {
+        if (error instanceof Stopped) throw error;
         return waiting(
           `the ingress does not answer yet (${error instanceof Error && 'code' in error ? String(error.code) : 'no code'})`,
         );
@@ -38,25 +42,30 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
   };
 }
 
+/** Guacamole's answer to a wrong password. */
+const refused = 403;
+
+/** A rotation that was cut off has left a password in the vault that Guacamole does not know yet: the vault is right. */
+async function setGuacadmin(deps: Deps, jumpServer: string, attempt: Attempt): Promise<void> {
+  const stored = await deps.vaults.control.find(controlSecrets.guacadmin(jumpServer));
+  if (stored === undefined) return;
+  await attempt.permit();
+  await ensureAdministrator(await deps.guacamole(jumpServer), JSON.parse(stored.value) as Login);
+}
+
 const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });
 
 /** Guacamole's own REST API answers 200 with a token (guacamole-contract.md); the token is given back at once. */
-async function logIn(
-  deps: Deps,
-  jumpServer: string,
-  vaultUri: string,
-  address: string,
-  servername: string,
-  port: number,
-): Promise<number> {
+export async function logIn(deps: Deps, jumpServer: string, outputs: Outputs, port: number): Promise<number> {
   const { control } = deps.vaults;
+  const { ipAddress: host = '', fqdn: servername = '' } = outputs.publicIpAddress ?? {};
   const [stored, authority] = await Promise.all([
     control.find(controlSecrets.guacadmin(jumpServer)),
     ensureAuthority(control),
   ]);
   if (stored === undefined) throw new Error(`There is no secret ${controlSecrets.guacadmin(jumpServer)}.`);
   const { username, password } = JSON.parse(stored.value) as Login;
-  const ca = await trusted(deps, vaultUri, authority.certificate);
+  const ca = await trusted(deps, outputs.vault?.vaultUri ?? '', authority.certificate);
   // An address is no server name (RFC 6066, section 3); without one the certificate is checked against the host.
   const identity = servername === '' ? {} : { servername };
   const send = (method: string, path: string, body: string) =>
@@ -66,7 +75,7 @@ async function logIn(
         'content-length': Buffer.byteLength(body),
       };
       const call = request(
-        { host: address, port, ...identity, ca, method, path, headers, timeout: 10_000, agent: false },
+        { host, port, ...identity, ca, method, path, headers, timeout: 10_000, agent: false },
         (answer) => {
           const chunks: Buffer[] = [];
           answer.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -87,6 +96,5 @@ async function logIn(
 /** Our own authority, and the chain of a certificate that the user brought. */
 async function trusted(deps: Deps, vaultUri: string, authority: string): Promise<string[]> {
   const certificate = await deps.vaults.at(vaultUri).find(nodeSecrets.certificate);
-  const chain = certificate?.value.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return [authority, ...chain.slice(1)];
+  return [authority, ...certificateChain(certificate?.value ?? '')];
 }

@@ -1,7 +1,7 @@
 import { findRow, listRows, type Row, type Tables, writeRow } from './tables.ts';
 
 /** What an operation does; each is one orchestration of the same name. */
-export type OperationKind = 'provision' | 'scale' | 'heal' | 'teardown';
+export type OperationKind = 'provision' | 'scale' | 'heal' | 'rotate' | 'teardown';
 
 /**
  * The one mutating operation of a jump server, and the outbox that starts it: written before the orchestration is started,
@@ -20,7 +20,7 @@ export interface Lease {
   deadline: Date;
   requestedAt: Date;
   requestedBy: { objectId: string; name: string };
-  /** What to do, as JSON: the spec to provision, the order of a scale or a heal; empty for a teardown. */
+  /** What to do, as JSON: the spec to provision, the order of a scale, a heal or a rotate; empty for a teardown. */
   spec: string;
   /** Why, for people. */
   reason: string;

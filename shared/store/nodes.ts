@@ -1,4 +1,4 @@
-import { deleteRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
+import { deleteRow, findRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
 
 /**
  * What a node is meant to be. `starting` becomes `running` once it is healthy behind the balancer; `draining` keeps the sessions
@@ -15,12 +15,19 @@ export interface NodeRecord {
   drainUntil?: Date;
   /** When the draining node itself was first heard to drain: the balancer finds out a few probes later. */
   drainingSince?: Date;
+  /** It drains only to take another database account, and comes back then. */
+  rotates?: boolean;
+  /** The version of the database account's secret that it is to use; default: the one that all nodes use. */
+  account?: string;
 }
 
 type NodeRow = Omit<NodeRecord, 'number'>;
 
+/** Writes a node's row as a whole, but for its account: who does not name one leaves the node the one it has. */
 export async function putNode(tables: Tables, jumpServer: string, node: NodeRecord): Promise<void> {
-  const { number, ...row } = node;
+  const { number, ...given } = node;
+  const account = node.account ?? (await findRow<NodeRow>(tables.nodes, jumpServer, String(number)))?.account;
+  const row: NodeRow = { ...given, ...(account === undefined ? {} : { account }) };
   await tables.nodes.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Replace');
 }
 
@@ -46,12 +53,14 @@ export async function deleteNodes(tables: Tables, jumpServer: string): Promise<v
 
 const inOrder = (nodes: NodeRecord[]): NodeRecord[] => nodes.sort((a, b) => a.number - b.number);
 
-function toNode({ rowKey, state, since, drainUntil, drainingSince }: Row<NodeRow>): NodeRecord {
+function toNode({ rowKey, state, since, drainUntil, drainingSince, rotates, account }: Row<NodeRow>): NodeRecord {
   return {
     number: Number(rowKey),
     state,
     since,
     ...(drainUntil === undefined ? {} : { drainUntil }),
     ...(drainingSince === undefined ? {} : { drainingSince }),
+    ...(rotates === undefined ? {} : { rotates }),
+    ...(account === undefined ? {} : { account }),
   };
 }

@@ -11,6 +11,7 @@ const tableNames = [
   'nodes',
   'scaling',
   'healing',
+  'rotations',
   'reports',
   'audit',
   'repeatability',

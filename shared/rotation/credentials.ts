@@ -1,0 +1,16 @@
+/** What a rotation renews, in the order in which it does: the administrator first, who makes the accounts; nodes, who drain, last. */
+export const credentials = ['mysqlAdministrator', 'controlAccount', 'guacadmin', 'certificate', 'nodeAccount'] as const;
+
+export type Credential = (typeof credentials)[number];
+
+/** What a rotate operation is asked to do; kept in its lease. */
+export interface RotateOrder {
+  credentials: Credential[];
+}
+
+/** Equal wishes give equal orders: once each, in the order of the work. */
+export const orderOf = (asked: readonly Credential[]): RotateOrder => ({
+  credentials: credentials.filter((one) => asked.includes(one)),
+});
+
+export const parseRotateOrder = (text: string): RotateOrder => JSON.parse(text) as RotateOrder;

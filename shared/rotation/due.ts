@@ -1,0 +1,74 @@
+import { leafDays } from '../certificates.ts';
+import { durationSeconds } from '../duration.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import { isActive, type Lease } from '../store/leases.ts';
+import type { Rotation } from '../store/rotations.ts';
+import { secondsAfter } from '../time.ts';
+import { type Credential, credentials, orderOf, type RotateOrder } from './credentials.ts';
+
+/** A certificate is renewed this long before its end, whatever the spec says. Seconds. */
+const renewBefore = 30 * 86_400;
+const certificateLasts = leafDays * 86_400 - renewBefore;
+/** After an attempt that did not succeed the next waits this long. Seconds. */
+const pauseAfterAttempt = 600;
+
+/** One credential as the status shows it. */
+export interface CredentialPlan {
+  credential: Credential;
+  /** Undefined before the first rotation: as old as the jump server. */
+  rotatedAt: Date | undefined;
+  /** Undefined when only a person's word rotates it. */
+  nextAt: Date | undefined;
+  unfinished: boolean;
+}
+
+type Known = Pick<JumpServer, 'spec' | 'createdAt'>;
+
+/** What was rotated when, and what is next. Pure. */
+export function planRotations({ spec, createdAt }: Known, rotations: readonly Rotation[]): CredentialPlan[] {
+  const every = spec.rotation === undefined ? undefined : durationSeconds(spec.rotation.every);
+  return credentials.map((credential) => {
+    const known = rotations.find((one) => one.credential === credential);
+    const ages = [every, credential === 'certificate' ? certificateLasts : undefined].filter(
+      (age) => age !== undefined,
+    );
+    const from = known?.rotatedAt ?? createdAt;
+    return {
+      credential,
+      rotatedAt: known?.rotatedAt,
+      nextAt: ages.length === 0 ? undefined : secondsAfter(from, Math.min(...ages)),
+      unfinished: known?.unfinished ?? false,
+    };
+  });
+}
+
+/** All that the store knows of one jump server when a minute begins. */
+export interface RotationMinute {
+  server: JumpServer;
+  rotations: readonly Rotation[];
+  lease: Lease | undefined;
+  now: Date;
+}
+
+/** What is to be rotated this minute, and why; undefined when nothing is, or it is not the moment. Pure. */
+export function decideRotation(minute: RotationMinute): { order: RotateOrder; reason: string } | undefined {
+  const { server, rotations, now } = minute;
+  if (server.state !== 'Ready' || !isFree(minute)) return undefined;
+  const plan = planRotations(server, rotations);
+  const unfinished = plan.filter((one) => one.unfinished);
+  const due = plan.filter((one) => !one.unfinished && one.nextAt !== undefined && one.nextAt <= now);
+  if (unfinished.length + due.length === 0) return undefined;
+  const names = (list: CredentialPlan[]) => list.map(({ credential }) => credential).join(', ');
+  const reasons = [
+    ...(unfinished.length > 0 ? [`carries on an interrupted rotation: ${names(unfinished)}`] : []),
+    ...(due.length > 0 ? [`due: ${names(due)}`] : []),
+  ];
+  return { order: orderOf([...unfinished, ...due].map(({ credential }) => credential)), reason: reasons.join('; ') };
+}
+
+/** Nobody else is at work, and no rotation was tried just now. */
+function isFree({ lease, now }: RotationMinute): boolean {
+  if (lease === undefined) return true;
+  if (isActive(lease, now)) return false;
+  return lease.kind !== 'rotate' || secondsAfter(lease.requestedAt, pauseAfterAttempt) <= now;
+}

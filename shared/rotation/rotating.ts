@@ -1,0 +1,159 @@
+import type { Writes } from '../azure/armStep.ts';
+import { type Attempt, type Outcome, type Step, Stopped } from '../azure/engine.ts';
+import type { Outputs } from '../azure/resource.ts';
+import type { Deps } from '../deps.ts';
+import { type Login, randomPassword, type Secret, type Vault } from '../secrets/vaults.ts';
+import { listInventory, putInventory } from '../store/inventory.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import type { Holder } from '../store/leases.ts';
+import { endRotation, type Rotation } from '../store/rotations.ts';
+import { secondsAfter } from '../time.ts';
+import type { Credential } from './credentials.ts';
+
+/** One rotate operation at work. */
+export interface Rotating {
+  deps: Deps;
+  writes: Writes;
+  holder: Holder;
+  server: JumpServer;
+  /** As they were when the operation began. */
+  rotations: readonly Rotation[];
+  /** When the operation was asked for. */
+  since: Date;
+  /** Since when a step meets nothing but errors, by operation and key. */
+  setbacks: Map<string, Date>;
+}
+
+/** What cannot go on for so long ends the operation, so that somebody can see to it: nothing is repaired while it runs. Seconds. */
+export const patienceSeconds = 300;
+
+/** On a secret's version: the operation that made it. A rotation that is repeated takes its version up instead of making another. */
+const madeByTag = 'molcajete-operation';
+
+export const madeBy = ({ holder }: Rotating): Record<string, string> => ({ [madeByTag]: holder.operationId });
+
+/** Whether the newest version is one that a rotation made and did not bring to its end: ours, or one that was interrupted. Pure. */
+export function isPending(
+  newest: Pick<Secret, 'version' | 'tags'>,
+  operationId: string,
+  rotation: Pick<Rotation, 'version'> | undefined,
+): boolean {
+  const maker = newest.tags[madeByTag];
+  return maker !== undefined && (maker === operationId || newest.version !== rotation?.version);
+}
+
+export const rotationOf = ({ rotations }: Rotating, credential: Credential): Rotation | undefined =>
+  rotations.find((one) => one.credential === credential);
+
+export const readLogin = ({ value }: Pick<Secret, 'value'>): Login => JSON.parse(value) as Login;
+
+/** The newest login of that name where a rotation left it unfinished; else a new version with another password. */
+export async function pendingLogin(
+  rotating: Rotating,
+  credential: Credential,
+  vault: Vault,
+  name: string,
+  attempt: Attempt,
+): Promise<Login & { version: string }> {
+  const newest = await vault.find(name);
+  if (newest === undefined) throw new Error(`There is no secret ${name}.`);
+  const login = readLogin(newest);
+  if (isPending(newest, rotating.holder.operationId, rotationOf(rotating, credential)))
+    return { ...login, version: newest.version };
+  const next = { ...login, password: randomPassword() };
+  return { ...next, version: await publishLogin(rotating, vault, name, next, attempt) };
+}
+
+/** A new version of a login, marked as this operation's. */
+export async function publishLogin(
+  rotating: Rotating,
+  vault: Vault,
+  name: string,
+  { username, password }: Login,
+  attempt: Attempt,
+): Promise<string> {
+  await attempt.permit();
+  const more = { contentType: 'application/json', tags: madeBy(rotating) };
+  return vault.put(name, JSON.stringify({ username, password }), more);
+}
+
+/** The end of a credential's rotation: older versions can be read no more, and the status says so. */
+export async function conclude(
+  { deps, holder }: Rotating,
+  credential: Credential,
+  vault: Vault,
+  name: string,
+  version: string,
+  attempt: Attempt,
+): Promise<Outcome> {
+  await attempt.permit();
+  await vault.retireOthers(name, version, deps.now());
+  await attempt.permit();
+  const { jumpServer, operationId } = holder;
+  await endRotation(deps.tables, jumpServer, credential, { operationId, version, rotatedAt: deps.now() });
+  return { state: 'ready', output: { version } };
+}
+
+/** What the jump server's resources turned out to be, as of now: a walk's own outputs are as old as its beginning. */
+export async function currentOutputs({ deps, server }: Rotating): Promise<Outputs> {
+  const inventory = await listInventory(deps.tables, server.name);
+  return Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
+}
+
+/** Changes what a member of the inventory tells those who depend on it, the nodes among them. */
+export async function tellDependants(
+  { deps, server }: Rotating,
+  key: string,
+  change: Record<string, string>,
+  attempt: Attempt,
+): Promise<void> {
+  const item = (await listInventory(deps.tables, server.name)).find((one) => one.key === key);
+  if (item === undefined) throw new Error(`The jump server has no ${key}.`);
+  const output = { ...item.output, ...change };
+  if (JSON.stringify(output) === JSON.stringify(item.output)) return;
+  await attempt.permit();
+  await putInventory(deps.tables, server.name, { ...item, output });
+}
+
+export const waiting = (detail: string, lookAgainSeconds = 1): Outcome => ({
+  state: 'pending',
+  detail,
+  lookAgainSeconds,
+});
+
+/**
+ * A step of a rotation. Every failure of vault, database or store may pass, and is told by its code only: a MySQL error can quote the
+ * statement, which holds a password where accounts are made.
+ */
+export function rotationStep(
+  { deps, holder, setbacks }: Rotating,
+  key: string,
+  dependsOn: readonly string[],
+  work: (outputs: Outputs, attempt: Attempt) => Promise<Outcome>,
+): Step {
+  const place = `${holder.operationId} ${key}`;
+  return {
+    key,
+    type: 'Molcajete/rotation',
+    id: '',
+    dependsOn,
+    passing: true,
+    async ensure(outputs, attempt) {
+      try {
+        const outcome = await work(outputs, attempt);
+        setbacks.delete(place);
+        return outcome;
+      } catch (error) {
+        if (error instanceof Stopped) throw error;
+        const code = error instanceof Error && 'code' in error ? String(error.code) : 'Unknown';
+        const failure = { code, message: `${key} cannot go on yet (${code}).` };
+        const first = setbacks.get(place) ?? deps.now();
+        setbacks.set(place, first);
+        if (secondsAfter(first, patienceSeconds) > deps.now()) return { ...waiting(failure.message, 2), failure };
+        setbacks.delete(place);
+        const advice = 'A working login remains. The rotation is carried on by itself; see what stands in its way.';
+        return { state: 'failed', failure: { ...failure, message: `${key} could not go on (${code}).`, advice } };
+      }
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { Credential } from '../rotation/credentials.ts';
+import { deleteRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
+
+/** What is remembered of one credential's rotations. */
+export interface Rotation {
+  credential: Credential;
+  /** The operation that was last asked to rotate it. */
+  operationId: string;
+  /** It was asked for and has not come to its end: whatever stands in its way, it is to be carried on. */
+  unfinished: boolean;
+  /** The version that the last finished rotation made and proved; undefined before the first. */
+  version?: string;
+  rotatedAt?: Date;
+}
+
+type RotationRow = Omit<Rotation, 'credential'>;
+
+/** By an operation that sets out to rotate it. What the last rotation came to is kept. */
+export async function beginRotation(
+  tables: Tables,
+  jumpServer: string,
+  credential: Credential,
+  operationId: string,
+): Promise<void> {
+  const row = { partitionKey: jumpServer, rowKey: credential, operationId, unfinished: true };
+  await tables.rotations.upsertEntity(row, 'Merge');
+}
+
+/** The new version is proven, and nothing uses an older one any more. */
+export async function endRotation(
+  tables: Tables,
+  jumpServer: string,
+  credential: Credential,
+  ended: { operationId: string; version: string; rotatedAt: Date },
+): Promise<void> {
+  const row: RotationRow = { ...ended, unfinished: false };
+  await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, ...row }, 'Replace');
+}
+
+export async function listRotations(tables: Tables, jumpServer: string): Promise<Rotation[]> {
+  return (await listRows<RotationRow>(tables.rotations, jumpServer)).map(toRotation);
+}
+
+/** The rotations of every jump server that has rows. */
+export async function listAllRotations(tables: Tables): Promise<Map<string, Rotation[]>> {
+  const rows = await listAllRows<RotationRow>(tables.rotations);
+  const grouped = Map.groupBy(rows, ({ partitionKey }) => partitionKey ?? '');
+  return new Map([...grouped].map(([jumpServer, own]) => [jumpServer, own.map(toRotation)]));
+}
+
+export async function forgetRotations(tables: Tables, jumpServer: string): Promise<void> {
+  const rotations = await listRotations(tables, jumpServer);
+  await Promise.all(rotations.map(({ credential }) => deleteRow(tables.rotations, jumpServer, credential)));
+}
+
+const toRotation = ({ rowKey, operationId, unfinished, version, rotatedAt }: Row<RotationRow>): Rotation => ({
+  credential: rowKey as Credential,
+  operationId,
+  unfinished,
+  ...(version === undefined ? {} : { version }),
+  ...(rotatedAt === undefined ? {} : { rotatedAt }),
+});
