@@ -140,6 +140,8 @@ export function rotationStep(
     passing: true,
     async ensure(outputs, attempt) {
       try {
+        // It may wait for a long time without a write: who cancels it should not.
+        await attempt.permit();
         const outcome = await work(outputs, attempt);
         setbacks.delete(place);
         return outcome;

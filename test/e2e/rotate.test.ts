@@ -1,0 +1,297 @@
+import { spawnSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { controlIdentity, mysqlNames, principalOf, vault, vaults } from './azure.ts';
+import { type LoadResult, type OpenSession, openSession, startLoad } from './load.ts';
+import { findIn, secretValues } from './secrets.ts';
+import { logIn } from './users.ts';
+import { type Answer, type OperationView, openWorld, spec, type World } from './world.ts';
+
+const name = 'turn';
+const base = `/jump-servers/${name}`;
+const account = { username: 'eva', password: 'correct horse 3' };
+const credentials = ['mysqlAdministrator', 'controlAccount', 'guacadmin', 'certificate', 'nodeAccount'];
+/** Kills come at moments drawn from this seed; `SEED=… npm test` repeats a run. */
+const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+
+let world: World;
+let ingress: string;
+let connection: string;
+let load: ReturnType<typeof startLoad> | undefined;
+const sessions: OpenSession[] = [];
+beforeAll(async () => {
+  world = await openWorld();
+  const made = await world.provision(name, spec({ scaling: { drainTimeout: 'PT4S' } }));
+  expect(made.error).toBeUndefined();
+  ingress = (await found(base)).status.ingress.url;
+  expect((await world.call('POST', `${base}/users`, { body: account })).status).toBe(201);
+  const body = { name: 'desk', protocol: 'rdp', parentIdentifier: 'ROOT', parameters: {}, attributes: {} };
+  connection = (await world.call('POST', `${base}/connections`, { body })).body.identifier;
+  const read = [{ op: 'add', path: `/connectionPermissions/${connection}`, value: 'READ' }];
+  const headers = { 'content-type': 'application/json-patch+json' };
+  await world.call('PATCH', `${base}/users/${account.username}/permissions`, { raw: JSON.stringify(read), headers });
+}, 150_000);
+afterAll(async () => {
+  for (const session of sessions) session.close();
+  await load?.stop();
+  await world?.close();
+});
+
+const found = async (path: string): Promise<Answer['body']> => {
+  const answer = await world.call('GET', path);
+  expect(answer.status, answer.text).toBe(200);
+  return answer.body;
+};
+
+/** A session on each node: new flows until the balancer has chosen it. */
+async function sessionOnEach(nodes: string[]): Promise<void> {
+  for (let last = 10; last < 250 && sessions.length < nodes.length; last++) {
+    const session = await openSession({ ingress, from: `127.0.0.${last}` }, account, connection);
+    if (session === undefined || sessions.some(({ home }) => home === session.home)) session?.close();
+    else sessions.push(session);
+  }
+  expect(sessions.map(({ home }) => home).sort()).toEqual(nodes);
+}
+
+async function rotate(body: object = {}): Promise<string> {
+  const answer = await world.call('POST', `${base}/rotate`, { body });
+  expect(answer.status, answer.text).toBe(202);
+  return answer.headers.get('operation-location') ?? '';
+}
+
+/** One version of a secret, as far as its vault says it. */
+interface Version {
+  id: string;
+  enabled: boolean;
+  expires: number | undefined;
+}
+
+const secretNames: Record<string, string> = {
+  mysqlAdministrator: `${name}-mysql-admin`,
+  controlAccount: `${name}-database`,
+  guacadmin: `${name}-guacadmin`,
+  certificate: 'certificate',
+  nodeAccount: 'node-database',
+};
+
+async function versionsOf(credential: string): Promise<Version[]> {
+  const { oid, uri } = await placeOf(credential);
+  const { body } = await vault(world, oid, `${uri}secrets/${secretNames[credential]}/versions`);
+  return body.value.map(({ id, attributes }: { id: string; attributes: { enabled: boolean; exp?: number } }) => ({
+    id,
+    enabled: attributes.enabled,
+    expires: attributes.exp,
+  }));
+}
+
+async function placeOf(credential: string): Promise<{ oid: string; uri: string }> {
+  const [oid, all] = await Promise.all([principalOf(world, controlIdentity), vaults(world)]);
+  const shared = credential === 'certificate' || credential === 'nodeAccount';
+  const uri = all.find((one) => (one.name === 'molcajete-control') !== shared)?.uri ?? '';
+  return { oid, uri: uri.endsWith('/') ? uri : `${uri}/` };
+}
+
+interface Login {
+  username: string;
+  password: string;
+}
+
+/** The newest version of a login. */
+async function newest(credential: string): Promise<Login> {
+  const { oid, uri } = await placeOf(credential);
+  return JSON.parse((await vault(world, oid, `${uri}secrets/${secretNames[credential]}`)).body.value) as Login;
+}
+
+/** What the MySQL server says to a login, by TLS. */
+function mysqlAccepts({ username, password }: Login): boolean {
+  const host = mysqlNames(world)[0]?.address ?? '';
+  const given = [
+    '--ssl',
+    '--skip-ssl-verify-server-cert',
+    '-h',
+    host,
+    '-u',
+    username,
+    `-p${password}`,
+    '-e',
+    'SELECT 1',
+  ];
+  return spawnSync('mariadb', given, { encoding: 'utf8' }).status === 0;
+}
+
+const databaseLogins = ['mysqlAdministrator', 'controlAccount', 'nodeAccount'];
+
+const serialShown = (from: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(ingress);
+    const place = { host: hostname, port: Number(port) || 443, localAddress: from, rejectUnauthorized: false };
+    const socket = connect(place, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+
+/** What callers of the API and the drains meet while an operation runs. */
+async function watch(
+  url: string,
+): Promise<{ operation: OperationView; refused: string[]; deadlines: Map<string, number> }> {
+  const deadlines = new Map<string, number>();
+  const refused: string[] = [];
+  let over = false;
+  const watching = (async () => {
+    while (!over) {
+      const users = await world.call('GET', `${base}/users`);
+      if (users.status !== 200) refused.push(users.text);
+      const nodes: { name: string; state: string; drainUntil: string | null }[] = (await found(base)).status.nodes;
+      const out = nodes.filter(({ state }) => state !== 'running');
+      if (out.length > 1) refused.push(`two nodes out of service: ${JSON.stringify(out)}`);
+      for (const node of nodes) if (node.drainUntil !== null) deadlines.set(node.name, Date.parse(node.drainUntil));
+      await delay(150);
+    }
+  })();
+  const operation = await world.follow(url);
+  over = true;
+  await watching;
+  return { operation, refused, deadlines };
+}
+
+function expectNoFailure(what: string, result: LoadResult | undefined): void {
+  const longest = Math.max(0, ...(result?.retried ?? []).map(({ milliseconds }) => milliseconds));
+  console.log(
+    `${what}: ${result?.logins} logins, ${result?.failed.length} failed, ${result?.retried.length} retried (longest ${longest} ms)`,
+    JSON.stringify(result?.retried.slice(0, 5)),
+  );
+  expect(result?.failed).toEqual([]);
+  expect(result?.logins).toBeGreaterThan(50);
+}
+
+test('everything is rotated while users work: no login fails, no session ends before its deadline, and old credentials are refused', async () => {
+  await sessionOnEach([`${name}-1`, `${name}-2`]);
+  const old = Object.fromEntries(
+    await Promise.all([...databaseLogins, 'guacadmin'].map(async (one) => [one, await newest(one)] as const)),
+  );
+  const oldValues = await secretValues(world);
+  const serial = await serialShown('127.0.0.5');
+  for (const one of databaseLogins) expect(mysqlAccepts(old[one] as Login), one).toBe(true);
+
+  load = startLoad(ingress, account);
+  const begun = Date.now();
+  const { operation, refused, deadlines } = await watch(await rotate());
+  expect(operation.error).toBeUndefined();
+  console.log(
+    `rotated everything in ${((Date.now() - begun) / 1000).toFixed(1)} s`,
+    operation.resources.map(({ key, seconds }) => `${key} ${seconds}`).join(', '),
+  );
+  expectNoFailure('while everything is rotated', await load.stop());
+  load = undefined;
+  expect(refused).toEqual([]);
+
+  for (const { home, endedAt } of sessions) {
+    expect(deadlines.get(home), `${home} was drained`).toBeDefined();
+    expect(endedAt?.getTime() ?? Number.POSITIVE_INFINITY, home).toBeGreaterThanOrEqual(deadlines.get(home) ?? 0);
+  }
+  for (const one of databaseLogins) {
+    expect(mysqlAccepts(await newest(one)), `the new ${one}`).toBe(true);
+    expect(mysqlAccepts(old[one] as Login), `the old ${one}`).toBe(false);
+  }
+  const { username, password } = await newest('guacadmin');
+  expect(await logIn({ ingress, from: '127.0.0.6' }, username, password)).toBeDefined();
+  expect(await logIn({ ingress, from: '127.0.0.6' }, username, (old.guacadmin as Login).password)).toBeUndefined();
+  for (let last = 10; last < 20; last++) expect(await serialShown(`127.0.0.${last}`)).not.toBe(serial);
+  for (const one of credentials) {
+    const versions = await versionsOf(one);
+    expect(versions.map(({ enabled }) => enabled).sort(), one).toEqual([false, true]);
+    expect(versions.find(({ enabled }) => !enabled)?.expires, one).toBeDefined();
+  }
+  expect(findIn(world.stack.dir, [...oldValues, ...(await secretValues(world))])).toEqual([]);
+});
+
+test('the status says what was rotated when; without rotation.every only the certificate has a next time', async () => {
+  const { status } = await found(base);
+  expect(status.state).toBe('Ready');
+  const shown: { credential: string; rotatedAt: string | null; nextAt: string | null; unfinished: boolean }[] =
+    status.credentials;
+  expect(shown.map(({ credential }) => credential)).toEqual(credentials);
+  for (const { rotatedAt, unfinished } of shown) {
+    expect(Date.parse(rotatedAt ?? '')).toBeGreaterThan(Date.parse(status.createdAt));
+    expect(unfinished).toBe(false);
+  }
+  expect(shown.filter(({ nextAt }) => nextAt !== null).map(({ credential }) => credential)).toEqual(['certificate']);
+});
+
+test('a PUT puts right what a rotation left that was cut off between vault and database', async () => {
+  const cut = ['mysqlAdministrator', 'guacadmin'];
+  for (const one of cut) await writeVersion(one, { ...(await newest(one)), password: `Cut-${one}-off.7` });
+  expect(mysqlAccepts(await newest('mysqlAdministrator'))).toBe(false);
+  const operation = await world.provision(name, { ...(await found(base)).spec, tags: { team: 'platform' } });
+  expect(operation.error).toBeUndefined();
+  expect(mysqlAccepts(await newest('mysqlAdministrator'))).toBe(true);
+  const { username, password } = await newest('guacadmin');
+  expect(await logIn({ ingress, from: '127.0.0.8' }, username, password)).toBeDefined();
+  // The others stay as they are: nobody is sent to another account.
+  for (const one of ['controlAccount', 'nodeAccount', 'certificate']) expect(await versionsOf(one)).toHaveLength(2);
+});
+
+/** A new version as a rotation writes it. */
+async function writeVersion(credential: string, login: Login): Promise<void> {
+  const { oid, uri } = await placeOf(credential);
+  const token = await world.stack.mint({ audience: 'https://vault.azure.net', oid });
+  const answer = await fetch(`${uri}secrets/${secretNames[credential]}?api-version=2025-07-01`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ value: JSON.stringify(login), tags: { 'molcajete-operation': 'another' } }),
+  });
+  expect(answer.status).toBe(200);
+}
+
+/** Mulberry32: small, seeded, good enough to choose moments. */
+function random(state: number): () => number {
+  let a = state;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+test(`a host killed at any moment of a rotation carries on: one new version each at most, and a working login throughout (seed ${seed})`, async () => {
+  console.log(`seed ${seed}`);
+  const draw = random(seed);
+  load = startLoad(ingress, account);
+  const url = await rotate();
+  for (let kill = 0; kill < 3; kill++) {
+    await delay(100 + draw() * 4_000);
+    await world.stack.killHost();
+    await world.stack.restartHost();
+  }
+  const operation = await world.follow(url);
+  expect(operation.error).toBeUndefined();
+  expectNoFailure('while the host is killed', await load.stop());
+  load = undefined;
+  for (const one of credentials) {
+    const versions = await versionsOf(one);
+    expect([versions.length, versions.filter(({ enabled }) => enabled).length], one).toEqual([3, 1]);
+  }
+  for (const one of databaseLogins) expect(mysqlAccepts(await newest(one)), one).toBe(true);
+  const { username, password } = await newest('guacadmin');
+  expect(await logIn({ ingress, from: '127.0.0.7' }, username, password)).toBeDefined();
+  expect((await world.call('GET', `${base}/users`)).status).toBe(200);
+});
+
+test.each([
+  ['a credential that there is not', { credentials: ['root'] }, 400, 'credentials.0'],
+  ['no credential at all', { credentials: [] }, 400, 'credentials'],
+  ['an unknown field', { all: true }, 400, 'body'],
+])('refuses %s, and starts nothing', async (_, body, status, target) => {
+  const before = (await found(`${base}/operations`)).value.length;
+  const answer = await world.call('POST', `${base}/rotate`, { body });
+  expect([answer.status, answer.body.error.target], answer.text).toEqual([status, target]);
+  expect((await found(`${base}/operations`)).value).toHaveLength(before);
+});
+
+test('refuses a jump server that there is not', async () => {
+  expect((await world.call('POST', '/jump-servers/nobody/rotate', { body: {} })).status).toBe(404);
+});
