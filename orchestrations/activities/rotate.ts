@@ -6,7 +6,7 @@ import { type Credential, parseRotateOrder } from '../../shared/rotation/credent
 import { rotationSteps } from '../../shared/rotation/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
 import { findJumpServer } from '../../shared/store/jumpServers.ts';
-import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import { changeLease, findHeldLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import { beginRotation, listRotations, type Rotation } from '../../shared/store/rotations.ts';
 import type { Progress } from '../contracts.ts';
@@ -33,10 +33,19 @@ export const rotateCredentials =
     const fleet = fleetOf(server.spec, await listNodes(deps.tables, jumpServer), deps.now());
     const rotating = { deps, writes, holder, server, rotations, since: lease.requestedAt, setbacks };
     const aNode = longestNode + durationSeconds(server.spec.scaling.drainTimeout);
-    return carryOutSteps(deps, holder, rotationSteps(rotating, credentials, fleet), {
+    const progress = await carryOutSteps(deps, holder, rotationSteps(rotating, credentials, fleet), {
       longestSeconds: longestRotation + fleet.length * aNode,
     });
+    if (progress.state === 'pending' && progress.waitSeconds > 0) await yieldIfDraining(deps, holder);
+    return progress;
   };
+
+/** While it does nothing but wait for sessions, a repair or a PUT need not wait with it: it is carried on after them. */
+async function yieldIfDraining(deps: Deps, holder: Holder): Promise<void> {
+  const fleet = await listNodes(deps.tables, holder.jumpServer);
+  if (fleet.some(({ state, rotates }) => state === 'draining' && rotates === true))
+    await changeLease(deps.tables, holder, { yields: true });
+}
 
 /** From here on the rotations are known as asked for: one that does not come to its end is carried on by a later operation. */
 async function begin(deps: Deps, holder: Holder, credentials: readonly Credential[]): Promise<Rotation[]> {

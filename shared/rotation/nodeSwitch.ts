@@ -34,7 +34,7 @@ export type SwitchMove =
   | { move: 'drain' }
   /** Is told the new version; Guacamole starts again with it. */
   | { move: 'switch' }
-  /** Is back in service as soon as the balancer sees it. */
+  /** Takes sessions again, as soon as the balancer sees it. */
   | { move: 'raise' }
   | { move: 'confirm' }
   /** `open`: for sessions, which may last until the deadline. */
@@ -61,7 +61,11 @@ export function nextMove(sight: SwitchSight): SwitchMove {
 function moveOfDraining({ record, stored, others, now }: SwitchSight): SwitchMove {
   const { drainUntil = now, drainingSince } = record;
   const until = `at the latest until ${drainUntil.toISOString()}`;
-  if (others.up && !others.healthy) return { move: 'wait', detail: 'waits until another node is healthy' };
+  // Nobody else takes new sessions any more: back into service, with the account it has.
+  if (others.up && !others.healthy)
+    return record.rotates === true
+      ? { move: 'raise' }
+      : { move: 'wait', detail: 'waits until another node is healthy' };
   if (drainUntil <= now) return { move: 'switch' };
   if (stored === undefined || !drains(record, stored) || drainingSince === undefined)
     return { move: 'wait', detail: `waits for its agent to drain it, ${until}`, open: true };
@@ -78,7 +82,8 @@ export function nodeSwitchStep(rotating: Rotating, number: number, key: string, 
     const sight = await look(rotating, number, outputs.nodeAccount?.version ?? '', current, attempt);
     if (sight === undefined) return done;
     const next = nextMove(sight);
-    if (next.move === 'wait') return next.open === true ? waiting(next.detail) : patient(rotating, sight, next.detail);
+    if (next.move === 'wait')
+      return next.open === true ? forSessions(sight, next.detail) : patient(rotating, sight, next.detail);
     return make(rotating, sight, next.move, current, attempt);
   });
 }
@@ -117,9 +122,15 @@ async function look(
   };
 }
 
+/** Looked at often at first, later every half minute: in between, whoever needs the lease may take it. */
+function forSessions({ record, now }: SwitchSight, detail: string): Outcome {
+  const left = ((record.drainUntil?.getTime() ?? 0) - now.getTime()) / 1000;
+  return waiting(detail, secondsAfter(record.since, 60) > now ? 1 : Math.max(1, Math.min(30, left)));
+}
+
 /** Nobody repairs a node while this operation holds the lease. */
 function patient({ since }: Rotating, { record, now }: SwitchSight, detail: string): Outcome {
-  const from = new Date(Math.max(since.getTime(), record.since.getTime(), record.drainUntil?.getTime() ?? 0));
+  const from = new Date(Math.max(since.getTime(), record.since.getTime()));
   if (secondsAfter(from, patienceSeconds) > now) return waiting(detail);
   const message = `The node cannot be taken over to the new account: ${detail}.`;
   const advice =
@@ -148,7 +159,10 @@ async function make(
   }
   if (move === 'switch') {
     const kept = record.state === 'draining' || record.state === 'deallocated';
-    await put(kept ? { ...record, account: target } : { number, state: 'starting', since: now, account: target });
+    const since = record.rotates === true ? now : record.since;
+    await put(
+      kept ? { ...record, since, account: target } : { number, state: 'starting', since: now, account: target },
+    );
     return record.state === 'deallocated' ? done : waiting('takes the new account');
   }
   if (move === 'raise') {

@@ -64,6 +64,7 @@ function whyScale(
 function isFree({ lease, now }: Minute, count: number): boolean {
   if (lease === undefined) return true;
   const same = lease.kind === 'scale' && parseOrder(lease.spec).count === count;
-  if (isActive(lease, now)) return lease.yields && !same;
+  // A node that drains to be rotated comes back by itself.
+  if (isActive(lease, now)) return lease.yields && lease.kind !== 'rotate' && !same;
   return !same || secondsAfter(lease.requestedAt, pauseAfterAttempt) <= now;
 }
