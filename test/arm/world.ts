@@ -1,16 +1,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:https';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AuthorizationManagementClient } from '@azure/arm-authorization';
-import { ComputeManagementClient } from '@azure/arm-compute';
-import { KeyVaultManagementClient } from '@azure/arm-keyvault';
-import { ManagedServiceIdentityClient } from '@azure/arm-msi';
-import { MySQLManagementFlexibleServerClient } from '@azure/arm-mysql-flexible';
-import { NetworkManagementClient } from '@azure/arm-network';
-import { PrivateDnsManagementClient } from '@azure/arm-privatedns';
-import { ResourceManagementClient } from '@azure/arm-resources';
 import { type Arm, type ArmSettings, createArm, openArmState } from '../../local/azure/arm/arm.ts';
 import type { DataPlanes } from '../../local/azure/contract.ts';
 import { openAuthority } from '../../local/azure/tls.ts';
@@ -117,21 +110,6 @@ const authenticate = async (token: string) => {
   return { objectId: token, clientId: token };
 };
 
-function makeClients(endpoint: string, ca: string, objectId: string, more: Record<string, unknown>) {
-  const credential = { getToken: async () => ({ token: objectId, expiresOnTimestamp: Date.now() + 3_600_000 }) };
-  const options = { endpoint, tlsOptions: { ca }, retryOptions: { maxRetries: 0 }, ...more };
-  return {
-    authorization: new AuthorizationManagementClient(credential, subscriptionId, options),
-    compute: new ComputeManagementClient(credential, subscriptionId, options),
-    keyVault: new KeyVaultManagementClient(credential, subscriptionId, options),
-    msi: new ManagedServiceIdentityClient(credential, subscriptionId, options),
-    mysql: new MySQLManagementFlexibleServerClient(credential, subscriptionId, options),
-    network: new NetworkManagementClient(credential, subscriptionId, options),
-    dns: new PrivateDnsManagementClient(credential, subscriptionId, options),
-    resources: new ResourceManagementClient(credential, subscriptionId, options),
-  };
-}
-
 import { request } from 'node:https';
 
 function send(
@@ -170,4 +148,50 @@ function send(
     outgoing.on('error', reject);
     outgoing.end(text);
   });
+}
+
+/** Loaded when they are first wanted: most tests speak HTTP and need not wait for eight packages. */
+const load = createRequire(import.meta.url);
+
+function makeClients(endpoint: string, ca: string, objectId: string, more: Record<string, unknown>) {
+  const credential = { getToken: async () => ({ token: objectId, expiresOnTimestamp: Date.now() + 3_600_000 }) };
+  const options = { endpoint, tlsOptions: { ca }, retryOptions: { maxRetries: 0 }, ...more };
+  return {
+    authorization: new (
+      load('@azure/arm-authorization') as typeof import('@azure/arm-authorization')
+    ).AuthorizationManagementClient(credential, subscriptionId, options),
+    compute: new (load('@azure/arm-compute') as typeof import('@azure/arm-compute')).ComputeManagementClient(
+      credential,
+      subscriptionId,
+      options,
+    ),
+    keyVault: new (load('@azure/arm-keyvault') as typeof import('@azure/arm-keyvault')).KeyVaultManagementClient(
+      credential,
+      subscriptionId,
+      options,
+    ),
+    msi: new (load('@azure/arm-msi') as typeof import('@azure/arm-msi')).ManagedServiceIdentityClient(
+      credential,
+      subscriptionId,
+      options,
+    ),
+    mysql: new (
+      load('@azure/arm-mysql-flexible') as typeof import('@azure/arm-mysql-flexible')
+    ).MySQLManagementFlexibleServerClient(credential, subscriptionId, options),
+    network: new (load('@azure/arm-network') as typeof import('@azure/arm-network')).NetworkManagementClient(
+      credential,
+      subscriptionId,
+      options,
+    ),
+    dns: new (load('@azure/arm-privatedns') as typeof import('@azure/arm-privatedns')).PrivateDnsManagementClient(
+      credential,
+      subscriptionId,
+      options,
+    ),
+    resources: new (load('@azure/arm-resources') as typeof import('@azure/arm-resources')).ResourceManagementClient(
+      credential,
+      subscriptionId,
+      options,
+    ),
+  };
 }
