@@ -1,6 +1,7 @@
 import { afterError, type Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome } from '../azure/engine.ts';
 import { namesOf, nodeName, resourceId } from '../azure/names.ts';
+import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import type { JumpServerSpec } from '../spec.ts';
 
@@ -61,7 +62,7 @@ export function nodeMachine(deps: Deps, jumpServer: string, spec: JumpServerSpec
   return {
     id: resourceId(place, 'Microsoft.Compute/virtualMachines', node),
     async look() {
-      const view = await orUndefined(machines.instanceView(resourceGroup, node));
+      const view = await orUndefinedIfMissing(machines.instanceView(resourceGroup, node));
       const code = view?.statuses?.find((status) => status.code?.startsWith('PowerState/'))?.code;
       // Azure leaves the power state out now and then: that says nothing.
       return view === undefined ? undefined : (powerStates[code as keyof typeof powerStates] ?? 'changing');
@@ -80,7 +81,7 @@ export function databaseServer(deps: Deps, jumpServer: string, spec: JumpServerS
   return {
     id: resourceId(place, 'Microsoft.DBforMySQL/flexibleServers', name),
     async look() {
-      const server = await orUndefined(servers.get(resourceGroup, name));
+      const server = await orUndefinedIfMissing(servers.get(resourceGroup, name));
       if (server === undefined) return undefined;
       if (server.state === 'Ready') return 'on';
       return server.state === 'Stopped' ? 'off' : 'changing';
@@ -88,13 +89,4 @@ export function databaseServer(deps: Deps, jumpServer: string, spec: JumpServerS
     turnOn: () => servers.beginStartAndWait(resourceGroup, name),
     turnOff: () => servers.beginStopAndWait(resourceGroup, name),
   };
-}
-
-async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
-    throw error;
-  }
 }
