@@ -83,7 +83,6 @@ export async function startAzure(options: AzureOptions): Promise<LocalAzure> {
   const addresses = openAddresses(dir, range);
   const vaults = await createVaults(context, identity);
   const fabric = await createFabric(context, { addresses, imds: identity.imds, factor: options.factor });
-  // Filled as the parts are made; ARM looks planes up when it needs them.
   const planes: DataPlanes = { ...identity.dataPlanes, ...vaults.dataPlanes, ...fabric.dataPlanes };
 
   let origin = '';

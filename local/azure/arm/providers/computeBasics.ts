@@ -43,10 +43,9 @@ const availabilitySets: Kind = {
       'OperationNotAllowed',
       `Availability Set '${lastName(id)}' cannot be deleted. Before deleting an Availability Set please ensure that it does not contain any VM.`,
     ),
-  view(copy, _stored, env) {
+  view(copy) {
     delete copy.properties.provisioningState;
     copy.properties.virtualMachines ??= [];
-    void env;
   },
 };
 

@@ -83,8 +83,7 @@ const kinds: Kind[] = [
     state: states,
     namePattern: /^(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?)+$/i,
     prepare: ({ resource, existing }) => {
-      resource.properties.internalId =
-        existing?.properties.internalId ?? btoa(`SW1tdXRhYmxlWm9uZUlkZW50aXR5O${resource.id.length}`);
+      resource.properties.internalId = existing?.properties.internalId ?? btoa(crypto.randomUUID());
     },
     checkNested(zone, env) {
       if (env.state.list(linkType, zone.id).length > 0)
