@@ -41,7 +41,7 @@ test('a crashed node is left alone while a person wants that, then restarted; us
     expect(await patient.operations()).toHaveLength(before);
     await patient.change(id, { tags: { 'molcajete-pause': 'false' } });
   };
-  const { operations, logins } = await suffer(patient, { ...crash, strike: pausedStrike });
+  const { operations, logins } = await suffer(patient, [{ ...crash, strike: pausedStrike }]);
   expect(operations.map(({ kind, status }) => [kind, status])).toEqual([['heal', 'Succeeded']]);
   expect(operations[0]?.reason).toMatch(crash.reason);
   expect(logins.failed).toEqual([]);
@@ -50,7 +50,7 @@ test('a crashed node is left alone while a person wants that, then restarted; us
 
 test('an interface that somebody took out of the pool goes back into it', async () => {
   const trouble = named(networkTroubles, 'an interface is taken out of the pool');
-  const { operations, logins, last } = await suffer(patient, trouble);
+  const { operations, logins, last } = await suffer(patient, [trouble]);
   expect(operations[0]?.reason).toMatch(trouble.reason);
   expect(last.resources.map(({ key }) => key)).not.toContain('node-1/repair');
   expect(logins.failed).toEqual([]);

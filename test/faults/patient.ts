@@ -8,6 +8,7 @@ interface Summary {
   kind: string;
   status: string;
   reason: string;
+  createdAt: string;
   finishedAt?: string;
 }
 
@@ -99,12 +100,12 @@ export interface Healed {
   last: OperationView;
 }
 
-/** Runs the timer again and again until a heal operation has succeeded and every node is well. Throws when it takes too long. */
-export async function healed(patient: Patient, timer: Trouble['timer'], seconds = 120): Promise<Healed> {
+/** Runs the timers again and again until a heal operation has succeeded and every node is well. Throws when it takes too long. */
+export async function healed(patient: Patient, timers: Trouble['timer'][], seconds = 120): Promise<Healed> {
   const begun = Date.now();
   const before = new Set((await patient.operations()).map(({ id }) => id));
   for (;;) {
-    await patient.tick(timer);
+    for (const timer of timers) await patient.tick(timer);
     await delay(1_000);
     const operations = (await patient.operations().catch(() => [])).filter(({ id }) => !before.has(id));
     const [newest] = operations;
@@ -123,15 +124,16 @@ const allWell = async (patient: Patient): Promise<boolean> =>
   (await patient.status()).nodes.every(({ healthy }: { healthy: boolean }) => healthy);
 
 /** Strikes, waits until it is healed, and counts how users fared. */
-export async function suffer(patient: Patient, trouble: Trouble, seconds?: number) {
+export async function suffer(patient: Patient, troubles: Trouble[], seconds?: number) {
   const load = startLoad(patient.ingress, patient.account);
   try {
-    await trouble.strike(patient);
-    const result = await healed(patient, trouble.timer, seconds);
+    for (const trouble of troubles) await trouble.strike(patient);
+    const timers = [...new Set(troubles.map(({ timer }) => timer))];
+    const result = await healed(patient, timers, seconds);
     const logins = await load.stop();
     const [longest = 0] = logins.retried.map(({ milliseconds }) => milliseconds).sort((a, b) => b - a);
     console.log(
-      `${trouble.title}: healed after ${result.seconds.toFixed(0)} s by ${result.operations.length} operations; ${logins.logins} logins, ${logins.retried.length} retried (longest ${longest} ms), ${logins.failed.length} failed`,
+      `${troubles.map(({ title }) => title).join(', and ')}: healed after ${result.seconds.toFixed(0)} s by ${result.operations.length} operations; ${logins.logins} logins, ${logins.retried.length} retried (longest ${longest} ms), ${logins.failed.length} failed`,
     );
     return { ...result, logins };
   } finally {
