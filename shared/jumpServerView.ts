@@ -8,7 +8,7 @@ import { credentials } from './rotation/credentials.ts';
 import { planRotations } from './rotation/due.ts';
 import { fleetOf } from './scaling/fleet.ts';
 import { staleAfterSeconds } from './steps/nodeHealth.ts';
-import { findHealing } from './store/healing.ts';
+import { findHealing, type HealingMemory } from './store/healing.ts';
 import { type InventoryItem, listInventory } from './store/inventory.ts';
 import type { JumpServer } from './store/jumpServers.ts';
 import { listNodes, type NodeRecord } from './store/nodes.ts';
@@ -81,7 +81,7 @@ export async function describeJumpServer(deps: Deps, server: JumpServer): Promis
         nextAt: nextAt?.toISOString() ?? null,
         unfinished,
       })),
-      conditions: [...conditionsOf(deps, outputs), ...healing.server.conditions, ...healing.server.failure],
+      conditions: [...conditionsOf(deps, outputs), ...healingConditions(server, healing)],
       lastOperation: { id: server.lastOperation, url: operationUrl(deps, server.name, server.lastOperation) },
       createdAt: server.createdAt.toISOString(),
     },
@@ -119,6 +119,10 @@ function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: O
     };
   });
 }
+
+/** What the sweep said last holds only where it still looks. */
+const healingConditions = ({ state, spec }: JumpServer, { server }: HealingMemory) =>
+  state === 'Ready' ? [...(spec.healing.enabled ? server.conditions : []), ...server.failure] : [];
 
 function conditionsOf(deps: Deps, outputs: OutputsByKey): JumpServerView['status']['conditions'] {
   const notAfter = outputs.certificate?.notAfter;

@@ -55,9 +55,8 @@ async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly Node
     .filter((number) => well.has(nodeName(server.name, number)));
 }
 
-/** What did not work is a condition until a heal works. */
+/** What did not work is a condition until an operation works (`finishOperation`). */
 async function rememberOutcome(deps: Deps, jumpServer: string, progress: Progress): Promise<void> {
-  if (progress.state === 'done') await rememberServer(deps.tables, jumpServer, { failure: [], healedAt: deps.now() });
   if (progress.state !== 'failed') return;
   const { code, message, advice } = progress.failure;
   const condition = { type: code, message: advice === undefined ? message : `${message} ${advice}` };

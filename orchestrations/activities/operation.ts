@@ -2,7 +2,7 @@ import type { Deps } from '../../shared/deps.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
-import { forgetHealing } from '../../shared/store/healing.ts';
+import { forgetHealing, rememberHealed } from '../../shared/store/healing.ts';
 import {
   deleteJumpServer,
   findJumpServer,
@@ -44,6 +44,8 @@ export const finishOperation =
     const lease = await findHeldLease(deps.tables, holder);
     if (lease === undefined || ending.state === 'fenced') return { finished: false };
     const status = endings[ending.state];
+    // Whatever made it whole, what healing failed at is over.
+    if (ending.state === 'done') await rememberHealed(deps.tables, holder.jumpServer, deps.now());
     if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
     else
       await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, await stateAfter(deps, lease, ending));

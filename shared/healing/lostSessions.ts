@@ -11,7 +11,7 @@ import { secondsAfter } from '../time.ts';
 import { confirmedNodes } from './sight.ts';
 
 /** A session is written down a moment before the node counts it. Seconds. */
-const margin = 60;
+const margin = 30;
 
 /**
  * Until when a session must have begun to be surely over; undefined when that cannot be told. Guacamole's history names no node, so

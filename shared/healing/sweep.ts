@@ -3,6 +3,7 @@ import type { StartOperation } from '../http.ts';
 import {
   findHeartbeat,
   type HealingMemory,
+  type Heartbeat,
   listHealing,
   never,
   nothingToHeal,
@@ -56,12 +57,15 @@ export async function sweepHealing(deps: Deps, start: StartOperation): Promise<v
 
 /** Notes that the sweep runs; returns until when it only watches. */
 async function beat(deps: Deps): Promise<Date> {
-  const now = deps.now();
-  const last = await findHeartbeat(deps.tables);
+  const next = nextBeat(await findHeartbeat(deps.tables), deps.now());
+  await putHeartbeat(deps.tables, next);
+  return next.quietUntil;
+}
+
+/** A sweep that has never run before has nothing to have missed. Pure. */
+export function nextBeat(last: Heartbeat | undefined, now: Date): Heartbeat {
   const wasAway = last !== undefined && secondsAfter(last.at, outageAfter) < now;
-  const quietUntil = wasAway ? secondsAfter(now, quietFor) : (last?.quietUntil ?? never);
-  await putHeartbeat(deps.tables, { at: now, quietUntil });
-  return quietUntil;
+  return { at: now, quietUntil: wasAway ? secondsAfter(now, quietFor) : (last?.quietUntil ?? never) };
 }
 
 async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: Date): Promise<Sight[]> {
@@ -96,7 +100,7 @@ async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: D
 }
 
 /** Machines that are gone or off are silent for a good reason. */
-function isFleetSilent(fleets: readonly (readonly NodeSight[])[]): boolean {
+export function isFleetSilent(fleets: readonly (readonly NodeSight[])[]): boolean {
   const nodes = fleets.flat().filter(({ machine }) => machine?.power === 'running');
   const silent = nodes.filter(({ voice }) => voice.kind === 'silent').length;
   return fleets.length > 1 && silent >= fleetTrouble.nodes && silent >= nodes.length * fleetTrouble.share;

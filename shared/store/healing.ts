@@ -97,6 +97,13 @@ export async function rememberServer(tables: Tables, jumpServer: string, change:
   await tables.healing.upsertEntity<ServerRow>({ partitionKey: jumpServer, rowKey: serverRow, ...row }, 'Merge');
 }
 
+/** An operation has succeeded: nothing that healing failed at before counts any more. */
+export async function rememberHealed(tables: Tables, jumpServer: string, now: Date): Promise<void> {
+  const { server } = await findHealing(tables, jumpServer);
+  if (server.failure.length > 0 || server.repairs.length > 0)
+    await rememberServer(tables, jumpServer, { failure: [], healedAt: now });
+}
+
 export async function rememberNode(tables: Tables, jumpServer: string, change: NodeMemory): Promise<void> {
   const { number, ...row } = change;
   await tables.healing.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Merge');

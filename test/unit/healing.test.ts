@@ -9,6 +9,7 @@ import {
   repairs,
 } from '../../shared/healing/findings.ts';
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
+import { isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import type { HealingMemory, NodeMemory, ServerMemory } from '../../shared/store/healing.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
@@ -318,6 +319,36 @@ test('a node that has been well for five grace periods begins anew with its next
   expect(after(601)).toEqual([1]);
 });
 
+describe('our own trouble', () => {
+  const fleetOf = (servers: number, silentNodes: number) =>
+    Array.from({ length: servers }, (_, index) =>
+      [1, 2].map((number) => node(number, index * 2 + number <= silentNodes ? frozen : {})),
+    );
+
+  test.each<[string, NodeSight[][], boolean]>([
+    ['a silent node of many is its own trouble', fleetOf(10, 1), false],
+    ['three of six too', fleetOf(3, 3), false],
+    ['four of eight are ours', fleetOf(4, 4), true],
+    ['four of a hundred are theirs', fleetOf(50, 4), false],
+    ['one jump server cannot tell', [Array.from({ length: 8 }, (_, index) => node(index + 1, frozen))], false],
+    [
+      'machines that are off are silent for a good reason',
+      [[1, 2, 3, 4].map((number) => node(number, { voice: silent(300), machine: undefined })), [node(1)]],
+      false,
+    ],
+  ])('%s', (_, fleets, expected) => {
+    expect(isFleetSilent(fleets)).toBe(expected);
+  });
+
+  test('the sweep only watches for a while after it has not run, and not for being new', () => {
+    expect(nextBeat(undefined, now)).toEqual({ at: now, quietUntil: never });
+    expect(nextBeat({ at: ago(60), quietUntil: never }, now)).toEqual({ at: now, quietUntil: never });
+    expect(nextBeat({ at: ago(151), quietUntil: never }, now).quietUntil).toEqual(secondsAfter(now, 90));
+    const quietUntil = secondsAfter(now, 30);
+    expect(nextBeat({ at: ago(60), quietUntil }, now).quietUntil).toEqual(quietUntil);
+  });
+});
+
 describe('sessions that ended with their node', () => {
   const healthy = { healthy: true };
   const report = (served: number, seconds: number): StoredReport => ({
@@ -350,7 +381,7 @@ describe('sessions that ended with their node', () => {
         [2, report(0, 20)],
       ],
       [loss(1, 500)],
-      ago(80),
+      ago(50),
     ],
     [
       'are all from before the first loss when every node has lost its own',
