@@ -34,7 +34,7 @@ export const healingRoutes = (deps: Deps): Route[] => [
         202: { description: 'Accepted: `Operation-Location` says where to follow it.', schema: jumpServerShape },
       },
     },
-    async ({ params, body, caller, startOperation }) => {
+    async ({ params, body, caller, because, startOperation }) => {
       const server = await findJumpServer(deps.tables, params.name);
       if (server === undefined) throw notFound('jump server', params.name);
       const { name, state } = server;
@@ -46,7 +46,9 @@ export const healingRoutes = (deps: Deps): Route[] => [
       if (body.resetBreaker) await resetBreaker(deps, name);
       const order = await orderByHand(deps, server);
       const seen = reasonOf(order);
-      const reason = `${caller.name} asked for it${seen === '' ? '' : `. ${seen}`}`;
+      const reason = [`${caller.name} asked for it${because === undefined ? '' : `: ${because}`}`, seen]
+        .filter(Boolean)
+        .join('. ');
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
         kind: 'heal',

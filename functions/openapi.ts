@@ -51,7 +51,11 @@ export function openApiDocument(routes: readonly Route[]): object {
     paths,
     components: {
       schemas: { Error: errorShape },
-      securitySchemes: { entra: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        entra: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        functionKey: { type: 'apiKey', in: 'header', name: 'x-functions-key' },
+        functionKeyInUrl: { type: 'apiKey', in: 'query', name: 'code' },
+      },
     },
   };
 }
@@ -61,7 +65,7 @@ function describeOperation(definition: Definition): object {
   return {
     operationId,
     summary,
-    ...(role === 'anonymous' ? {} : { security: [{ entra: [] }], 'x-role': role }),
+    ...(role === 'anonymous' ? {} : { security: securityOf(role), 'x-role': role }),
     parameters: [...pathParameters(definition), ...queryParameters(definition)],
     ...(body === undefined
       ? {}
@@ -88,6 +92,10 @@ function describeOperation(definition: Definition): object {
     },
   };
 }
+
+/** Any one of these. */
+const securityOf = (role: Definition['role']): object[] =>
+  role === 'functionKey' ? [{ functionKey: [] }, { functionKeyInUrl: [] }] : [{ entra: [] }];
 
 const pathParameters = (definition: Definition): object[] =>
   [...definition.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({

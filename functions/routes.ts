@@ -8,12 +8,14 @@ import { jumpServerRoutes } from './jumpServers.ts';
 import { nodeRoutes } from './nodes.ts';
 import { openApiRoutes } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
+import { portalRoutes } from './portal.ts';
 import { rotationRoutes } from './rotation.ts';
 import { scalingRoutes } from './scaling.ts';
 
 /** Every route of the API, in the order of the document. */
 export const allRoutes = (deps: Deps): Route[] => {
-  const routes: Route[] = [...apiRoutes(deps), ...openApiRoutes(() => routes)];
+  const api = apiRoutes(deps);
+  const routes: Route[] = [...api, ...portalRoutes(deps, api), ...openApiRoutes(() => routes)];
   return routes;
 };
 

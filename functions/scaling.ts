@@ -63,7 +63,7 @@ export const scalingRoutes = (deps: Deps): Route[] => [
         202: { description: 'Accepted: `Operation-Location` says where to follow it.', schema: jumpServerShape },
       },
     },
-    async ({ params, body, caller, startOperation }) => {
+    async ({ params, body, caller, because, startOperation }) => {
       const server = await existing(deps, params.name);
       const { name, spec } = server;
       const { count } = body;
@@ -75,7 +75,8 @@ export const scalingRoutes = (deps: Deps): Route[] => [
         await rememberScaling(deps.tables, name, { byHand: { ...byHand, until: end } });
         return { body: await describeJumpServer(deps, server) };
       }
-      const reason = `${caller.name} asked for ${count} nodes${until === null ? '' : ` until ${until}`}`;
+      const asked = `${caller.name} asked for ${count} nodes${until === null ? '' : ` until ${until}`}`;
+      const reason = because === undefined ? asked : `${asked}: ${because}`;
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
         kind: 'scale',

@@ -14,6 +14,15 @@ export interface Caller {
   roles: readonly Role[];
 }
 
+/**
+ * Whoever holds the key of a function: the host has checked it, and does not say which of the function's keys it was. No object id of
+ * Entra ID looks like this.
+ */
+export function keyHolder(functionName: string): Caller {
+  const name = `portal:${functionName}`;
+  return { objectId: name, name, roles: [] };
+}
+
 /** Verifies the `Authorization` header of a request; ApiError 401 when it does not hold. */
 export type Authenticate = (authorization: string | null) => Promise<Caller>;
 

@@ -26,6 +26,8 @@ export interface RouteRequest<Path extends string, Query, Body> {
   headers: Headers;
   /** The request's path and query on the API's public address, for `nextLink`. */
   url: URL;
+  /** Why, where the caller only passes on what somebody else saw or wished; part of an operation's reason. */
+  because?: string;
   /** The id of this call's audit row; a change writes it in its own transaction, so that a crash can be settled. */
   auditId: string;
   /** Starts the orchestration of a lease; only in a definition that `startsOperations`. */
@@ -41,8 +43,11 @@ export interface RouteDefinition<Path extends string, Query extends z.ZodType, B
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below `/api`, with `{name}` for parameters. */
   path: Path;
-  /** The least role that may call; `anonymous` for the health check; `node` for a node's own identity (the handler checks which). */
-  role: Role | 'anonymous' | 'node';
+  /**
+   * The least role that may call; `anonymous` for the health check; `node` for a node's own identity (the handler checks which);
+   * `functionKey` for who cannot bring a token: the host checks the function's key.
+   */
+  role: Role | 'anonymous' | 'node' | 'functionKey';
   /** Query parameters; unknown ones are refused when the schema is strict. */
   query?: Query;
   /** JSON body; without it the handler may read `request.stream`. */

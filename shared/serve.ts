@@ -2,22 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import type { z } from 'zod';
-import { type Caller, hasRole } from './auth.ts';
+import { audited } from './audited.ts';
+import { type Caller, hasRole, keyHolder } from './auth.ts';
 import type { Deps } from './deps.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
 import { isAudited, type Route, type RouteAnswer, type RouteRequest } from './http.ts';
 import { startOrchestration } from './operations.ts';
 import { repeatable } from './repeatability.ts';
-import { auditId, noJumpServer, writeIntent, writeOutcome } from './store/audit.ts';
+import { auditId } from './store/audit.ts';
 
-/** Registers a route with the Functions runtime. Keys guard nothing here: every caller brings a token. */
+/** Registers a route with the Functions runtime, which itself checks the keys of the portal's entrances; all others want a token. */
 export function register(route: Route, deps: Deps): void {
-  const { operationId, method, path, startsOperations } = route.definition;
+  const { operationId, method, path, role, startsOperations } = route.definition;
   app.http(operationId, {
     ...(startsOperations === true ? { extraInputs: [df.input.durableClient()] } : {}),
     methods: [method],
     route: path.slice(1),
-    authLevel: 'anonymous',
+    authLevel: role === 'functionKey' ? 'function' : 'anonymous',
     handler: (request, context) => serve(route, deps, request, context),
   });
 }
@@ -81,8 +82,9 @@ function publicUrl(deps: Deps, request: HttpRequest): URL {
 const nobody: Caller = { objectId: '', name: '', roles: [] };
 
 async function authorise(route: Route, deps: Deps, request: HttpRequest): Promise<Caller> {
-  const { role } = route.definition;
+  const { role, operationId } = route.definition;
   if (role === 'anonymous') return nobody;
+  if (role === 'functionKey') return keyHolder(operationId);
   const caller = await deps.authenticate(request.headers.get('authorization'));
   if (role !== 'node' && !hasRole(caller, role)) {
     throw new ApiError(
@@ -194,35 +196,6 @@ function parse(schema: z.ZodType | undefined, value: unknown, where: string): un
   const first = details[0];
   const message = `The ${where} is not valid: ${first?.target === undefined ? '' : `${first.target}: `}${first?.message ?? ''}`;
   throw new ApiError(400, 'InvalidRequest', message, { target: first?.target ?? where, details });
-}
-
-async function audited(
-  route: Route,
-  deps: Deps,
-  request: RouteRequest<string, unknown, unknown>,
-): Promise<RouteAnswer> {
-  const jumpServer = (request.params as Record<string, string>).name ?? noJumpServer;
-  const { auditId: id, caller } = request;
-  await writeIntent(deps.tables, {
-    id,
-    jumpServer,
-    time: deps.now(),
-    caller,
-    operation: route.definition.operationId,
-    target: request.url.pathname,
-  });
-  try {
-    const result = await route.handle(request);
-    await writeOutcome(deps.tables, jumpServer, id, { outcome: 'succeeded', status: result.status ?? 200 });
-    return result;
-  } catch (error) {
-    const known = error instanceof ApiError ? error : undefined;
-    // A failure of ours may have happened after the change: leave the intent open, the sweep finds out.
-    if (known !== undefined) {
-      await writeOutcome(deps.tables, jumpServer, id, { outcome: 'refused', status: known.status, code: known.code });
-    }
-    throw error;
-  }
 }
 
 function respond(result: RouteAnswer, requestId: string): HttpResponseInit {

@@ -64,7 +64,7 @@ async function main(): Promise<number> {
     fail = reject;
   });
   failed.catch(() => {});
-  const starting = startStack({ ...settings, onFailure: fail });
+  const starting = startStack({ ...settings, checkKeys: true, onFailure: fail });
   const stopWhenStarted = () => starting.then((stack) => stack.stop()).catch(() => {});
   try {
     const stack = await Promise.race([starting, interrupted]);

@@ -74,6 +74,8 @@ export async function startHost(
   options: PartOptions & {
     app: string;
     kind: 'local' | 'func';
+    /** Check function keys as Azure does; `func` never does. */
+    checkKeys: boolean;
     port: number;
     azure: AzureEndpoints;
     virtualNetworkId: string;
@@ -89,7 +91,14 @@ export async function startHost(
       ? { command: 'func', args: ['start', '--port', String(port), '--javascript'] }
       : {
           command: process.execPath,
-          args: [...local, '--port', String(port), '--settings', settings.file],
+          args: [
+            ...local,
+            '--port',
+            String(port),
+            '--settings',
+            settings.file,
+            ...(options.checkKeys ? ['--auth'] : []),
+          ],
         }),
     cwd: app,
     env: environment({

@@ -22,6 +22,8 @@ export interface StackOptions {
   quiet?: boolean;
   /** `func` uses the machine's Azure Functions Core Tools. */
   host?: 'local' | 'func';
+  /** The host checks function keys, as Azure does; they are in `<dir>/host/keys.json`. */
+  checkKeys?: boolean;
   /** Functions app to load; default: this repository, bundled first. */
   app?: string;
   /** Called when one of the processes ends by itself. */
@@ -98,6 +100,7 @@ async function assemble(
     children,
     app,
     kind: options.host ?? 'local',
+    checkKeys: options.checkKeys ?? false,
     port: ports.host,
     azure,
     virtualNetworkId,

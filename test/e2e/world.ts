@@ -56,9 +56,9 @@ export const spec = (more: object = {}) => ({
   ...more,
 });
 
-export async function openWorld(options: { factor?: number } = {}): Promise<World> {
+export async function openWorld(options: { factor?: number; checkKeys?: boolean } = {}): Promise<World> {
   const dir = mkdtempSync(join(tmpdir(), 'molcajete-'));
-  const stack = await startStack({ dir, factor: options.factor ?? 0.01, quiet: true });
+  const stack = await startStack({ factor: 0.01, ...options, dir, quiet: true });
   const call = async (method: string, path: string, more: CallOptions = {}): Promise<Answer> => {
     const token = more.token === undefined ? await stack.token('JumpServer.Admin') : more.token;
     const url = path.startsWith('http') ? path : `${stack.endpoints.api}${path}`;
