@@ -48,7 +48,12 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         alwaysReady: alwaysReadyInstances == 0 ? [] : [{ name: 'durable', instanceCount: alwaysReadyInstances }]
       }
     }
-    siteConfig: { minTlsVersion: '1.2', ftpsState: 'Disabled' }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      // Code + Test in the portal calls from the browser (docs/portal.md).
+      cors: { allowedOrigins: ['https://portal.azure.com'] }
+    }
   }
 
   // No basic authentication: packages are published with an Entra token.

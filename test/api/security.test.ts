@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWorld, spec, type World } from '../e2e/world.ts';
+import { keysOf } from './keys.ts';
 
 interface Operation {
   operationId: string;
@@ -21,11 +22,12 @@ const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
     role: operation['x-role'],
   })),
 );
-const guarded = routes.filter((route) => route.role !== undefined);
+const guarded = routes.filter((route) => route.role !== undefined && route.role !== 'functionKey');
+const keyed = routes.filter((route) => route.role === 'functionKey');
 
 let world: World;
 beforeAll(async () => {
-  world = await openWorld();
+  world = await openWorld({ checkKeys: true });
 }, 120_000);
 afterAll(() => world?.close());
 
@@ -54,6 +56,40 @@ describe.each(Object.keys(tokens))('%s', (kind) => {
       }),
     );
     expect(answers).toEqual(guarded.map(({ name }) => [name, 401, 'Unauthenticated', 'Bearer']));
+  });
+});
+
+describe('an entrance of the portal', () => {
+  const unfit: Record<string, (name: string) => Record<string, string>> = {
+    'no key': () => ({}),
+    'an unknown key': () => ({ 'x-functions-key': 'guessed' }),
+    'the key of another function': (name) => ({
+      'x-functions-key': keysOf(world).functions[name === 'Portal_Heal' ? 'Portal_Scale' : 'Portal_Heal'] ?? '',
+    }),
+  };
+
+  test.each(Object.keys(unfit))("is closed to who brings an administrator's token and %s", async (kind) => {
+    const answers = await Promise.all(
+      keyed.map(async ({ name, method, path }) => {
+        const { status, text } = await world.call(method, path, { body: {}, headers: unfit[kind]?.(name) ?? {} });
+        return [name, status, text];
+      }),
+    );
+    expect(answers).toEqual(keyed.map(({ name }) => [name, 401, '']));
+  });
+
+  test.each([
+    ['in a header', (key: string) => [{ 'x-functions-key': key }, ''] as const],
+    ['in the URL', (key: string) => [{}, `?code=${encodeURIComponent(key)}`] as const],
+  ])('is open to who brings its key %s, and says what is wrong with the body', async (_, bring) => {
+    const answers = await Promise.all(
+      keyed.map(async ({ name, method, path }) => {
+        const [headers, query] = bring(keysOf(world).functions[name] ?? '');
+        const { status, body } = await world.call(method, `${path}${query}`, { body: 7, headers, token: null });
+        return [name, status, body?.error?.code];
+      }),
+    );
+    expect(answers).toEqual(keyed.map(({ name }) => [name, 400, 'InvalidRequest']));
   });
 });
 
