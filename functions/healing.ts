@@ -9,7 +9,7 @@ import { compareResources } from '../shared/healing/compare.ts';
 import { sweepHealing } from '../shared/healing/sweep.ts';
 import { type Route, route } from '../shared/http.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
-import { operationUrl, requestOperation, startOrchestration } from '../shared/operations.ts';
+import { askedBecause, operationUrl, requestOperation, startOrchestration } from '../shared/operations.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
 import { findJumpServer } from '../shared/store/jumpServers.ts';
 
@@ -46,9 +46,8 @@ export const healingRoutes = (deps: Deps): Route[] => [
       if (body.resetBreaker) await resetBreaker(deps, name);
       const order = await orderByHand(deps, server);
       const seen = reasonOf(order);
-      const reason = [`${caller.name} asked for it${because === undefined ? '' : `: ${because}`}`, seen]
-        .filter(Boolean)
-        .join('. ');
+      const asked = askedBecause(`${caller.name} asked for it`, because);
+      const reason = [asked, seen].filter(Boolean).join('. ');
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
         kind: 'heal',

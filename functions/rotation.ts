@@ -5,7 +5,7 @@ import type { Deps } from '../shared/deps.ts';
 import { ApiError, notFound } from '../shared/errors.ts';
 import { type Route, route } from '../shared/http.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
-import { operationUrl, requestOperation, startOrchestration } from '../shared/operations.ts';
+import { askedBecause, operationUrl, requestOperation, startOrchestration } from '../shared/operations.ts';
 import { credentials, orderOf } from '../shared/rotation/credentials.ts';
 import { sweepRotations } from '../shared/rotation/sweep.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
@@ -33,11 +33,11 @@ export const rotationRoutes = (deps: Deps): Route[] => [
         202: { description: 'Accepted: `Operation-Location` says where to follow it.', schema: jumpServerShape },
       },
     },
-    async ({ params, body, caller, startOperation }) => {
+    async ({ params, body, caller, because, startOperation }) => {
       const server = await ready(deps, params.name);
       const { name } = server;
       const order = orderOf(body.credentials);
-      const reason = `${caller.name} asked to rotate ${order.credentials.join(', ')}`;
+      const reason = askedBecause(`${caller.name} asked to rotate ${order.credentials.join(', ')}`, because);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
         kind: 'rotate',

@@ -6,7 +6,7 @@ import type { Deps } from '../shared/deps.ts';
 import { ApiError, notFound } from '../shared/errors.ts';
 import { type Route, route } from '../shared/http.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
-import { operationUrl, requestOperation, startOrchestration } from '../shared/operations.ts';
+import { askedBecause, operationUrl, requestOperation, startOrchestration } from '../shared/operations.ts';
 import { desiredCount } from '../shared/scaling/desiredCount.ts';
 import { fleetOf, isSettled, upCount } from '../shared/scaling/fleet.ts';
 import { nextSevenDays } from '../shared/scaling/nextSevenDays.ts';
@@ -76,7 +76,7 @@ export const scalingRoutes = (deps: Deps): Route[] => [
         return { body: await describeJumpServer(deps, server) };
       }
       const asked = `${caller.name} asked for ${count} nodes${until === null ? '' : ` until ${until}`}`;
-      const reason = because === undefined ? asked : `${asked}: ${because}`;
+      const reason = askedBecause(asked, because);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
         kind: 'scale',

@@ -36,6 +36,10 @@ export interface OperationRequest {
   caller: Caller;
 }
 
+/** The reason of an operation that somebody asked for, with what made him ask where that is known. */
+export const askedBecause = (asked: string, because: string | undefined): string =>
+  because === undefined ? asked : `${asked}: ${because}`;
+
 /** Where the progress of an operation is read. */
 export const operationUrl = (deps: Deps, jumpServer: string, id: string): string =>
   `${deps.config.MOLCAJETE_API_URL}/jump-servers/${jumpServer}/operations/${id}`;

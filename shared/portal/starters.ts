@@ -6,6 +6,7 @@ export const starters = {
   provision: { operationId: 'JumpServers_CreateOrUpdate', summary: 'Makes the jump server what `spec` says.' },
   heal: { operationId: 'JumpServers_Heal', summary: 'Looks at everything now, and repairs what does not work.' },
   scale: { operationId: 'JumpServers_Scale', summary: 'Asks for `count` nodes; 0 hibernates, 1 or more wakes.' },
+  rotate: { operationId: 'JumpServers_Rotate', summary: 'Renews `credentials`, or all of them.' },
   teardown: { operationId: 'JumpServers_Delete', summary: 'Takes the jump server down with all that it owns.' },
 } as const;
 

@@ -63,6 +63,7 @@ export function serverOf(servers: readonly JumpServer[], tags: Tags | undefined)
 
 const grammar: readonly [RegExp, Action, (match: RegExpExecArray) => object][] = [
   [/^heal$/i, 'heal', () => ({})],
+  [/^rotate$/i, 'rotate', () => ({})],
   [/^scale ?= ?(\d{1,4})$/i, 'scale', ([, count]) => ({ count: Number(count) })],
 ];
 

@@ -66,6 +66,13 @@ test.each<[string, string, object, string, string]>([
   ['scale', 'no count', { jumpServer: 'office' }, 'InvalidRequest', 'count'],
   ['scale', 'no name', { count: 2 }, 'InvalidRequest', 'jumpServer'],
   [
+    'rotate',
+    'what is no credential',
+    { jumpServer: 'office', credentials: ['root'] },
+    'InvalidRequest',
+    'credentials.0',
+  ],
+  [
     'provision',
     'a wrong spec',
     { jumpServer: 'office', spec: { location: 'atlantis' } },
@@ -86,7 +93,7 @@ test('Event Grid gets its code back before it sends events', async () => {
   expect([status, body]).toEqual([200, { validationResponse: 'abc' }]);
 });
 
-test('a jump server is made, scaled, healed and taken down from the portal alone', async () => {
+test('a jump server is made, scaled, healed, rotated and taken down from the portal alone', async () => {
   const made = await enter('provision', {
     jumpServer: 'office',
     spec: spec({ web: { count: 1 }, scaling: { max: 2 } }),
@@ -132,6 +139,9 @@ test('a jump server is made, scaled, healed and taken down from the portal alone
   expect((await world.follow(healing.body.value[0].operation)).status).toBe('Succeeded');
   expect((await enter('alert', alertOf())).body.error.code).toBe('HealedLately');
 
+  const rotated = await enter('rotate', { jumpServer: 'office', credentials: ['guacadmin'] });
+  expect([rotated.status, (await world.follow(rotated.body.operation)).status]).toEqual([202, 'Succeeded']);
+
   const gone = await enter('teardown', { jumpServer: 'office' });
   expect(gone.status).toBe(202);
   expect((await world.follow(gone.body.operation)).status).toBe('Succeeded');
@@ -139,12 +149,13 @@ test('a jump server is made, scaled, healed and taken down from the portal alone
   const operations = await operationsOf('office');
   expect(operations.map(({ kind, requestedBy }) => [kind, requestedBy])).toEqual([
     ['teardown', 'portal:Portal_Teardown'],
+    ['rotate', 'portal:Portal_Rotate'],
     ['heal', 'portal:Portal_Alert'],
     ['scale', 'portal:Portal_TagEvent'],
     ['provision', 'portal:Portal_Provision'],
   ]);
-  expect(operations[1]?.reason).toContain("alert 'node down' (Sev1) fired");
-  expect(operations[2]?.reason).toContain('the tag molcajete-action: scale=2');
+  expect(operations[2]?.reason).toContain("alert 'node down' (Sev1) fired");
+  expect(operations[3]?.reason).toContain('the tag molcajete-action: scale=2');
   const audit = (await world.call('GET', '/jump-servers/office/audit?caller=portal:Portal_TagEvent')).body.value;
   expect(audit.map((entry: { operation: string; outcome: string }) => [entry.operation, entry.outcome])).toEqual([
     ['JumpServers_Scale', 'refused'],

@@ -224,6 +224,7 @@ test('refuses events of another subscription, among ours too', () => {
 test.each<[string, unknown]>([
   ['heal', { action: 'heal', body: {} }],
   [' Heal ', { action: 'heal', body: {} }],
+  ['rotate', { action: 'rotate', body: {} }],
   ['scale=3', { action: 'scale', body: { count: 3 } }],
   ['scale = 0', { action: 'scale', body: { count: 0 } }],
   ['scale', undefined],
