@@ -149,7 +149,9 @@ function objection(sight: Sight, node: NodeSight, row: FindingRow, disrupts: boo
   if (node.platform === true && disrupts) return heldBack.platform;
   const since = row.since?.(node);
   if (!byHand) {
-    if (since !== undefined && secondsAfter(since, graceOf(server)) > now) return 'patience';
+    // What was broken for all of them has just been mended: each gets its time to notice.
+    const counted = Math.max(since?.getTime() ?? 0, sight.memory.server.healedAt?.getTime() ?? 0);
+    if (since !== undefined && secondsAfter(new Date(counted), graceOf(server)) > now) return 'patience';
     if (sight.quietUntil > now && (disrupts || row.doubtful === true)) return 'patience';
     if (row.doubtful === true && sight.fleetSilent) return heldBack.fleet;
   }

@@ -216,6 +216,11 @@ describe('what is done', () => {
       ['1 restartMachine'],
     ],
     [
+      'patience with a node that has not noticed yet that something was mended',
+      { nodes: [node(1, { voice: unwell(300, 'database') }), node(2)], memory: memory({ healedAt: ago(60) }) },
+      undefined,
+    ],
+    [
       'no pause after a repair that helped',
       { nodes: [node(1, frozen), node(2)], memory: memory({ repairs: [ago(60)] }) },
       ['1 restartMachine'],
