@@ -28,6 +28,8 @@ test('all is well: a sweep asks Azure one thing, and nothing is done', async () 
 
 test('a crashed node is left alone while a person wants that, then restarted; users log in by way of the other one', async () => {
   const crash = named(nodeTroubles, 'a node crashes');
+  await patient.sessionOn(`${patient.name}-1`);
+  expect(await patient.openRows()).toBe(1);
   const id = patient.id('Microsoft.Compute/virtualMachines', `${patient.name}-1`);
   const conditions = async () => {
     await patient.tick('healing');
@@ -77,6 +79,28 @@ test('a host killed in the middle of a heal carries on: one machine is made agai
     .filter(({ method, url, status }) => method === 'PUT' && url.includes('/virtualMachines/') && status === 201);
   expect(made).toHaveLength(1);
   expect((await patient.operations()).filter(({ reason }) => trouble.reason.test(reason))).toHaveLength(1);
+});
+
+test('a heal by hand of what is well looks at everything and writes nothing', async () => {
+  const before = (await patient.world.armRows()).length;
+  const answer = await patient.world.call('POST', `${patient.base}/heal`, { body: { resetBreaker: true } });
+  expect(answer.status, answer.text).toBe(202);
+  const operation = await patient.world.follow(answer.headers.get('operation-location') ?? '');
+  expect(operation).toMatchObject({ kind: 'heal', status: 'Succeeded' });
+  expect(operation.resources.map(({ key }) => key)).toEqual(
+    expect.arrayContaining(['node-1/virtualMachine', 'node-2/networkInterface', 'loadBalancer', 'database', 'ingress']),
+  );
+  expect(writesOf((await patient.world.armRows()).slice(before))).toEqual([]);
+});
+
+test('the history of the session that died with its node is closed', async () => {
+  const open = async () => {
+    await patient.tick('healing');
+    return patient.openRows();
+  };
+  await expect.poll(open, { timeout: 60_000, interval: 1_000 }).toBe(0);
+  const { value } = (await patient.world.call('GET', `${patient.base}/history/connections`)).body;
+  expect(value[0].endDate).toBeGreaterThanOrEqual(value[0].startDate);
 });
 
 test.each([

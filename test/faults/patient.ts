@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startLoad } from '../e2e/load.ts';
+import { type OpenSession, openSession, startLoad } from '../e2e/load.ts';
 import { type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
 
 /** A row of `GET …/operations`. */
@@ -31,6 +31,10 @@ export interface Patient {
   /** Runs a timer of the product now, instead of at its minute. */
   tick(timer: string): Promise<void>;
   operations(): Promise<Summary[]>;
+  /** A session that this node serves: new flows until the balancer has chosen it. */
+  sessionOn(node: string): Promise<OpenSession>;
+  /** Rows of open sessions in Guacamole's history. */
+  openRows(): Promise<number>;
   // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of every shape
   status(): Promise<any>;
   close(): Promise<void>;
@@ -44,7 +48,7 @@ export async function openPatient(name = 'ill', healing: object = {}): Promise<P
   const body = spec({ healing: { gracePeriod: 'PT10S', maxRepairsPerHour: 100, ...healing } });
   const made = await world.provision(name, body);
   if (made.status !== 'Succeeded') throw new Error(`It could not be made: ${JSON.stringify(made.error)}`);
-  await world.call('POST', `${base}/users`, { body: account });
+  const connection = await makeUser(world, base, account);
   const tell = async (method: string, path: string, given?: object) => {
     const answer = await fetch(`${control}${path}`, {
       method,
@@ -56,11 +60,12 @@ export async function openPatient(name = 'ill', healing: object = {}): Promise<P
   };
   const status = async () => (await world.call('GET', base)).body.status;
   const at = (id: string) => `/resources?id=${encodeURIComponent(id)}`;
+  const ingress = (await status()).ingress.url;
   return {
     world,
     name,
     base,
-    ingress: (await status()).ingress.url,
+    ingress,
     account,
     id: (type, child) => `/subscriptions/${subscriptionId}/resourceGroups/molcajete-${name}/providers/${type}/${child}`,
     async find(type, part) {
@@ -79,9 +84,30 @@ export async function openPatient(name = 'ill', healing: object = {}): Promise<P
       await fetch(url, { method: 'POST', headers, body: '{}' }).catch(() => undefined);
     },
     operations: async () => (await world.call('GET', `${base}/operations`)).body.value,
+    async sessionOn(node) {
+      for (let last = 10; last < 200; last++) {
+        const session = await openSession({ ingress, from: `127.0.0.${last}` }, account, connection);
+        if (session?.home === node) return session;
+        session?.close();
+      }
+      throw new Error(`No flow came to ${node}.`);
+    },
+    openRows: async () => (await world.call('GET', `${base}/sessions`)).body.value.length,
     status,
     close: () => world.close(),
   };
+}
+
+/** Somebody who may log in and open one connection; returns that connection. */
+async function makeUser(world: World, base: string, account: { username: string }): Promise<string> {
+  await world.call('POST', `${base}/users`, { body: account });
+  const body = { name: 'web', protocol: 'ssh', parentIdentifier: 'ROOT', parameters: {}, attributes: {} };
+  const connection = (await world.call('POST', `${base}/connections`, { body })).body.identifier;
+  await world.call('PATCH', `${base}/users/${account.username}/permissions`, {
+    raw: JSON.stringify([{ op: 'add', path: `/connectionPermissions/${connection}`, value: 'READ' }]),
+    headers: { 'content-type': 'application/json-patch+json' },
+  });
+  return connection;
 }
 
 /** Something that breaks, the timer that finds it, and what the operation that heals it must say. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ownedResources } from '../e2e/azure.ts';
 import { logIn } from '../e2e/users.ts';
 import type { ArmRow } from '../e2e/world.ts';
@@ -31,7 +32,11 @@ export async function soakHealing(seed: number, faults: number): Promise<void> {
     for (let struck = 0; struck < faults; ) {
       const troubles = struck < all.length ? [all[struck] as Trouble] : draw() < 1 / 3 ? [any(), any()] : [any()];
       const before = (await patient.world.armRows()).length;
+      const alone = struck < all.length;
+      const killed = alone || draw() < 2 / 3 ? undefined : killHost(patient, 3_000 + draw() * 20_000);
       const result = await suffer(patient, troubles, 300);
+      await killed;
+      if (alone) checkReason(troubles, result);
       await check(patient, whole, result, (await patient.world.armRows()).slice(before));
       // Logins cannot work while everybody's way in or the database is away.
       if (troubles.every((trouble) => nodeTroubles.includes(trouble)) && troubles.length === 1)
@@ -43,6 +48,20 @@ export async function soakHealing(seed: number, faults: number): Promise<void> {
   } finally {
     await patient.close();
   }
+}
+
+/** In the middle of whatever the control plane does then. */
+async function killHost(patient: Patient, milliseconds: number): Promise<void> {
+  await delay(milliseconds);
+  console.log('the host is killed');
+  await patient.world.stack.killHost();
+  await patient.world.stack.restartHost();
+}
+
+function checkReason(troubles: Trouble[], { operations }: Healed): void {
+  for (const { title, reason } of troubles)
+    if (!operations.some((operation) => reason.test(operation.reason)))
+      throw new Error(`${title}: no operation says so, but ${operations.map((one) => one.reason).join(' | ')}`);
 }
 
 const inventoryOf = async (patient: Patient): Promise<string[]> =>

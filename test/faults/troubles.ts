@@ -1,3 +1,4 @@
+import { arm } from '../e2e/azure.ts';
 import type { Trouble } from './patient.ts';
 
 const machine = 'Microsoft.Compute/virtualMachines';
@@ -28,6 +29,27 @@ export const nodeTroubles: Trouble[] = [
     strike: (patient) => patient.strike(patient.id(machine, `${patient.name}-2`), 'lose'),
     timer: 'healing',
     reason: /ill-2 does not answer.*delete its virtual machine and make it again/,
+  },
+  {
+    title: 'the agent of a node is stopped',
+    async strike(patient) {
+      const path = `/resourceGroups/molcajete-${patient.name}/providers/${machine}/${patient.name}-2/runCommand`;
+      const body = { commandId: 'RunShellScript', script: ['systemctl stop molcajete-agent'] };
+      const { status } = await arm(patient.world, 'POST', path, '2026-04-01', body);
+      if (status !== 202) throw new Error(`The command was answered with ${status}.`);
+    },
+    timer: 'healing',
+    reason: /ill-2 runs, but its agent says nothing.*restart its agent/,
+  },
+  {
+    title: 'somebody deallocates a virtual machine',
+    async strike(patient) {
+      const path = `/resourceGroups/molcajete-${patient.name}/providers/${machine}/${patient.name}-1/deallocate`;
+      const { status } = await arm(patient.world, 'POST', path, '2026-04-01');
+      if (status !== 202) throw new Error(`The command was answered with ${status}.`);
+    },
+    timer: 'healing',
+    reason: /ill-1 has a virtual machine that was deallocated/,
   },
   {
     title: 'somebody deletes a virtual machine',
