@@ -15,7 +15,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const child of running.splice(0)) await end(child, 'SIGKILL');
-  await rm(dir, { recursive: true, force: true });
+  // What a killed copy had started ends a moment after it, and may still be writing.
+  await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 });
 
 async function start(state: string, factor = '0'): Promise<{ child: ChildProcess; endpoints: AzureEndpoints }> {
