@@ -93,8 +93,10 @@ export interface StoredAttributes<T extends AttributeTable> {
 
 /** Everything that is wrong with a set of attributes. */
 export function attributeProblems(table: AttributeTable, values: Values): Problem[] {
-  const wrong = Object.entries(values).flatMap(([name, value]) => {
-    const why = attributeProblem(table, name, value);
+  const names = Object.keys(values);
+  if (names.length === 0) return [];
+  const wrong = names.flatMap((name) => {
+    const why = attributeProblem(table, name, values[name] ?? null);
     return why ? [problem(`attributes.${name}`, why)] : [];
   });
   return [...wrong, ...sameNames('attributes', values)];
@@ -131,17 +133,21 @@ export function storeAttributes<T extends AttributeTable>(table: T, values: Valu
   return { columns: columns as Record<ColumnOf<T>, ColumnValue>, extra: Object.fromEntries(extra) };
 }
 
-/** The attributes that a row and its extra attributes stand for. */
+/** The attributes that a row and its extra attributes stand for. Lists call it for every row, so it makes nothing needless. */
 export function readAttributes(
   table: AttributeTable,
   row: object,
   extra: Record<string, string>,
 ): Record<string, string> {
-  const columns = new Map(Object.entries(row));
-  const values: [string, string][] = [];
-  for (const [name, { column, form }] of Object.entries(table)) {
-    const value = form.read(columns.get(column) ?? null);
-    if (value !== undefined) values.push([name, value]);
+  const cells = row as Readonly<Record<string, ColumnValue | undefined>>;
+  const values: Record<string, string> = {};
+  for (const name in table) {
+    const known = table[name];
+    const value = known?.form.read(cells[known.column] ?? null);
+    if (value !== undefined) values[name] = value;
   }
-  return Object.fromEntries([...values, ...Object.entries(extra)]);
+  for (const [name, value] of Object.entries(extra)) {
+    Object.defineProperty(values, name, { value, enumerable: true, writable: true, configurable: true });
+  }
+  return values;
 }

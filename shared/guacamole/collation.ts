@@ -14,15 +14,24 @@ export async function collationKeys(
 ): Promise<(name: string) => string> {
   const unknown = new Set<string>();
   for (const name of names) {
+    if (isAscii(name)) continue;
     for (const character of name.match(BEYOND_ASCII) ?? []) if (!weights.has(character)) unknown.add(character);
   }
   if (unknown.size > 0) await learn(db, [...unknown]);
-  return (name) =>
-    foldAscii(name.replace(/ +$/, '')).replace(BEYOND_ASCII, (character) => weights.get(character) ?? character);
+  return keyOf;
+}
+
+/** Most names are ASCII alone, where the runtime's own upper case is the same, and faster than looking characters up. */
+function keyOf(name: string): string {
+  const padded = name.endsWith(' ') ? name.replace(/ +$/, '') : name;
+  if (isAscii(padded)) return padded.toUpperCase();
+  return foldAscii(padded).replace(BEYOND_ASCII, (character) => weights.get(character) ?? character);
 }
 
 /** One UTF-16 unit each; halves of surrogate pairs are no characters of `utf8mb3`. */
 const BEYOND_ASCII = /[\u0080-\uD7FF\uE000-\uFFFF]/g;
+
+const isAscii = (text: string): boolean => !/[^\0-\x7F]/.test(text);
 
 const foldAscii = (text: string): string => text.replace(/[a-z]/g, (letter) => letter.toUpperCase());
 

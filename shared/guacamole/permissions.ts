@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { z } from 'zod';
 import { type EntityType, noEntity } from './entities.ts';
-import type { GuacamoleDatabase } from './schema/tables.ts';
+import type { GuacamoleDatabase, ObjectPermission } from './schema/tables.ts';
 import type { permissionsShape } from './shapes.ts';
 import { nameProblem } from './text.ts';
 import { OBJECT_PERMISSIONS, SYSTEM_PERMISSIONS } from './vocabulary.ts';
@@ -82,32 +82,41 @@ async function collect(db: Db, type: EntityType, name: string, above: RawBuilder
       WHERE e.type = ${type} AND e.name = ${name} ${above}
     ) ${SELECT_ALL}`.execute(db);
   if (found.rows.length === 0) throw noEntity(type, name);
-  const permissions: Permissions = {
-    connectionPermissions: {},
-    connectionGroupPermissions: {},
-    sharingProfilePermissions: {},
+  return toPermissions(found.rows);
+}
+
+/** Which of the four permissions a bit of 1, 2, 4 or 8 stands for, in all sixteen combinations; there are too many rows for sets. */
+const COMBINATIONS = Array.from({ length: 16 }, (_, bits) =>
+  OBJECT_PERMISSIONS.filter((_one, index) => bits & (1 << index)),
+);
+const BITS = new Map<string, number>(OBJECT_PERMISSIONS.map((permission, index) => [permission, 1 << index]));
+
+function toPermissions(rows: readonly Row[]): Permissions {
+  const maps = new Map<string, Map<string, number>>();
+  const system = new Set<string>();
+  for (const { map, id, permission } of rows) {
+    if (map === 'systemPermissions') system.add(permission);
+    const objects = maps.get(map) ?? new Map<string, number>();
+    if (objects.size === 0) maps.set(map, objects);
+    objects.set(id, (objects.get(id) ?? 0) | (BITS.get(permission) ?? 0));
+  }
+  const listed = (map: PermissionMap) => {
+    const found = [...(maps.get(map) ?? [])].map(([id, bits]): [string, ObjectPermission[]] => [
+      id,
+      COMBINATIONS[bits] ?? [],
+    ]);
+    return Object.fromEntries(found);
+  };
+  return {
+    connectionPermissions: listed('connectionPermissions'),
+    connectionGroupPermissions: listed('connectionGroupPermissions'),
+    sharingProfilePermissions: listed('sharingProfilePermissions'),
     // Guacamole derives these from its own sessions; they are not stored.
     activeConnectionPermissions: {},
-    userPermissions: {},
-    userGroupPermissions: {},
-    systemPermissions: [],
+    userPermissions: listed('userPermissions'),
+    userGroupPermissions: listed('userGroupPermissions'),
+    systemPermissions: SYSTEM_PERMISSIONS.filter((permission) => system.has(permission)),
   };
-  const sets = new Map<string, Set<string>>();
-  for (const { map, id, permission } of found.rows) {
-    const key = `${map}/${id}`;
-    const set = sets.get(key) ?? new Set();
-    if (set.size === 0) sets.set(key, set);
-    set.add(permission);
-  }
-  const system = sets.get('systemPermissions/') ?? new Set();
-  permissions.systemPermissions = SYSTEM_PERMISSIONS.filter((permission) => system.has(permission));
-  for (const [key, set] of sets) {
-    const slash = key.indexOf('/');
-    const map = key.slice(0, slash);
-    if (isPermissionMap(map))
-      permissions[map][key.slice(slash + 1)] = OBJECT_PERMISSIONS.filter((permission) => set.has(permission));
-  }
-  return permissions;
 }
 
 const ENTITY_TABLES = { USER: 'guacamole_user', USER_GROUP: 'guacamole_user_group' } as const;

@@ -35,19 +35,34 @@ export function protocolProblem(protocol: string, allowUnknown: boolean): string
  */
 export function parameterProblems(protocol: string, values: Values, allowUnknown: boolean): Problem[] {
   const known = PARAMETERS.get(protocol);
-  const wrong = Object.entries(values).flatMap(([name, value]) => {
+  const problems: Problem[] = [];
+  for (const name of Object.keys(values)) {
+    const value = values[name];
     // Taking away is always allowed.
-    if (value === null) return [];
-    const target = `parameters.${name}`;
-    const form = known?.get(name);
-    if (known && form === undefined && !allowUnknown)
-      return [problem(target, unknownParameter(protocol, name, known.keys()), 'UnknownParameter')];
-    const named = textProblem(name, 128);
-    if (named || name === '') return [problem(target, `The parameter's name ${named ?? 'is empty'}.`)];
-    const why = textProblem(value, 4096) ?? formProblem(form, value);
-    return why ? [problem(target, `The parameter '${name}' ${why}.`)] : [];
-  });
-  return [...wrong, ...sameNames('parameters', values)];
+    if (value === null || value === undefined) continue;
+    const found = parameterProblem(protocol, name, value, known, allowUnknown);
+    if (found) problems.push(found);
+  }
+  return allowUnknown ? [...problems, ...sameNames('parameters', values)] : problems;
+}
+
+function parameterProblem(
+  protocol: string,
+  name: string,
+  value: string,
+  known: ReadonlyMap<string, ParameterForm> | undefined,
+  allowUnknown: boolean,
+): Problem | undefined {
+  const form = known?.get(name);
+  if (form === undefined) {
+    if (known && !allowUnknown) {
+      return problem(`parameters.${name}`, unknownParameter(protocol, name, known.keys()), 'UnknownParameter');
+    }
+    const named = name === '' ? 'is empty' : textProblem(name, 128);
+    if (named) return problem(`parameters.${name}`, `The parameter's name ${named}.`);
+  }
+  const why = textProblem(value, 4096) ?? formProblem(form, value);
+  return why ? problem(`parameters.${name}`, `The parameter '${name}' ${why}.`) : undefined;
 }
 
 /** The same for what a sharing profile sets. */

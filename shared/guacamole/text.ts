@@ -2,10 +2,12 @@ import { z } from 'zod';
 
 /** Why the schema cannot store a text, or undefined. `utf8mb3` has no characters above U+FFFF; varchar counts characters. */
 export function textProblem(text: string, max: number): string | undefined {
-  if (!text.isWellFormed()) return 'holds half of a surrogate pair, which is not Unicode text';
-  const astral = /[\u{10000}-\u{10FFFF}]/u.exec(text);
-  if (astral) {
-    return `holds '${astral[0]}' (U+${astral[0].codePointAt(0)?.toString(16).toUpperCase()}); Guacamole's database stores no characters above U+FFFF`;
+  // One look tells almost every text from the few that need another.
+  const surrogate = text.search(/[\uD800-\uDFFF]/);
+  if (surrogate !== -1) {
+    const code = text.codePointAt(surrogate) ?? 0;
+    if (code <= 0xffff) return 'holds half of a surrogate pair, which is not Unicode text';
+    return `holds '${String.fromCodePoint(code)}' (U+${code.toString(16).toUpperCase()}); Guacamole's database stores no characters above U+FFFF`;
   }
   if (text.length > max) return `has ${text.length} characters; at most ${max} fit`;
   return undefined;

@@ -1,5 +1,6 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { findChange } from '../../shared/guacamole/change.ts';
+import { change, findChange } from '../../shared/guacamole/change.ts';
 import { startApi, type TestApi } from './api.ts';
 import { type CuttingProxy, startCuttingProxy } from './cuttingProxy.ts';
 import { startMariadb, type TestServer } from './mariadb.ts';
@@ -41,6 +42,17 @@ async function rowsLeft(): Promise<number> {
 const ALL = 3 + 3 + 3 + 2 + 1;
 
 const lastAuditId = (): string => String(api.audit.at(-1)?.rowKey);
+
+describe('the table of changes', () => {
+  it('forgets changes of more than 30 days ago now and then, and keeps the others', async () => {
+    await sql`INSERT INTO molcajete_change (audit_id, changed_at) VALUES
+      ('old', UTC_TIMESTAMP() - INTERVAL 31 DAY), ('young', UTC_TIMESTAMP() - INTERVAL 29 DAY)`.execute(api.db);
+    await change(api.db, 'audit-01', async () => undefined);
+    expect(await findChange(api.db, 'old')).toBe(true);
+    await change(api.db, 'audit-00', async () => undefined);
+    expect([await findChange(api.db, 'old'), await findChange(api.db, 'young')]).toEqual([false, true]);
+  });
+});
 
 describe('a connection that breaks', () => {
   it.each(['before', 'after'] as const)(

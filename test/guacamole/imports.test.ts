@@ -267,7 +267,7 @@ describe('an export', () => {
     const group = (await api.call('POST', '/connection-groups', { body: { name: 'with space ' } })).body.identifier;
     await api.call('POST', '/connections?allowUnknownParameters=true', {
       body: {
-        name: ' odd, "name" \\;\n=1+1',
+        name: ' odd, "name" \\;\n=1+1 ? ?? :x',
         protocol: 'ssh',
         parentIdentifier: group,
         parameters: { command: 'line 1\nline 2\r\n"quoted", ü', name: 'clash', 'new-thing': '#x: y' },

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from 'kysely';
+import { CompiledQuery, type Kysely } from 'kysely';
 import { type Caller, hasRole } from '../../auth.ts';
-import { slices } from '../bulk.ts';
+import { selectIn, slices } from '../bulk.ts';
 import { collationKeys } from '../collation.ts';
 import { type Entity, type EntityType, findEntities } from '../entities.ts';
 import { type GroupNode, type GroupTree, pathOf, readGroupTree, splitPath } from '../groupTree.ts';
@@ -124,19 +124,19 @@ async function matchExisting(db: Db, planned: PlannedRecord[], options: ImportOp
   for (const one of planned) {
     const names = places.get(one.parent) ?? new Map<string, PlannedRecord>();
     if (names.size === 0) places.set(one.parent, names);
-    const first = names.get(keyOf(one.record.name));
-    if (!first) names.set(keyOf(one.record.name), one);
+    const key = keyOf(one.record.name);
+    const first = names.get(key);
+    if (!first) names.set(key, one);
     else if (one.record.name !== '') one.record.problems.push(duplicate(one, first));
   }
   // Groups that are about to be made hold nothing yet.
   const stored = [...places].filter(([node]) => node.id !== undefined || node.parent === undefined);
   const byId = new Map(stored.map(([node, names]) => [node.id ?? null, names]));
   const wanted = stored.flatMap(([, names]) => [...names.values()].map(({ record }) => record.name));
-  for (const some of slices(wanted.filter((name) => nameProblem(name) === undefined))) {
-    for (const row of await findNamed(db, some)) {
-      const one = byId.get(row.parent)?.get(keyOf(row.name));
-      if (one) claim(one, row.id, options);
-    }
+  const names = wanted.filter((name) => nameProblem(name) === undefined);
+  for (const row of await findExisting(db, [...byId.keys()], names)) {
+    const one = byId.get(row.parent)?.get(keyOf(row.name));
+    if (one) claim(one, row.id, options);
   }
 }
 
@@ -158,14 +158,29 @@ function duplicate(one: PlannedRecord, first: PlannedRecord) {
   );
 }
 
-async function findNamed(
+interface Existing {
+  id: number;
+  name: string;
+  parent: number | null;
+}
+
+const EXISTING = 'SELECT connection_id AS id, connection_name AS name, parent_id AS parent FROM guacamole_connection';
+
+/** Connections that may have one of the names: all of the groups' where those are fewer than the names, else by name. */
+async function findExisting(
   db: Db,
+  parents: readonly (number | null)[],
   names: readonly string[],
-): Promise<{ id: number; name: string; parent: number | null }[]> {
-  const found = await sql<{ id: number; name: string; parent: number | null }>`
-    SELECT connection_id AS id, connection_name AS name, parent_id AS parent
-    FROM guacamole_connection WHERE connection_name IN (${sql.join(names)})`.execute(db);
-  return found.rows;
+): Promise<Existing[]> {
+  if (names.length === 0) return [];
+  const ids = parents.filter((id) => id !== null);
+  const place = [
+    ...(ids.length > 0 ? ['parent_id IN (?)'] : []),
+    ...(ids.length < parents.length ? ['parent_id IS NULL'] : []),
+  ];
+  const text = `${EXISTING} WHERE (${place.join(' OR ')}) LIMIT ${names.length + 1}`;
+  const all = await db.executeQuery<Existing>(CompiledQuery.raw(text, ids.length > 0 ? [ids] : []));
+  return all.rows.length <= names.length ? all.rows : selectIn(db, `${EXISTING} WHERE connection_name`, names);
 }
 
 async function planEntities(db: Db, type: EntityType, names: readonly string[]): Promise<EntityPlan> {

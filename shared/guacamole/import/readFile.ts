@@ -1,6 +1,6 @@
 import { ApiError } from '../../errors.ts';
 import { readCsv } from './csv.ts';
-import { checkRecord, type ImportRecord } from './record.ts';
+import { checkRecord, type ImportRecord, type RawRecord } from './record.ts';
 import { readJson, readYaml } from './structured.ts';
 
 export type ImportFormat = 'csv' | 'json' | 'yaml';
@@ -49,29 +49,28 @@ export async function readImport(
 ): Promise<ImportRecord[]> {
   if (Number(contentLength ?? 0) > MOST_BYTES[format]) throw tooLarge(format);
   const records: ImportRecord[] = [];
-  for await (const raw of rawRecords(limited(stream, format), format, allowUnknownParameters)) {
-    if (records.length === MOST_RECORDS) {
-      throw new ApiError(
-        413,
-        'PayloadTooLarge',
-        `An import takes at most ${MOST_RECORDS} connections; split the file.`,
-      );
-    }
+  await readRecords(limited(stream, format), format, allowUnknownParameters, (raw) => {
+    if (records.length === MOST_RECORDS) throw tooMany();
     records.push(checkRecord(raw, allowUnknownParameters));
-  }
+  });
   if (records.length === 0) throw new ApiError(400, 'EmptyFile', 'The file holds no connections.');
   return records;
 }
 
-async function* rawRecords(bytes: AsyncIterable<Uint8Array>, format: ImportFormat, allowUnknown: boolean) {
-  if (format === 'csv') {
-    yield* readCsv(bytes, allowUnknown);
-    return;
-  }
+const tooMany = (): ApiError =>
+  new ApiError(413, 'PayloadTooLarge', `An import takes at most ${MOST_RECORDS} connections; split the file.`);
+
+async function readRecords(
+  bytes: AsyncIterable<Uint8Array>,
+  format: ImportFormat,
+  allowUnknown: boolean,
+  take: (record: RawRecord) => void,
+): Promise<void> {
+  if (format === 'csv') return readCsv(bytes, allowUnknown, take);
   const chunks: Uint8Array[] = [];
   for await (const chunk of bytes) chunks.push(chunk);
   const text = new TextDecoder().decode(Buffer.concat(chunks));
-  yield* format === 'json' ? readJson(text) : readYaml(text);
+  for (const record of format === 'json' ? readJson(text) : readYaml(text)) take(record);
 }
 
 /** The bytes, as long as they are UTF-8 and not too many. */

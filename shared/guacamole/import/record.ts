@@ -1,7 +1,7 @@
 import { attributeProblems, CONNECTION_ATTRIBUTES } from '../attributes.ts';
 import { type Problem, problem } from '../problems.ts';
 import { parameterForm, parameterProblems, protocolProblem } from '../protocols.ts';
-import { nameProblem, type Values } from '../text.ts';
+import { nameProblem } from '../text.ts';
 
 /** One connection of an import file, and everything that was found to be wrong with it. */
 export interface ImportRecord {
@@ -105,36 +105,42 @@ function namesOf(fields: Record<string, unknown>, name: 'users' | 'groups', prob
   return [...new Set(value as string[])];
 }
 
-/** Text, numbers and booleans become text, as YAML writes `port: 3389`; null means "not set". */
+/** Text, numbers and booleans become text, as YAML writes `port: 3389`; null and '' mean "not set". */
 function valuesOf(
   fields: Record<string, unknown>,
   name: 'parameters' | 'attributes',
   problems: Problem[],
 ): Record<string, string> {
-  const value = fields[name];
-  if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
+  const given = fields[name];
+  const values: Record<string, string> = {};
+  if (given === undefined || given === null) return values;
+  if (typeof given !== 'object' || Array.isArray(given)) {
     problems.push(problem(name, `The field '${name}' must be an object of names and values.`));
-    return {};
+    return values;
   }
-  const values: [string, string][] = [];
-  for (const [key, one] of Object.entries(value)) {
-    if (typeof one === 'string' || typeof one === 'number' || typeof one === 'boolean') {
-      if (one !== '') values.push([key, String(one)]);
-    } else if (one !== null) {
-      problems.push(problem(`${name}.${key.slice(0, 128)}`, `The value of '${key.slice(0, 128)}' must be text.`));
-    }
+  const members = given as Readonly<Record<string, unknown>>;
+  for (const key of Object.keys(members)) {
+    const value = members[key];
+    if (value === null || value === '') continue;
+    const isText = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+    // No name of Guacamole's, and no member like others.
+    if (isText && key !== '__proto__') values[key] = String(value);
+    else problems.push(problem(`${name}.${key.slice(0, 128)}`, `The value of '${key.slice(0, 128)}' must be text.`));
   }
-  return Object.fromEntries(values);
+  return values;
 }
 
-/** Guacamole takes a choice that differs only in case or outer spaces for the choice itself. */
-function correctOptions(protocol: string, values: Values): Record<string, string> {
-  const corrected = Object.entries(values).map(([name, value]): [string, string] => {
+/** Guacamole takes a choice that differs only in case or outer spaces for the choice itself. Changes the values. */
+function correctOptions(protocol: string, values: Record<string, string>): Record<string, string> {
+  for (const name of Object.keys(values)) {
     const form = parameterForm(protocol, name);
-    const options = form === 'BOOLEAN' ? ['true', 'false'] : typeof form === 'object' ? form : [];
-    const wanted = (value ?? '').trim().toLowerCase();
-    return [name, options.find((option) => option.toLowerCase() === wanted) ?? value ?? ''];
-  });
-  return Object.fromEntries(corrected);
+    const options = form === 'BOOLEAN' ? BOOLEANS : typeof form === 'object' ? form : undefined;
+    const value = values[name] ?? '';
+    if (options === undefined || options.includes(value)) continue;
+    const wanted = value.trim().toLowerCase();
+    values[name] = options.find((option) => option.toLowerCase() === wanted) ?? value;
+  }
+  return values;
 }
+
+const BOOLEANS: readonly string[] = ['true', 'false'];

@@ -95,14 +95,15 @@ function report(plan: ImportPlan, ids: readonly number[] | undefined): ImportRep
   const records = plan.records.map(({ record, parent, existingId }, position) => {
     const id = ids?.[position] ?? existingId;
     const failed = record.problems.length > 0;
+    // What is undefined does not reach the JSON.
     return {
       index: record.index,
-      ...(record.line === undefined ? {} : { line: record.line }),
+      line: record.line,
       name: record.name,
       group: pathOf(parent),
       action: failed ? ('none' as const) : existingId === undefined ? ('create' as const) : ('replace' as const),
-      ...(id === undefined ? {} : { identifier: String(id) }),
-      ...(failed ? { problems: record.problems } : {}),
+      identifier: id === undefined ? undefined : String(id),
+      problems: failed ? record.problems : undefined,
     };
   });
   const count = (action: string): number => records.filter((one) => one.action === action).length;

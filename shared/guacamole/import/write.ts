@@ -6,7 +6,7 @@ import type { GroupNode } from '../groupTree.ts';
 import { unusablePassword } from '../passwords.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { now } from '../times.ts';
-import { deleteValues, insertValues, valueRows } from '../values.ts';
+import { deleteValues, insertValues, type ValueRow, valueRows } from '../values.ts';
 import type { EntityPlan, ImportOptions, ImportPlan, PlannedRecord } from './plan.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
@@ -23,8 +23,15 @@ export async function writeImport(tx: Tx, plan: ImportPlan, options: ImportOptio
   await clearReplaced(tx, [...ids.values()], options);
   for (const [one, id] of await insertConnections(tx, created)) ids.set(one, id);
   await updateConnections(tx, replaced);
-  const attributes = plan.records.flatMap((one) => valueRows(ids.get(one) ?? 0, storedAttributes(one).extra));
-  const parameters = plan.records.flatMap((one) => valueRows(ids.get(one) ?? 0, one.record.parameters));
+  const attributes: ValueRow[] = [];
+  const parameters: ValueRow[] = [];
+  for (const one of plan.records) {
+    const id = ids.get(one) ?? 0;
+    const stored = storedAttributes(one);
+    if (stored !== NONE) attributes.push(...valueRows(id, stored.extra));
+    for (const name of Object.keys(one.record.parameters))
+      parameters.push([id, name, one.record.parameters[name] ?? '']);
+  }
   await insertValues(tx, 'guacamole_connection_attribute', attributes);
   await insertValues(tx, 'guacamole_connection_parameter', parameters);
   await writePermissions(tx, plan, ids, users, groups);
@@ -92,38 +99,52 @@ async function clearReplaced(tx: Tx, ids: readonly number[], options: ImportOpti
 }
 
 const COLUMNS = Object.values(CONNECTION_ATTRIBUTES).map(({ column }) => column);
-const storedAttributes = ({ record }: PlannedRecord) => storeAttributes(CONNECTION_ATTRIBUTES, record.attributes);
+/** Most connections have no attributes at all. */
+const NONE = storeAttributes(CONNECTION_ATTRIBUTES, {});
+const storedAttributes = ({ record }: PlannedRecord) => {
+  for (const _ in record.attributes) return storeAttributes(CONNECTION_ATTRIBUTES, record.attributes);
+  return NONE;
+};
 const attributeCells = (one: PlannedRecord): Cell[] => {
   const { columns } = storedAttributes(one);
   return COLUMNS.map((column) => columns[column]);
 };
 
-/**
- * New connections and the ids they got. A statement's ids ascend in the order of its rows, whatever the server's increment;
- * the names are read back all the same, because everything else hangs on it.
- */
+/** New connections and the ids they got. */
 async function insertConnections(tx: Tx, records: readonly PlannedRecord[]): Promise<[PlannedRecord, number][]> {
-  const rows = records.map((one): Cell[] => [
-    one.record.name,
-    one.parent.id ?? null,
-    one.record.protocol,
-    ...attributeCells(one),
-  ]);
-  const into = `guacamole_connection (connection_name, parent_id, protocol, ${COLUMNS.join(', ')})`;
+  const plain = records.every((one) => storedAttributes(one) === NONE);
+  const columns = ['connection_name', 'parent_id', 'protocol', ...(plain ? [] : COLUMNS)];
+  const rows = records.map((one): Cell[] => {
+    const cells = [one.record.name, one.parent.id ?? null, one.record.protocol];
+    return plain ? cells : [...cells, ...attributeCells(one)];
+  });
+  const step = await readIncrement(tx);
   const pairs: [PlannedRecord, number][] = [];
-  for (const { firstId, count } of await insertRows(tx, into, rows)) {
-    const found = await sql<{ id: number; name: string }>`
-      SELECT connection_id AS id, connection_name AS name FROM guacamole_connection
-      WHERE connection_id >= ${firstId} ORDER BY connection_id LIMIT ${sql.lit(count)}`.execute(tx);
-    for (const row of found.rows) {
+  for (const { firstId, count } of await insertRows(tx, `guacamole_connection (${columns.join(', ')})`, rows)) {
+    await checkIds(tx, firstId, firstId + (count - 1) * step, count);
+    for (let n = 0; n < count; n++) {
       const one = records[pairs.length];
-      if (one?.record.name !== row.name)
-        throw new Error('The database gave out identifiers in an order that was not expected.');
-      pairs.push([one, row.id]);
+      if (one) pairs.push([one, firstId + n * step]);
     }
   }
-  if (pairs.length !== records.length) throw new Error('Connections that were just inserted cannot be found.');
   return pairs;
+}
+
+/** By how much the server's generated ids go up; more than one on clusters with several writers. */
+async function readIncrement(tx: Tx): Promise<number> {
+  const found = await sql<{ step: number }>`SELECT @@auto_increment_increment AS step`.execute(tx);
+  return found.rows[0]?.step ?? 1;
+}
+
+/**
+ * InnoDB gives the rows of one such insert ids in their order and without gaps ("simple inserts", in every lock mode). Everything
+ * else hangs on it, so it is looked at all the same.
+ */
+async function checkIds(tx: Tx, first: number, last: number, count: number): Promise<void> {
+  const found = await sql<{ n: number }>`
+    SELECT COUNT(*) AS n FROM guacamole_connection WHERE connection_id BETWEEN ${first} AND ${last}`.execute(tx);
+  if (found.rows[0]?.n !== count)
+    throw new Error('The database gave out identifiers in an order that was not expected.');
 }
 
 /** One statement for many: every row exists, so each becomes an update. */
@@ -152,13 +173,12 @@ async function writePermissions(
   users: Map<string, number>,
   groups: Map<string, number>,
 ): Promise<void> {
-  const rows = plan.records.flatMap((one) => {
-    const entities = [
-      ...one.record.users.map((name) => users.get(plan.users.keyOf(name))),
-      ...one.record.groups.map((name) => groups.get(plan.groups.keyOf(name))),
-    ];
-    return entities.map((entity): Cell[] => [entity ?? 0, ids.get(one) ?? 0, 'READ']);
-  });
+  const rows: Cell[][] = [];
+  for (const one of plan.records) {
+    const id = ids.get(one) ?? 0;
+    for (const name of one.record.users) rows.push([users.get(plan.users.keyOf(name)) ?? 0, id, 'READ']);
+    for (const name of one.record.groups) rows.push([groups.get(plan.groups.keyOf(name)) ?? 0, id, 'READ']);
+  }
   // Names that are one to the database (case), and grants that a replaced connection has kept.
   await insertRows(
     tx,
