@@ -17,5 +17,3 @@ export const healingSpec = z.strictObject({
     .default(6)
     .describe('After so many repairs within an hour healing stops, says so in the status, and waits for a person.'),
 });
-
-export type Healing = z.output<typeof healingSpec>;

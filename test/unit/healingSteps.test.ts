@@ -1,0 +1,144 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createWrites } from '../../shared/azure/armStep.ts';
+import type { Attempt, Outcome } from '../../shared/azure/engine.ts';
+import type { Deps } from '../../shared/deps.ts';
+import type { NodeOrder } from '../../shared/healing/order.ts';
+import { type Healing, repairStep } from '../../shared/healing/repairStep.ts';
+import type { NodeReport } from '../../shared/node/report.ts';
+import { findHealing } from '../../shared/store/healing.ts';
+import { putInventory } from '../../shared/store/inventory.ts';
+import { putReport } from '../../shared/store/reports.ts';
+import type { Tables } from '../../shared/store/tables.ts';
+import { secondsAfter } from '../../shared/time.ts';
+import { specOf } from './sample.ts';
+
+type Entity = Record<string, unknown> & { partitionKey: string; rowKey: string };
+
+/** As much of a table as these steps use. */
+function memoryTable() {
+  const rows = new Map<string, Entity>();
+  return {
+    async upsertEntity(row: Entity, mode: 'Merge' | 'Replace') {
+      const key = `${row.partitionKey}/${row.rowKey}`;
+      rows.set(key, mode === 'Merge' ? { ...rows.get(key), ...row } : row);
+    },
+    async *listEntities({ queryOptions }: { queryOptions?: { filter?: string } } = {}) {
+      const partition = /PartitionKey eq '([^']+)'/.exec(queryOptions?.filter ?? '')?.[1];
+      for (const row of rows.values()) if (partition === undefined || row.partitionKey === partition) yield row;
+    },
+  };
+}
+
+const now = new Date('2026-11-23T12:00:00Z');
+const attempt: Attempt = { permit: async () => {}, within: async (work) => ({ value: await work }) };
+
+/** What was asked of Azure, and what it answers. */
+let calls: string[];
+let machine: { vmId: string; provisioningState: string } | undefined;
+let probed: string[];
+let failure: Error | undefined;
+let tables: Tables;
+
+const missing = () => Object.assign(new Error('gone'), { statusCode: 404 });
+const act = (name: string) => async (_group: string, node: string) => {
+  calls.push(`${name} ${node}`);
+  if (failure !== undefined) throw failure;
+};
+
+function healing(operationId = 'op-1'): Healing {
+  const virtualMachines = {
+    get: async () => machine ?? Promise.reject(missing()),
+    restart: act('restart'),
+    redeploy: act('redeploy'),
+    delete: act('delete'),
+    runCommand: act('runCommand'),
+  };
+  const health = async () => ({
+    loadBalancerBackendAddresses: probed.map((ipAddress) => ({ ipAddress, state: 'Up' })),
+  });
+  const azure = { compute: { virtualMachines }, network: { loadBalancerLoadBalancingRules: { health } } };
+  const deps = { tables, azure, now: () => now, config: { AZURE_SUBSCRIPTION_ID: 'sub' } } as unknown as Deps;
+  const server = { name: 'demo', spec: specOf(), state: 'Ready', createdAt: now, lastOperation: '', etag: '' } as const;
+  const fleet = [1, 2].map((number) => ({ number, state: 'running' as const, since: secondsAfter(now, -3600) }));
+  const holder = { jumpServer: 'demo', operationId, fence: 1 };
+  return { deps, writes: createWrites(), holder, server, fleet, requestedAt: now };
+}
+
+/** Another process: nothing is left of the former but what it has written down. */
+const run = (order: NodeOrder, operationId?: string): Promise<Outcome> =>
+  repairStep(healing(operationId), order).ensure({}, attempt);
+
+const frozen = (repair: NodeOrder['repair']): NodeOrder => ({ number: 1, finding: 'frozen', repair });
+const healthy = { healthy: true };
+const well = { haproxy: healthy, web: healthy, guacd: healthy, database: healthy } as NodeReport;
+
+beforeEach(async () => {
+  calls = [];
+  machine = { vmId: 'first', provisioningState: 'Succeeded' };
+  probed = [];
+  failure = undefined;
+  tables = Object.fromEntries(
+    ['healing', 'reports', 'inventory'].map((name) => [name, memoryTable()]),
+  ) as unknown as Tables;
+  await putReport(tables, 'demo', { node: 'demo-2', report: well, receivedAt: now });
+  for (const number of [1, 2]) {
+    const key = `node-${number}/networkInterface`;
+    const output = { privateIPAddress: `10.20.0.${number + 3}` };
+    await putInventory(tables, 'demo', { key, type: '', id: '', dependsOn: [], output });
+  }
+});
+
+test('a repair is sent once, and remembered with the sessions that it ended', async () => {
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+  expect(calls).toEqual(['restart demo-1']);
+  const { nodes, server } = await findHealing(tables, 'demo');
+  expect(nodes).toMatchObject([{ number: 1, repair: 'restartMachine', operationId: 'op-1', sentAt: now }]);
+  expect(server.losses).toEqual([{ number: 1, at: now }]);
+});
+
+test('a repair whose process died is waited for, not sent again', async () => {
+  const hangs: Attempt = { ...attempt, within: async () => undefined };
+  expect(await repairStep(healing(), frozen('redeploy')).ensure({}, hangs)).toMatchObject({ state: 'pending' });
+  machine = { vmId: 'first', provisioningState: 'Updating' };
+  expect(await run(frozen('redeploy'))).toMatchObject({ state: 'pending' });
+  machine = { vmId: 'first', provisioningState: 'Succeeded' };
+  expect(await run(frozen('redeploy'))).toMatchObject({ state: 'ready' });
+  expect(calls).toEqual(['redeploy demo-1']);
+});
+
+test('another operation sends its own', async () => {
+  await run(frozen('restartMachine'));
+  await run(frozen('redeploy'), 'op-2');
+  expect(calls).toEqual(['restart demo-1', 'redeploy demo-1']);
+});
+
+test('a rebuild that was cut off deletes the machine it meant, and never the one made after it', async () => {
+  const hangs: Attempt = { ...attempt, within: async () => undefined };
+  await repairStep(healing(), frozen('rebuild')).ensure({}, hangs);
+  await run(frozen('rebuild'));
+  expect(calls).toEqual(['delete demo-1', 'delete demo-1']);
+
+  await repairStep(healing('op-2'), frozen('rebuild')).ensure({}, hangs);
+  machine = { vmId: 'second', provisioningState: 'Succeeded' };
+  expect(await run(frozen('rebuild'), 'op-2')).toMatchObject({ state: 'ready' });
+  expect(calls).toHaveLength(3);
+});
+
+test('nothing that ends sessions is done to the only node that serves users', async () => {
+  await putReport(tables, 'demo', { node: 'demo-2', report: well, receivedAt: secondsAfter(now, -600) });
+  probed = ['10.20.0.4'];
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'failed', failure: { code: 'LastNode' } });
+  expect(calls).toEqual([]);
+  expect((await findHealing(tables, 'demo')).nodes).toEqual([]);
+  probed = ['10.20.0.5'];
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+});
+
+test('a command that the machine does not take is given up at once: the next repair needs none', async () => {
+  failure = Object.assign(new Error('no agent'), { code: 'VMAgentStatusCommunicationError', statusCode: 409 });
+  expect(await run({ number: 1, finding: 'unwell', repair: 'restartServices' })).toMatchObject({
+    state: 'failed',
+    failure: { code: 'VMAgentStatusCommunicationError' },
+  });
+});
