@@ -4,7 +4,7 @@ import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { parseHealOrder } from '../../shared/healing/order.ts';
-import { confirmedNodes } from '../../shared/healing/sight.ts';
+import { watchedNodes } from '../../shared/healing/sight.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
 import { works } from '../../shared/scaling/rest.ts';
@@ -12,6 +12,7 @@ import { rememberServer } from '../../shared/store/healing.ts';
 import { findJumpServer, type JumpServer } from '../../shared/store/jumpServers.ts';
 import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
+import type { Failure } from '../../shared/store/operations.ts';
 import { listReports } from '../../shared/store/reports.ts';
 import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, knownOutputs } from './advance.ts';
@@ -50,15 +51,22 @@ export const mend =
 async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly NodeRecord[]): Promise<number[]> {
   const reports = await listReports(deps.tables, server.name);
   const well = new Set(reports.filter((stored) => works(stored, deps.now())).map(({ node }) => node));
-  return confirmedNodes(server, recorded)
+  return watchedNodes(server, recorded, deps.now())
     .map(({ number }) => number)
     .filter((number) => well.has(nodeName(server.name, number)));
 }
 
+const canceled: Failure = {
+  code: 'HealCanceled',
+  message: 'The last heal was canceled. It is tried again after a pause.',
+  advice: 'To stop that, set healing.enabled to false in the spec.',
+};
+
 /** What did not work is a condition until an operation works (`finishOperation`). */
 async function rememberOutcome(deps: Deps, jumpServer: string, progress: Progress): Promise<void> {
-  if (progress.state !== 'failed') return;
-  const { code, message, advice } = progress.failure;
+  const failure = progress.state === 'failed' ? progress.failure : progress.state === 'canceled' ? canceled : undefined;
+  if (failure === undefined) return;
+  const { code, message, advice } = failure;
   const condition = { type: code, message: advice === undefined ? message : `${message} ${advice}` };
   await rememberServer(deps.tables, jumpServer, { failure: [condition] });
 }

@@ -6,7 +6,7 @@ import { listReports } from '../store/reports.ts';
 import { decide } from './decision.ts';
 import type { Machine } from './findings.ts';
 import type { HealOrder } from './order.ts';
-import { confirmedNodes, lookCloser, sightOf } from './sight.ts';
+import { lookCloser, sightOf, watchedNodes } from './sight.ts';
 
 /** What a person's wish to heal comes to: everything is looked at now, and what is only patience does not count. */
 export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealOrder> {
@@ -17,7 +17,7 @@ export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealO
   ]);
   const now = deps.now();
   const unknown: Machine = { power: 'changing', failed: false };
-  const seen = confirmedNodes(server, recorded).map((record) =>
+  const seen = watchedNodes(server, recorded, now).map((record) =>
     sightOf(deps, server, record, { machine: unknown, reports, unheard: 'silent', memory }),
   );
   const nodes = await lookCloser(

@@ -26,7 +26,8 @@ import { carryOutDecision } from './carryOutDecision.ts';
 import { decide } from './decision.ts';
 import { missingRecords } from './dnsRecords.ts';
 import type { NodeSight } from './findings.ts';
-import { confirmedNodes, lookCloser, probeOf, probesOf, sightOf } from './sight.ts';
+import { lookCloser, probeOf, probesOf, sightOf, watchedNodes } from './sight.ts';
+import { forEach } from './sweep.ts';
 
 /** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
 const aMinute = 5;
@@ -40,7 +41,7 @@ export async function compareResources(deps: Deps, start: StartOperation): Promi
     .filter(({ state, spec }) => state === 'Ready' && spec.healing.enabled)
     .sort((a, b) => compared(a) - compared(b))
     .slice(0, aMinute);
-  for (const server of due) await compareOne(deps, start, server, memories.get(server.name) ?? nothingToHeal);
+  await forEach(due, (server) => compareOne(deps, start, server, memories.get(server.name) ?? nothingToHeal));
 }
 
 async function compareOne(deps: Deps, start: StartOperation, server: JumpServer, memory: HealingMemory): Promise<void> {
@@ -109,7 +110,7 @@ async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory
     listReports(deps.tables, server.name),
     probesOf(deps, server),
   ]);
-  const sights = confirmedNodes(server, recorded).map((record) => {
+  const sights = watchedNodes(server, recorded, deps.now()).map((record) => {
     const machine = { power: 'running', failed: false } as const;
     const seen = sightOf(deps, server, record, { machine, reports, unheard: 'silent', memory });
     const judged = seen.voice.kind === 'well' ? seen : { ...seen, machine: { ...machine, power: 'changing' as const } };

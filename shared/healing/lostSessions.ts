@@ -8,7 +8,7 @@ import type { JumpServer } from '../store/jumpServers.ts';
 import { listNodes } from '../store/nodes.ts';
 import { listReports, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
-import { confirmedNodes } from './sight.ts';
+import { watchedNodes } from './sight.ts';
 
 /** A session is written down a moment before the node counts it. Seconds. */
 const margin = 30;
@@ -46,7 +46,7 @@ export async function closeLostSessions(deps: Deps, server: JumpServer, losses: 
     listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
   ]);
-  const numbers = confirmedNodes(server, recorded).map(({ number }) => number);
+  const numbers = watchedNodes(server, recorded, deps.now()).map(({ number }) => number);
   const byNumber = new Map(
     numbers.flatMap((number) => {
       const stored = reports.find(({ node }) => node === nodeName(server.name, number));

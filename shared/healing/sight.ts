@@ -3,7 +3,7 @@ import { balancerHealth } from '../azure/balancerHealth.ts';
 import { nodeName, resourceId } from '../azure/names.ts';
 import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
-import { fleetOf, isUp } from '../scaling/fleet.ts';
+import { fleetOf } from '../scaling/fleet.ts';
 import type { HealingMemory } from '../store/healing.ts';
 import { listInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
@@ -45,9 +45,14 @@ export const machineId = (deps: Deps, { name, spec }: Pick<JumpServer, 'name' | 
   return resourceId(place, 'Microsoft.Compute/virtualMachines', nodeName(name, number));
 };
 
-/** The nodes that are meant to be up, and have been confirmed to be. */
-export const confirmedNodes = (server: JumpServer, recorded: readonly NodeRecord[]): NodeRecord[] =>
-  fleetOf(server.spec, recorded, server.createdAt).filter((node) => isUp(node) && node.state === 'running');
+/** After so long a node that was to come up has not: scaling alone does not get it up. Seconds. */
+const longestStart = 1800;
+
+/** The nodes that should be up by now. */
+export const watchedNodes = (server: JumpServer, recorded: readonly NodeRecord[], now: Date): NodeRecord[] =>
+  fleetOf(server.spec, recorded, server.createdAt).filter(
+    ({ state, since }) => state === 'running' || (state === 'starting' && secondsAfter(since, longestStart) < now),
+  );
 
 /** What the store and a list say. */
 interface Known {

@@ -19,7 +19,7 @@ import { carryOutDecision } from './carryOutDecision.ts';
 import { decide, type Sight } from './decision.ts';
 import type { NodeSight } from './findings.ts';
 import { closeLostSessions } from './lostSessions.ts';
-import { confirmedNodes, listMachines, lookCloser, machineId, sightOf, silentAfter } from './sight.ts';
+import { listMachines, lookCloser, machineId, sightOf, silentAfter, watchedNodes } from './sight.ts';
 
 /** The sweep runs every minute; after a longer pause than this the control plane was away. Seconds. */
 const outageAfter = 150;
@@ -42,17 +42,25 @@ export async function sweepHealing(deps: Deps, start: StartOperation): Promise<v
   if (servers.length === 0) return;
   const sights = await observe(deps, servers, quietUntil);
   let looks = 0;
-  for (const sight of sights) {
+  await forEach(sights, async (sight) => {
     await rememberVoices(deps, sight);
     let decision = decide(sight);
     if (decision.suspects.length > 0) {
-      if (looks++ >= mostLooks) continue;
+      if (looks++ >= mostLooks) return;
       const nodes = await lookCloser(deps, sight.server, sight.nodes, decision.suspects);
       decision = decide({ ...sight, nodes });
     }
     await carryOutDecision(deps, start, sight, decision);
     if (sight.memory.server.losses.length > 0) await closeLostSessions(deps, sight.server, sight.memory.server.losses);
-  }
+  });
+}
+
+/** One after the other. What fails for one must not keep the others waiting: all failures are thrown at the end. */
+export async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const errors: unknown[] = [];
+  for (const item of items) await work(item).catch((error: unknown) => errors.push(error));
+  if (errors.length > 0)
+    throw new AggregateError(errors, `${errors.length} of ${items.length} could not be looked at.`);
 }
 
 /** Notes that the sweep runs; returns until when it only watches. */
@@ -81,7 +89,7 @@ async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: D
   const seen = servers.map((server) => {
     const memory = memories.get(server.name) ?? nothingToHeal;
     const reports = troubled.get(server.name) ?? [];
-    const nodes = confirmedNodes(server, recorded.get(server.name) ?? []).map((record): NodeSight => {
+    const nodes = watchedNodes(server, recorded.get(server.name) ?? [], now).map((record): NodeSight => {
       const machine = machines.get(machineId(deps, server, record.number).toLowerCase());
       return sightOf(deps, server, record, { machine, reports, unheard: 'well', memory });
     });

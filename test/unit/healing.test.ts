@@ -9,7 +9,7 @@ import {
   repairs,
 } from '../../shared/healing/findings.ts';
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
-import { isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
+import { forEach, isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import type { HealingMemory, NodeMemory, ServerMemory } from '../../shared/store/healing.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
@@ -322,6 +322,16 @@ test('a node that has been well for five grace periods begins anew with its next
   };
   expect(after(599)).toEqual([]);
   expect(after(601)).toEqual([1]);
+});
+
+test('what fails for one jump server keeps no other waiting, and is not hushed up', async () => {
+  const seen: number[] = [];
+  const work = async (one: number) => {
+    if (one === 2) throw new Error('throttled');
+    seen.push(one);
+  };
+  await expect(forEach([1, 2, 3], work)).rejects.toThrow('1 of 3 could not be looked at.');
+  expect(seen).toEqual([1, 3]);
 });
 
 describe('our own trouble', () => {
