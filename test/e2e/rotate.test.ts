@@ -263,7 +263,7 @@ test(`a host killed at any moment of a rotation carries on: one new version each
   load = startLoad(ingress, account);
   const url = await rotate();
   for (let kill = 0; kill < 3; kill++) {
-    await delay(100 + draw() * 4_000);
+    await delay(100 + draw() * 7_000);
     await world.stack.killHost();
     await world.stack.restartHost();
   }
