@@ -1,5 +1,6 @@
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { forEach } from '../healing/sweep.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
 import { listJumpServers } from '../store/jumpServers.ts';
@@ -19,15 +20,15 @@ export async function sweepRotations(deps: Deps, start: StartOperation): Promise
   ]);
   const held = new Map(leases.map((lease) => [lease.jumpServer, lease]));
   const now = deps.now();
-  for (const server of servers) {
+  await forEach(servers, async (server) => {
     const { name } = server;
     const decided = decideRotation({ server, rotations: rotations.get(name) ?? [], lease: held.get(name), now });
-    if (decided === undefined) continue;
+    if (decided === undefined) return;
     try {
       await requestOperation(deps, start, { jumpServer: name, kind: 'rotate', ...decided, caller: rotator });
     } catch (error) {
       // Somebody else was quicker: the next minute decides again.
       if (!(error instanceof ApiError && error.code === 'OperationInProgress')) throw error;
     }
-  }
+  });
 }

@@ -221,7 +221,7 @@ test('the status says what was rotated when; without rotation.every only the cer
   expect(shown.filter(({ nextAt }) => nextAt !== null).map(({ credential }) => credential)).toEqual(['certificate']);
 });
 
-test('a rotation that is cut off leaves both accounts of the nodes; a PUT puts right what vault and database disagree on', async () => {
+test('a rotation that is cut off leaves both accounts working; a PUT puts right what vault and database disagree on', async () => {
   const url = await rotate({ credentials: ['nodeAccount'] });
   await stepIsReady(url, 'node-1/account');
   const stopped = await world.call('POST', `${url.slice(world.stack.endpoints.api.length)}/cancel`);
@@ -231,22 +231,51 @@ test('a rotation that is cut off leaves both accounts of the nodes; a PUT puts r
   for (const one of cut) await writeVersion(one, { ...(await newest(one)), password: `Cut-${one}-off.7` });
   expect(mysqlAccepts(await newest('mysqlAdministrator'))).toBe(false);
 
-  const operation = await world.provision(name, { ...(await found(base)).spec, tags: { team: 'platform' } });
+  const body = { ...(await found(base)).spec, tags: { team: 'platform' } };
+  // A minute may begin just now, in which scaling brings the drained node back.
+  let put = await world.call('PUT', base, { body });
+  while (put.status === 409) {
+    await delay(500);
+    put = await world.call('PUT', base, { body });
+  }
+  const operation = await world.follow(put.headers.get('operation-location') ?? '');
   expect(operation.error).toBeUndefined();
   expect(mysqlAccepts(await newest('mysqlAdministrator'))).toBe(true);
   const { username, password } = await newest('guacadmin');
   expect(await logIn({ ingress, from: '127.0.0.8' }, username, password)).toBeDefined();
-  // Each node stays on the account it has.
+  // Each node stays on the account it has, until the rotation is carried on.
   expect((await versionsOf('nodeAccount')).map(({ enabled }) => enabled).sort()).toEqual([false, true, true]);
-  const { status } = await found(base);
-  const nodes: { healthy: boolean; state: string }[] = status.nodes;
-  expect(nodes.map(({ healthy, state }) => [healthy, state])).toEqual([
-    [true, 'running'],
-    [true, 'running'],
-  ]);
-  const unfinished = status.credentials.filter((one: { unfinished: boolean }) => one.unfinished);
-  expect(unfinished.map(({ credential }: { credential: string }) => credential)).toEqual(['nodeAccount']);
+  expect(await unfinished()).toEqual(['nodeAccount']);
 });
+
+test('the minute after carries on what was cut off, with the version that is there', async () => {
+  const { operations, url } = await carriedOn();
+  expect(operations[0]).toMatchObject({
+    ...{ kind: 'rotate', requestedBy: 'Molcajete' },
+    reason: 'carries on an interrupted rotation: nodeAccount',
+  });
+  const operation = await world.follow(url);
+  expect(operation.error).toBeUndefined();
+  expect(await unfinished()).toEqual([]);
+  expect((await versionsOf('nodeAccount')).map(({ enabled }) => enabled).sort()).toEqual([false, false, true]);
+  expect(mysqlAccepts(await newest('nodeAccount'))).toBe(true);
+});
+
+const unfinished = async (): Promise<string[]> =>
+  (await found(base)).status.credentials
+    .filter((one: { unfinished: boolean }) => one.unfinished)
+    .map(({ credential }: { credential: string }) => credential);
+
+/** Runs the minute's timer by hand, unless the minute itself was quicker; gives what it asked for. */
+async function carriedOn(): Promise<{ operations: OperationView[]; url: string }> {
+  const host = world.stack.endpoints.api.replace(/\/api$/, '');
+  const headers = { 'content-type': 'application/json' };
+  const started = await fetch(`${host}/admin/functions/rotation`, { method: 'POST', headers, body: '{}' });
+  expect(started.status).toBe(202);
+  const list = async (): Promise<OperationView[]> => (await found(`${base}/operations`)).value;
+  await expect.poll(async () => (await list())[0]?.kind, { timeout: 10_000 }).toBe('rotate');
+  return { operations: await list(), url: (await found(base)).status.lastOperation.url };
+}
 
 async function stepIsReady(url: string, key: string): Promise<void> {
   const stateOf = async () =>
@@ -277,7 +306,7 @@ function random(state: number): () => number {
   };
 }
 
-test(`a rotation of everything takes up what was cut off, and carries on however often the host is killed: no version twice, and a working login throughout (seed ${seed})`, async () => {
+test(`a rotation of everything carries on however often the host is killed: no version twice, and a working login throughout (seed ${seed})`, async () => {
   console.log(`seed ${seed}`);
   const draw = random(seed);
   load = startLoad(ingress, account);
@@ -293,7 +322,8 @@ test(`a rotation of everything takes up what was cut off, and carries on however
   load = undefined;
   for (const one of credentials) {
     const versions = await versionsOf(one);
-    expect([versions.length, versions.filter(({ enabled }) => enabled).length], one).toEqual([3, 1]);
+    const made = one === 'nodeAccount' ? 4 : 3;
+    expect([versions.length, versions.filter(({ enabled }) => enabled).length], one).toEqual([made, 1]);
   }
   for (const one of databaseLogins) expect(mysqlAccepts(await newest(one)), one).toBe(true);
   const { username, password } = await newest('guacadmin');
