@@ -97,7 +97,7 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
   for (const node of nodes) {
     const row = diagnose(node);
     if (row === undefined || (blamed !== undefined && node.voice.kind === 'unwell')) continue;
-    const repair = nextRepair(row, node.memory?.repair);
+    const repair = nextRepair(row, node.memory?.repair, hasHelped(sight, node));
     const why = `${node.name} ${row.says}${detailOf(node)}`;
     const against = objection(sight, node, row, repairFacts[repair].disrupts);
     if (against === 'patience') continue;
@@ -118,6 +118,10 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
 }
 
 const heardOf = (nodes: readonly NodeSight[]) => nodes.filter(({ voice }) => voice.kind !== 'silent');
+
+/** An operation that ends well has seen every node that it repaired well. */
+const hasHelped = ({ memory: { server } }: Sight, { memory }: NodeSight): boolean =>
+  memory?.settledAt !== undefined && server.healedAt !== undefined && server.healedAt > memory.settledAt;
 
 /**
  * Every node that says anything complains about the database: repairing nodes would not help. Unless a look at the database, just

@@ -149,9 +149,15 @@ export type Finding = (typeof findings)[number]['finding'];
 export const diagnose = (sight: NodeSight): (Row & { finding: Finding }) | undefined =>
   findings.find((row: Row) => row.holds(sight));
 
-/** The next repair: stronger than what was tried last, if the row has any stronger; what breaks nothing is never left out. */
-export function nextRepair(row: Pick<Row, 'repairs'>, tried: Repair | undefined): Repair {
+/**
+ * The next repair: stronger than what was tried last, if the row has any stronger. What disturbs nobody comes first all the same where
+ * it was not what failed; and after a repair that helped for a while the strongest one is not simply done again.
+ * @param helped the node was well after what was tried
+ */
+export function nextRepair(row: Pick<Row, 'repairs'>, tried: Repair | undefined, helped: boolean): Repair {
   const [first = 'rebuild'] = row.repairs;
-  if (tried === undefined || (!repairFacts[first].disrupts && !row.repairs.includes(tried))) return first;
-  return row.repairs.find((repair) => rankOf(repair) > rankOf(tried)) ?? row.repairs.at(-1) ?? first;
+  if (tried === undefined) return first;
+  if (!repairFacts[first].disrupts && (helped || !row.repairs.includes(tried))) return first;
+  const stronger = row.repairs.find((repair) => rankOf(repair) > rankOf(tried));
+  return stronger ?? (helped ? first : (row.repairs.at(-1) ?? first));
 }

@@ -1,14 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { OpenSession } from '../e2e/load.ts';
 import { type ArmRow, writesOf } from '../e2e/world.ts';
 import { openPatient, type Patient, suffer, type Trouble } from './patient.ts';
 import { networkTroubles, nodeTroubles } from './troubles.ts';
 
 let patient: Patient;
+/** On the node to which nothing happens. */
+let undisturbed: OpenSession;
 beforeAll(async () => {
   patient = await openPatient();
+  undisturbed = await patient.sessionOn(`${patient.name}-2`);
 }, 150_000);
-afterAll(() => patient?.close());
+afterAll(async () => {
+  undisturbed?.close();
+  await patient?.close();
+});
 
 const named = (troubles: Trouble[], title: string): Trouble => {
   const found = troubles.find((one) => one.title === title);
@@ -29,7 +36,7 @@ test('all is well: a sweep asks Azure one thing, and nothing is done', async () 
 test('a crashed node is left alone while a person wants that, then restarted; users log in by way of the other one', async () => {
   const crash = named(nodeTroubles, 'a node crashes');
   await patient.sessionOn(`${patient.name}-1`);
-  expect(await patient.openRows()).toBe(1);
+  expect(await patient.openRows()).toBe(2);
   const id = patient.id('Microsoft.Compute/virtualMachines', `${patient.name}-1`);
   const conditions = async () => {
     await patient.tick('healing');
@@ -93,7 +100,14 @@ test('a heal by hand of what is well looks at everything and writes nothing', as
   expect(writesOf((await patient.world.armRows()).slice(before))).toEqual([]);
 });
 
+test('a session on the other node has lived through all of it', async () => {
+  expect(undisturbed.endedAt).toBeUndefined();
+  undisturbed.received();
+  await expect.poll(() => undisturbed.received()).toBeGreaterThan(0);
+});
+
 test('the history of the session that died with its node is closed', async () => {
+  undisturbed.close();
   const open = async () => {
     await patient.tick('healing');
     return patient.openRows();

@@ -93,7 +93,7 @@ describe('what is observed of a node leads to a finding and its first repair', (
   ])('%s', (_, change, finding, repair) => {
     const row = diagnose(node(1, change));
     expect(row?.finding).toBe(finding);
-    if (row !== undefined) expect(nextRepair(row, undefined)).toBe(repair);
+    if (row !== undefined) expect(nextRepair(row, undefined, false)).toBe(repair);
   });
 
   test('every finding is reached by a row above, and no repair is beyond the known ones', () => {
@@ -103,21 +103,27 @@ describe('what is observed of a node leads to a finding and its first repair', (
 });
 
 test.each([
-  ['unwell', undefined, 'restartServices'],
-  ['unwell', 'restartServices', 'restartMachine'],
-  ['unwell', 'restartMachine', 'redeploy'],
-  ['unwell', 'redeploy', 'rebuild'],
-  ['unwell', 'rebuild', 'rebuild'],
+  ['unwell', undefined, 'in vain', 'restartServices'],
+  ['unwell', 'restartServices', 'in vain', 'restartMachine'],
+  ['unwell', 'restartMachine', 'in vain', 'redeploy'],
+  ['unwell', 'redeploy', 'in vain', 'rebuild'],
+  ['unwell', 'rebuild', 'in vain', 'rebuild'],
   // What was learned about a node counts for its next trouble too, until it has been well for long.
-  ['frozen', 'restartServices', 'restartMachine'],
-  ['frozen', 'restartMachine', 'redeploy'],
-  ['agentGone', 'restartServices', 'restartAgent'],
-  ['machineMissing', 'rebuild', 'create'],
-  ['deallocated', 'redeploy', 'start'],
-  ['deallocated', 'start', 'rebuild'],
-] as const)('%s after %s leads to %s', (finding, tried, repair) => {
+  ['frozen', 'restartServices', 'in vain', 'restartMachine'],
+  ['frozen', 'restartMachine', 'in vain', 'redeploy'],
+  ['frozen', 'restartMachine', 'for a while', 'redeploy'],
+  ['frozen', 'rebuild', 'for a while', 'restartMachine'],
+  ['agentGone', 'restartAgent', 'in vain', 'restartMachine'],
+  ['agentGone', 'restartMachine', 'in vain', 'redeploy'],
+  ['agentGone', 'restartMachine', 'for a while', 'restartAgent'],
+  ['agentGone', 'restartServices', 'in vain', 'restartAgent'],
+  ['machineMissing', 'rebuild', 'in vain', 'create'],
+  ['deallocated', 'redeploy', 'in vain', 'start'],
+  ['deallocated', 'start', 'in vain', 'rebuild'],
+  ['deallocated', 'start', 'for a while', 'start'],
+] as const)('%s after %s %s leads to %s', (finding, tried, outcome, repair) => {
   const row = findings.find((one) => one.finding === finding);
-  expect(row && nextRepair(row, tried)).toBe(repair);
+  expect(row && nextRepair(row, tried, outcome === 'for a while')).toBe(repair);
 });
 
 describe('what is done', () => {
