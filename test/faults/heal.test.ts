@@ -36,7 +36,7 @@ test('all is well: a sweep asks Azure one thing, and nothing is done', async () 
 test('a crashed node is left alone while a person wants that, then restarted; users log in by way of the other one', async () => {
   const crash = named(nodeTroubles, 'a node crashes');
   await patient.sessionOn(`${patient.name}-1`);
-  expect(await patient.openRows()).toBe(2);
+  expect(await patient.openRows()).toBeGreaterThanOrEqual(2);
   const id = patient.id('Microsoft.Compute/virtualMachines', `${patient.name}-1`);
   const conditions = async () => {
     await patient.tick('healing');
