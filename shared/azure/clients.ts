@@ -7,6 +7,7 @@ import { NetworkManagementClient } from '@azure/arm-network';
 import { PrivateDnsManagementClient } from '@azure/arm-privatedns';
 import { ResourceManagementClient } from '@azure/arm-resources';
 import type { TokenCredential } from '@azure/core-auth';
+import { deadlinePolicy } from './deadline.ts';
 
 /**
  * The official management clients of one subscription. MySQL servers are written through `resources` by id (see
@@ -32,8 +33,9 @@ export function createAzureClients(
   subscriptionId: string,
   endpoint: string,
 ): AzureClients {
-  const modular = { endpoint, credentials: { scopes: [armScope] } };
-  const classic = { endpoint, credentialScopes: armScope };
+  const additionalPolicies = [{ policy: deadlinePolicy(), position: 'perCall' as const }];
+  const modular = { endpoint, credentials: { scopes: [armScope] }, additionalPolicies };
+  const classic = { endpoint, credentialScopes: armScope, additionalPolicies };
   return {
     authorization: new AuthorizationManagementClient(credential, subscriptionId, classic),
     compute: new ComputeManagementClient(credential, subscriptionId, modular),

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { TokenCredential } from '@azure/core-auth';
 import { type KeyVaultSecret, SecretClient } from '@azure/keyvault-secrets';
+import { deadlinePolicy } from '../azure/deadline.ts';
 
 export interface Secret {
   value: string;
@@ -65,7 +66,10 @@ export function createVaults(credential: TokenCredential, controlVaultUrl: strin
 
 function createVault(credential: TokenCredential, uri: string): Vault {
   // The client insists on hosts below vault.azure.net unless told otherwise. The addresses come from ARM and our own settings.
-  const client = new SecretClient(uri, credential, { disableChallengeResourceVerification: true });
+  const client = new SecretClient(uri, credential, {
+    disableChallengeResourceVerification: true,
+    additionalPolicies: [{ policy: deadlinePolicy(), position: 'perCall' }],
+  });
   return {
     async find(name) {
       try {
