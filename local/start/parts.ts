@@ -50,23 +50,28 @@ export async function startAzurite(
   await waitFor('Azurite', child, () => accepts(ports.table));
 }
 
-/** The local Azure. Resolves with its endpoints when it has said that it is ready. */
-export async function startAzure(options: PartOptions & { factor: number }): Promise<AzureEndpoints> {
-  const { dir, factor, children } = options;
+/**
+ * The local Azure. Resolves when it has said that it is ready. `identityHeader` is the one of the process that it replaces, which a
+ * running host goes on using.
+ */
+export async function startAzure(
+  options: PartOptions & { factor: number; identityHeader?: string },
+): Promise<{ child: Child; endpoints: AzureEndpoints }> {
+  const { dir, factor, children, identityHeader } = options;
   let endpoints: AzureEndpoints | undefined;
   const child = children.start({
     title: 'Local Azure',
     command: process.execPath,
     args: [join(root, 'local/azure/main.ts'), '--dir', join(dir, 'azure'), '--factor', String(factor)],
     cwd: dir,
-    env: environment(),
+    env: environment(identityHeader === undefined ? {} : { LOCAL_IDENTITY_HEADER: identityHeader }),
     onLine: (line) => {
       if (line.startsWith('ready ')) endpoints = JSON.parse(line.slice('ready '.length)) as AzureEndpoints;
     },
   });
   await waitFor('Local Azure', child, async () => endpoints !== undefined);
   if (!endpoints) throw new Error('The local Azure did not say where it listens.');
-  return endpoints;
+  return { child, endpoints };
 }
 
 /** The Functions host with our app. Resolves when the health route answers 200. */

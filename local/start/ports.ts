@@ -44,7 +44,8 @@ function readPorts(file: string): Ports | undefined {
   }
 }
 
-async function freePort(taken: number[]): Promise<number> {
+/** Throws when none is found. */
+export async function freePort(taken: number[]): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = first + Math.floor(Math.random() * count);
     if (!taken.includes(port) && (await isFree(port))) return port;

@@ -10,7 +10,7 @@ import { type Endpoints, fetchToken } from './endpoints.ts';
 import { makeLandingZone } from './landingZone.ts';
 import { lockDirectory } from './lock.ts';
 import { startAzure, startAzurite, startHost } from './parts.ts';
-import { choosePorts, type Ports } from './ports.ts';
+import { choosePorts, freePort, type Ports } from './ports.ts';
 import { apiAudience, storageUrl, writeSettings } from './settings.ts';
 
 export interface StackOptions {
@@ -44,6 +44,12 @@ export interface Stack {
   restartHost(): Promise<void>;
   /** SIGKILL, as a crash. */
   killHost(): Promise<void>;
+  /** SIGKILL to the local Azure and all that it runs: guests and databases too. */
+  killAzure(): Promise<void>;
+  /** Ends the local Azure if it runs, and starts it again with the same state at the same addresses. */
+  restartAzure(): Promise<void>;
+  /** Starts one more Functions host on the same stores; it goes with the stack, or when it is killed. */
+  addHost(): Promise<{ kill(): Promise<void> }>;
   /** Adds to `<dir>/endpoints.json`. */
   publish(more: Partial<Endpoints>): void;
   /** Ends every process; the state stays on disk. May be called twice. */
@@ -84,11 +90,12 @@ async function assemble(
   setDefaultCACertificates([...getCACertificates('default'), readFileSync(authority.caFile, 'utf8')]);
   const certificate = await authority.issue(['127.0.0.1', 'localhost']);
 
+  const azureOptions = { dir, children, factor: options.factor ?? 0.02 };
   const azureWithZone = async () => {
-    const azure = await timed('Local Azure', startAzure({ dir, children, factor: options.factor ?? 0.02 }));
-    return { azure, zone: await timed('Landing zone', makeLandingZone(azure)) };
+    const { child, endpoints } = await timed('Local Azure', startAzure(azureOptions));
+    return { cloud: child, azure: endpoints, zone: await timed('Landing zone', makeLandingZone(endpoints)) };
   };
-  const [{ azure, zone }] = await Promise.all([
+  const [{ azure, zone, cloud }] = await Promise.all([
     azureWithZone(),
     timed('Storage (Azurite)', startAzurite({ dir, children, ports, certificate })),
     app === root && timed('Bundle of the functions', buildBundle()),
@@ -107,6 +114,7 @@ async function assemble(
     settings,
   };
   let running: Child = await timed('Functions host', startHost(host));
+  let cloudRunning: Child = cloud;
 
   const endpoints = endpointsOf(azure, ports);
   const mint = (request: Partial<TokenRequest>) => fetchToken(azure.control, { audience: apiAudience, ...request });
@@ -128,6 +136,17 @@ async function assemble(
       running = await startHost(host);
     },
     killHost: () => running.kill(),
+    killAzure: () => cloudRunning.kill(),
+    async restartAzure() {
+      await cloudRunning.stop();
+      const again = await startAzure({ ...azureOptions, identityHeader: azure.identityHeader });
+      if (again.endpoints.arm !== azure.arm || again.endpoints.control !== azure.control)
+        throw new Error(`The local Azure came back at ${again.endpoints.arm} instead of ${azure.arm}.`);
+      cloudRunning = again.child;
+    },
+    async addHost() {
+      return startHost({ ...host, port: await freePort(Object.values(ports)) });
+    },
     publish,
     stop,
   };

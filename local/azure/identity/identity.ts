@@ -62,7 +62,8 @@ export async function createIdentity(context: Context, options: IdentityOptions 
   issuer = `${origin}/${tenantId}/v2.0`;
   issuerServer.on('request', oidcHandler({ origin, tenantId, jwks: tokens.jwks }));
 
-  const identityHeader = randomBytes(16).toString('hex');
+  // Whoever restarts a local Azure under a running host hands over the header that the host knows.
+  const identityHeader = process.env.LOCAL_IDENTITY_HEADER ?? randomBytes(16).toString('hex');
   const appIdentities = new Set<string>();
   const app = appServiceEndpoint({ mint: tokens.mint, principals, identityHeader, assigned: () => [...appIdentities] });
   const appListener = await listen(createHttpServer(app), host, ports.appService);
