@@ -126,7 +126,7 @@ export async function carryOutSteps(
     budget,
     now: deps.now,
     permit: () => permit(deps, holder),
-    record: createRecorder(deps, holder, steps, progress, inventory),
+    record: createRecorder(deps, holder, steps, progress, inventory, deadline),
   });
   const result = await unlessStopped(walked);
   if (result instanceof Stopped) return { state: result.reason };
@@ -168,12 +168,15 @@ function createRecorder(
   steps: readonly Step[],
   progress: Map<string, StepProgress>,
   inventory: readonly InventoryItem[],
+  leaseUntil: Date,
 ): (now: StepProgress) => Promise<void> {
   const byKey = new Map(steps.map((step) => [step.key, step]));
   const owned = new Map(inventory.map((item) => [item.key, item]));
   return async (now) => {
     const step = byKey.get(now.key);
     if (step === undefined) return;
+    // Until then the lease is certainly ours. Later, this process may have been asleep while another operation took it over.
+    if (deps.now() >= leaseUntil) await permit(deps, holder);
     const startedAt = progress.get(now.key)?.startedAt ?? now.startedAt;
     const known = owned.get(now.key);
     if (step.removes !== true && step.passing !== true && (known === undefined || now.output !== undefined)) {

@@ -68,7 +68,8 @@ export interface WalkResult {
  */
 export async function walk(plan: Walk): Promise<WalkResult> {
   const deadline = plan.now().getTime() + plan.budget;
-  const left = () => deadline - plan.now().getTime();
+  let broken: { error: unknown } | undefined;
+  const left = () => (broken === undefined ? deadline - plan.now().getTime() : 0);
   const outputs: Record<string, Record<string, string>> = { ...(plan.done as Record<string, Record<string, string>>) };
   const result: WalkResult = { lookAgainSeconds: undefined, pending: {}, failures: [], stopped: undefined, outputs };
   const running = new Map<string, Promise<boolean>>();
@@ -80,14 +81,20 @@ export async function walk(plan: Walk): Promise<WalkResult> {
     if (known !== undefined) return known;
     const step = steps.get(key);
     if (step === undefined) throw new Error(`Step '${key}' is depended on but not in the graph.`);
-    const made = key in plan.done ? Promise.resolve(true) : run(step);
+    const made = key in plan.done ? Promise.resolve(true) : run(step).catch(breakOff);
     running.set(key, made);
     return made;
   };
 
+  /** What throws ends the walk, but only when nothing of it is on its way any more: the caller is about to begin another one. */
+  const breakOff = (error: unknown): false => {
+    broken ??= { error };
+    return false;
+  };
+
   const run = async (step: Step): Promise<boolean> => {
     const ready = await Promise.all(step.dependsOn.map(finish));
-    if (ready.includes(false)) return false;
+    if (ready.includes(false) || broken !== undefined) return false;
     const startedAt = plan.now();
     const note = (progress: Partial<StepProgress> & Pick<StepProgress, 'state'>) =>
       plan.record({ key: step.key, type: step.type, startedAt, ...progress });
@@ -105,9 +112,11 @@ export async function walk(plan: Walk): Promise<WalkResult> {
         await note({ state: 'failed', finishedAt: plan.now(), failure });
         return false;
       }
+      // Whoever took the lease over may have ended this operation: there is nothing more to say in it.
+      if (result.stopped === 'fenced') return false;
       const { detail, failure, lookAgainSeconds } = outcome;
       await note({ state: 'working', detail, ...(failure === undefined ? {} : { failure }) });
-      if (result.stopped !== undefined || left() < lookAgainSeconds * 1000) {
+      if (result.stopped !== undefined || broken !== undefined || left() < lookAgainSeconds * 1000) {
         result.pending[step.key] = detail;
         result.lookAgainSeconds = Math.min(result.lookAgainSeconds ?? lookAgainSeconds, lookAgainSeconds);
         return false;
@@ -128,6 +137,7 @@ export async function walk(plan: Walk): Promise<WalkResult> {
   };
 
   await Promise.all(plan.steps.map((step) => finish(step.key)));
+  if (broken !== undefined) throw (broken as { error: unknown }).error;
   return result;
 }
 

@@ -27,7 +27,10 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
         try {
           const outcome =
             item.id === '' ? gone : await removeResource(deps, writes, jumpServer, item, attempt, ++looks);
-          if (outcome.state === 'ready') await forgetItem(deps, jumpServer, item.key);
+          if (outcome.state !== 'ready') return outcome;
+          // Deleting takes minutes: whoever took the lease over meanwhile may have made it again, and its row speaks of that.
+          await attempt.permit();
+          await forgetItem(deps, jumpServer, item.key);
           return outcome;
         } catch (error) {
           writes.forget(item.id);

@@ -56,6 +56,26 @@ test('steps that do not depend on each other are in flight at the same time', as
   expect(result.lookAgainSeconds).toBeUndefined();
 });
 
+test('a step that throws ends the walk, but only when nothing of it is on its way any more', async () => {
+  const order: string[] = [];
+  let release: () => void = () => undefined;
+  const write = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const throws = step('a', [], async () => {
+    setTimeout(release, 50);
+    throw new Error('the vault does not answer');
+  });
+  const slow = step('b', [], async () => {
+    await write;
+    order.push('b ended');
+    return ready();
+  });
+  const walked = run([throws, slow, step('c', ['b'], async () => ready({ order: String(order.push('c began')) }))]);
+  await expect(walked).rejects.toThrow('the vault does not answer');
+  expect(order).toEqual(['b ended']);
+});
+
 test('a hopeless failure ends what depends on it and lets the rest finish', async () => {
   const fails = step('a', [], async () => ({
     state: 'failed',

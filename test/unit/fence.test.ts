@@ -1,0 +1,174 @@
+import { beforeEach, expect, test } from 'vitest';
+import { carryOutSteps } from '../../orchestrations/activities/advance.ts';
+import { finishOperation } from '../../orchestrations/activities/operation.ts';
+import { armStep, createWrites } from '../../shared/azure/armStep.ts';
+import type { Step } from '../../shared/azure/engine.ts';
+import type { Look, Resource } from '../../shared/azure/resource.ts';
+import type { Deps } from '../../shared/deps.ts';
+import { requestOperation } from '../../shared/operations.ts';
+import { removalSteps } from '../../shared/steps/removal.ts';
+import { listInventory, putInventory } from '../../shared/store/inventory.ts';
+import { findLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
+import { specOf } from './sample.ts';
+import { createTablesStub } from './tablesStub.ts';
+
+/** A control plane that counts what is written to Azure and to its tables. */
+function createWorld() {
+  const world = { now: new Date('2026-11-23T12:00:00Z'), azureWrites: 0, tableWrites: 0, deleting: Promise.resolve() };
+  const tables = createTablesStub();
+  for (const name of ['leases', 'operations', 'steps', 'inventory', 'jumpServers', 'nodes', 'reports'] as const)
+    for (const method of ['createEntity', 'updateEntity', 'upsertEntity', 'deleteEntity'] as const) {
+      const table = tables[name] as unknown as Record<string, (...given: unknown[]) => unknown>;
+      const original = table[method] as (...given: unknown[]) => unknown;
+      table[method] = (...given) => {
+        world.tableWrites++;
+        return original(...given);
+      };
+    }
+  const resources = {
+    getById: async () => ({ tags: { 'molcajete-jump-server': 'demo' } }),
+    beginDeleteByIdAndWait: () => {
+      world.azureWrites++;
+      return world.deleting;
+    },
+  };
+  const deps = {
+    config: { MOLCAJETE_API_URL: 'https://api.test/api' },
+    now: () => world.now,
+    tables,
+    azure: { resources: { resources } },
+  } as unknown as Deps;
+  return { world, deps };
+}
+
+let made: ReturnType<typeof createWorld>;
+beforeEach(() => {
+  made = createWorld();
+});
+
+const caller = { objectId: 'anna', name: 'anna', roles: [] };
+
+async function begin(kind: 'provision' | 'teardown'): Promise<Holder> {
+  const { jumpServer, operationId, fence } = await requestOperation(made.deps, async () => {}, {
+    jumpServer: 'demo',
+    kind,
+    ...(kind === 'provision' ? { spec: specOf() } : {}),
+    reason: 'test',
+    caller,
+  });
+  return { jumpServer, operationId, fence };
+}
+
+/** Another operation gets the lease, because nothing was heard of the first one for too long. */
+async function takeOver(kind: 'provision' | 'teardown'): Promise<void> {
+  made.world.now = new Date(made.world.now.getTime() + leaseMilliseconds + 1000);
+  await begin(kind);
+}
+
+/** A promise, and what makes it go on. */
+function sleep(): { over: Promise<void>; wake: () => void } {
+  let wake = () => {};
+  const over = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  return { over, wake };
+}
+
+/** A resource that is missing; its look and its write tell that they have begun and wait to be woken. */
+function sleepyResource(asleepIn: 'look' | 'write') {
+  const begun = sleep();
+  const nap = sleep();
+  const dream = async (where: string) => {
+    if (where !== asleepIn) return;
+    begun.wake();
+    await nap.over;
+  };
+  let there = false;
+  const resource: Resource = {
+    key: 'thing',
+    type: 'Test/things',
+    id: '/thing',
+    dependsOn: [],
+    writeQueue: undefined,
+    async look(): Promise<Look> {
+      await dream('look');
+      const write = async () => {
+        made.world.azureWrites++;
+        await dream('write');
+        there = true;
+      };
+      return {
+        observed: there ? 'ready' : 'missing',
+        output: {},
+        change: there ? undefined : { kind: 'create', write },
+      };
+    },
+  };
+  return { step: armStep(resource, made.deps.azure, createWrites()), begun: begun.over, wake: nap.wake };
+}
+
+/** Runs an activity of an operation, lets another one take over while it sleeps, wakes it, and counts what it then writes. */
+async function wakeLate(
+  holder: Holder,
+  steps: Step[],
+  begun: Promise<void>,
+  wake: () => void,
+  next: 'provision' | 'teardown',
+) {
+  const activity = carryOutSteps(made.deps, holder, steps);
+  await begun;
+  await takeOver(next);
+  const { azureWrites, tableWrites } = made.world;
+  wake();
+  const result = await activity;
+  return { result, azure: made.world.azureWrites - azureWrites, tables: made.world.tableWrites - tableWrites };
+}
+
+test.each(['look', 'write'] as const)(
+  'an old activity that was asleep in a %s writes nothing when it wakes up',
+  async (where) => {
+    const holder = await begin('provision');
+    const { step, begun, wake } = sleepyResource(where);
+    expect(await wakeLate(holder, [step], begun, wake, 'teardown')).toEqual({
+      result: { state: 'fenced' },
+      azure: 0,
+      tables: 0,
+    });
+  },
+);
+
+test('an old removal that wakes up late leaves the row of what was made again', async () => {
+  const holder = await begin('teardown');
+  const item = { key: 'loadBalancer', type: 'Microsoft.Network/loadBalancers', id: '/lb', dependsOn: [], output: {} };
+  await putInventory(made.deps.tables, 'demo', item);
+  const begun = sleep();
+  const nap = sleep();
+  made.world.deleting = nap.over;
+  const [step] = removalSteps(made.deps, createWrites(), 'demo', [item]);
+  if (step === undefined) throw new Error('There is no step.');
+  const told = { ...step, ensure: tellFirst(step, begun.wake) };
+  const late = await wakeLate(holder, [told], begun.over, nap.wake, 'provision');
+  expect(late).toMatchObject({ result: { state: 'fenced' }, tables: 0 });
+  expect((await listInventory(made.deps.tables, 'demo')).map(({ key }) => key)).toEqual(['loadBalancer']);
+});
+
+/** Tells once the step is in the middle of its work: when what it waits for is all that is left to do. */
+const tellFirst =
+  (step: Step, tell: () => void): Step['ensure'] =>
+  (outputs, attempt) =>
+    step.ensure(outputs, {
+      ...attempt,
+      within: (work) => {
+        tell();
+        return attempt.within(work);
+      },
+    });
+
+test('an old activity does not write how its operation ended', async () => {
+  const holder = await begin('provision');
+  await takeOver('provision');
+  const { tableWrites } = made.world;
+  expect(await finishOperation(made.deps)({ ...holder, ending: { state: 'done' } })).toEqual({ finished: false });
+  expect(made.world.tableWrites).toBe(tableWrites);
+  expect((await findLease(made.deps.tables, 'demo'))?.fence).toBe(holder.fence + 1);
+});
