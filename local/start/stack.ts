@@ -143,6 +143,7 @@ async function assemble(
       if (again.endpoints.arm !== azure.arm || again.endpoints.control !== azure.control)
         throw new Error(`The local Azure came back at ${again.endpoints.arm} instead of ${azure.arm}.`);
       cloudRunning = again.child;
+      await makeLandingZone(again.endpoints);
     },
     async addHost() {
       return startHost({ ...host, port: await freePort(Object.values(ports)) });
