@@ -1,17 +1,26 @@
+import { parseArgs } from 'node:util';
+import { soakProvisioning } from '../faults/lives.ts';
 import { soakHealing } from '../faults/soak.ts';
 
-/** `npm run soak [-- name …]`: long runs of random faults. `SEED=…` repeats one, `FAULTS=…` makes it shorter or longer. */
-const soaks: Record<string, (seed: number, faults: number) => Promise<void>> = {
+/** `npm run soak [-- --soak NAME …] [--seed N] [--count M]`: long runs of random faults. Without names: all of them. */
+const soaks: Record<string, (seed: number, count: number) => Promise<void>> = {
   healing: soakHealing,
+  provision: soakProvisioning,
 };
 
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-const faults = Number(process.env.FAULTS ?? 100);
-const wanted = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  options: {
+    soak: { type: 'string', multiple: true, default: [] },
+    seed: { type: 'string', default: process.env.SEED ?? String(Date.now() % 1_000_000) },
+    count: { type: 'string', default: process.env.FAULTS ?? '100' },
+  },
+  allowPositionals: true,
+});
+const wanted = [...values.soak, ...positionals];
 const unknown = wanted.filter((name) => !(name in soaks));
 if (unknown.length > 0) {
   console.error(`There is no soak ${unknown.join(', ')}. There are: ${Object.keys(soaks).join(', ')}.`);
   process.exit(2);
 }
 for (const [name, soak] of Object.entries(soaks))
-  if (wanted.length === 0 || wanted.includes(name)) await soak(seed, faults);
+  if (wanted.length === 0 || wanted.includes(name)) await soak(Number(values.seed), Number(values.count));

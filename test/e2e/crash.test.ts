@@ -1,21 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { random } from '../faults/random.ts';
 import { ownedResources } from './azure.ts';
 import { openWorld, spec, type World, writesOf } from './world.ts';
 
 /** Kills come at moments drawn from this seed; `SEED=… npm test` repeats a run. */
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-
-/** Mulberry32: small, seeded, good enough to choose moments. */
-function random(state: number): () => number {
-  let a = state;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 let world: World;
 beforeAll(async () => {

@@ -3,18 +3,8 @@ import { ownedResources } from '../e2e/azure.ts';
 import { logIn } from '../e2e/users.ts';
 import type { ArmRow } from '../e2e/world.ts';
 import { type Healed, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
+import { random } from './random.ts';
 import { databaseTroubles, networkTroubles, nodeTroubles } from './troubles.ts';
-
-/** Mulberry32: small, seeded, good enough to choose troubles. */
-function random(state: number): () => number {
-  let a = state;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /**
  * Every trouble alone, then random ones, every third time two at once, until `faults` have struck one and the same jump server. After

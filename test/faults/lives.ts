@@ -1,0 +1,211 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TokenCredential } from '@azure/core-auth';
+import { settleAudit } from '../../shared/auditSweep.ts';
+import type { Deps } from '../../shared/deps.ts';
+import { listOpenIntents } from '../../shared/store/audit.ts';
+import { listInventory } from '../../shared/store/inventory.ts';
+import { findLease } from '../../shared/store/leases.ts';
+import { openTables, type Tables } from '../../shared/store/tables.ts';
+import { ownedResources } from '../e2e/azure.ts';
+import { type Answer, type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
+import {
+  control,
+  type Disturbance,
+  disturbances,
+  type Hopeless,
+  hopelessMakings,
+  hopelessRemovals,
+  hopelessUpdates,
+} from './disturbances.ts';
+import { random } from './random.ts';
+
+const phases = ['provision', 'update', 'teardown'] as const;
+type Phase = (typeof phases)[number];
+
+/** An operation must end within this, whatever happens to it. */
+const longestSeconds = 300;
+
+/** Jump servers that live at the same time. */
+const atOnce = 3;
+
+/** A jump server, and the hopeless fault that each phase of its life meets, if one was drawn. */
+interface Life {
+  name: string;
+  hopeless: Partial<Record<Phase, Hopeless>>;
+}
+
+/**
+ * `count` jump servers are provisioned, updated and torn down, three at a time, while the machine under them is disturbed as the seed
+ * says. Throws at the end with the draws of those for which an invariant did not hold.
+ */
+export async function soakProvisioning(seed: number, count: number, factor = 0.005): Promise<void> {
+  const world = await openWorld({ factor });
+  const tables = openStore(world);
+  const failed: string[] = [];
+  const figures = { lives: 0, operations: 0, hopeless: 0 };
+  try {
+    for (let first = 0; first < count; first += atOnce) {
+      const draw = random(seed + first);
+      const lives = Array.from({ length: Math.min(atOnce, count - first) }, (_, i) =>
+        drawLife(draw, `soak${first + i}x`),
+      );
+      const told: string[] = [];
+      try {
+        for (const phase of phases) await live(world, tables, phase, lives, draw, told, figures);
+      } catch (error) {
+        failed.push(`--seed ${seed + first} --count ${lives.length}: ${told.join('; ')}: ${(error as Error).message}`);
+        console.log(`FAILED ${failed.at(-1)}`);
+      }
+      figures.lives += lives.length;
+      console.log(`${new Date().toISOString()} seed ${seed + first}: ${told.join('; ')}`);
+    }
+  } finally {
+    await world.close();
+  }
+  const { lives, operations, hopeless } = figures;
+  console.log(
+    `provision: ${lives} jump servers, ${operations} operations, ${hopeless} of them ended by a hopeless fault and carried on; ${failed.length} rounds failed`,
+  );
+  if (failed.length > 0) throw new Error(failed.join('\n'));
+}
+
+function drawLife(draw: () => number, name: string): Life {
+  const perhaps = (list: readonly Hopeless[]) => (draw() < 0.25 ? one(list, draw) : undefined);
+  const drawn = [
+    ['provision', perhaps(hopelessMakings)],
+    ['update', perhaps(hopelessUpdates)],
+    ['teardown', perhaps(hopelessRemovals)],
+  ] as const;
+  return { name, hopeless: Object.fromEntries(drawn.filter(([, hopeless]) => hopeless !== undefined)) };
+}
+
+const one = <T>(list: readonly T[], draw: () => number): T => list[Math.floor(draw() * list.length)] as T;
+
+/** One phase of these lives, disturbed; then what was hopeless is taken away and asked for again, and all is checked. */
+async function live(
+  world: World,
+  tables: Tables,
+  phase: Phase,
+  lives: readonly Life[],
+  draw: () => number,
+  told: string[],
+  figures: { operations: number; hopeless: number },
+): Promise<void> {
+  const disturbance = one(disturbances, draw);
+  const aimed = lives.flatMap(({ name, hopeless }) =>
+    hopeless[phase] === undefined ? [] : [`${name}: ${hopeless[phase].title}`],
+  );
+  told.push([phase, disturbance.title, ...aimed].join(', '));
+  for (const { name, hopeless } of lives) await aim(world, name, hopeless[phase]);
+  const happening = disturbance.happen(world, draw);
+  const ends = await Promise.allSettled(lives.map(({ name }) => ask(world, phase, name)));
+  await happening;
+  await control(world, 'DELETE', '/faults');
+  await control(world, 'PATCH', '/options', { rolePropagationSeconds: 30 });
+  const problems = await Promise.allSettled(
+    lives.map(async (life, index) => {
+      const end = ends[index];
+      if (end?.status !== 'fulfilled') throw new Error(`${life.name}: ${end?.reason?.message}`);
+      figures.operations++;
+      if (mustEndWell(life, phase, disturbance, end.value)) return;
+      figures.hopeless++;
+      figures.operations++;
+      const again = await ask(world, phase, life.name);
+      if (again !== undefined && again.status !== 'Succeeded')
+        throw new Error(`${life.name} was not carried on: ${JSON.stringify(again.error)}`);
+    }),
+  );
+  const [problem] = problems.filter((one) => one.status === 'rejected');
+  if (problem !== undefined) throw problem.reason;
+  for (const { name } of lives) await checkStores(world, tables, phase, name);
+}
+
+const aim = async (world: World, name: string, hopeless: Hopeless | undefined): Promise<void> => {
+  if (hopeless === undefined) return;
+  const { match, ...fault } = hopeless.fault;
+  await control(world, 'POST', '/faults', { count: 1000, ...fault, match: { ...match, id: `/molcajete-${name}/` } });
+};
+
+/** True when it succeeded as it had to; false when it failed as it had to. Throws otherwise. */
+function mustEndWell(
+  { name, hopeless }: Life,
+  phase: Phase,
+  disturbance: Disturbance,
+  end: OperationView | undefined,
+): boolean {
+  const wanted = hopeless[phase];
+  if (end === undefined || end.status === 'Succeeded') {
+    if (wanted === undefined || disturbance.losesFaults) return true;
+    throw new Error(`${name} succeeded although ${wanted.title}.`);
+  }
+  const { code, message = '', advice = '' } = end.error ?? {};
+  if (end.status === 'Failed' && wanted?.code === code && message !== '' && advice !== '') return false;
+  throw new Error(`${name} ended as ${end.status}: ${JSON.stringify(end.error)}`);
+}
+
+/** Sends the request until it is taken, and follows it. Undefined when what is asked for is already so. */
+async function ask(world: World, phase: Phase, name: string): Promise<OperationView | undefined> {
+  const body = spec({ web: { count: 1 }, ...(phase === 'update' ? { tags: { stage: 'updated' } } : {}) });
+  const path = `/jump-servers/${name}`;
+  const answer = await taken(() =>
+    phase === 'teardown' ? world.call('DELETE', path) : world.call('PUT', path, { body }),
+  );
+  if (answer.status === 200 || answer.status === 204) return undefined;
+  if (answer.status !== 202) throw new Error(`${phase} was answered with ${answer.status}: ${answer.text}`);
+  return world.follow(answer.headers.get('operation-location') ?? '', longestSeconds);
+}
+
+/** Hosts and tokens may be away just now; a 5xx is to be repeated. */
+async function taken(send: () => Promise<Answer>): Promise<Answer> {
+  const until = Date.now() + 60_000;
+  for (;;) {
+    const answer = await send().catch(() => undefined);
+    if (answer !== undefined && answer.status < 500) return answer;
+    if (Date.now() > until)
+      throw new Error(`The request was not taken within a minute: ${answer?.status} ${answer?.text}`);
+    await delay(100);
+  }
+}
+
+/** The control plane's tables, with a token for storage. */
+function openStore(world: World): Tables {
+  const credential: TokenCredential = {
+    async getToken() {
+      const { ownerOid } = world.stack.endpoints;
+      const token = await world.stack.mint({ audience: 'https://storage.azure.com', oid: ownerOid });
+      return { token, expiresOnTimestamp: Date.now() + 30 * 60_000 };
+    },
+  };
+  return openTables(world.stack.endpoints.tables, credential);
+}
+
+/** Nothing twice, nothing orphaned, no lease stuck, no intent that the sweep cannot settle. */
+async function checkStores(world: World, tables: Tables, phase: Phase, name: string): Promise<void> {
+  const problems: string[] = [];
+  const lease = await findLease(tables, name);
+  if (lease?.state !== 'finished') problems.push(`its lease is ${lease?.state}`);
+  const owned = (await ownedResources(world, name)).map((id) => id.toLowerCase());
+  const rows = await listInventory(tables, name);
+  if (phase === 'teardown') {
+    if (owned.length > 0) problems.push(`orphaned: ${owned.join(' ')}`);
+    if (rows.length > 0) problems.push(`still listed: ${rows.map(({ key }) => key).join(' ')}`);
+  } else {
+    const { status } = (await world.call('GET', `/jump-servers/${name}`)).body;
+    if (status.state !== 'Ready') problems.push(`it is ${status.state}`);
+    for (const type of [
+      'virtualmachines',
+      'flexibleservers',
+      'publicipaddresses',
+      'loadbalancers',
+      'virtualnetworks',
+    ]) {
+      const found = owned.filter((id) => new RegExp(`/${type}/[^/]+$`).test(id));
+      if (found.length !== 1) problems.push(`${type}: ${found.join(' ') || 'none'}`);
+    }
+  }
+  const later = new Date(Date.now() + 600_000);
+  await settleAudit({ tables, now: () => later } as unknown as Deps);
+  const open = (await listOpenIntents(tables, later)).filter((intent) => intent.jumpServer === name);
+  if (open.length > 0) problems.push(`open intents: ${open.map(({ operation }) => operation).join(' ')}`);
+  if (problems.length > 0) throw new Error(`${name} after ${phase}: ${problems.join('; ')}`);
+}
