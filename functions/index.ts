@@ -16,11 +16,8 @@ import { createWrites } from '../shared/azure/armStep.ts';
 import { readConfig } from '../shared/config.ts';
 import { createDeps, prepare } from '../shared/deps.ts';
 import { register } from '../shared/serve.ts';
-import { registerHealing } from './healing.ts';
-import { registerRotation } from './rotation.ts';
 import { allRoutes } from './routes.ts';
-import { registerScaling } from './scaling.ts';
-import { registerSweep } from './sweep.ts';
+import { registerTimers } from './timers.ts';
 
 // Without streaming a chunked request body arrives empty (functions-host.md, 4.2).
 app.setup({ enableHttpStream: true });
@@ -31,10 +28,7 @@ const writes = createWrites();
 app.hook.appStart(() => prepare(deps));
 
 for (const route of allRoutes(deps)) register(route, deps);
-registerSweep(deps);
-registerScaling(deps);
-registerHealing(deps);
-registerRotation(deps);
+registerTimers(deps);
 
 df.app.orchestration('provision', provision);
 df.app.orchestration('scale', scale);

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../shared/canonicalJson.ts';
 import type { Deps } from '../shared/deps.ts';
-import { ApiError, notFound } from '../shared/errors.ts';
+import { ApiError } from '../shared/errors.ts';
 import { listOf, type Route, type RouteAnswer, route } from '../shared/http.ts';
+import { accepted, acceptedAnswer, existingJumpServer } from '../shared/jumpServerAnswers.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
-import { operationUrl, requestOperation } from '../shared/operations.ts';
+import { requestOperation } from '../shared/operations.ts';
 import { planChanges, planShape } from '../shared/plan.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
 import { changesNotAllowed, type JumpServerSpec, parseJumpServerName, specBody, specFor } from '../shared/spec.ts';
@@ -12,8 +13,6 @@ import { findJumpServer, type JumpServer, listJumpServers } from '../shared/stor
 
 /** A row of Azure Tables takes 32 Ki characters in one property. */
 const largestSpec = 30_000;
-
-const accepted = { description: 'Accepted: `Operation-Location` says where to follow it.', schema: jumpServerShape };
 
 export const jumpServerRoutes = (deps: Deps): Route[] => [
   route(
@@ -39,7 +38,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       role: 'Reader',
       responses: { 200: { description: 'The jump server.', schema: jumpServerShape } },
     },
-    async ({ params }) => present(deps, await existing(deps, params.name)),
+    async ({ params }) => present(deps, await existingJumpServer(deps, params.name)),
   ),
   route(
     {
@@ -69,7 +68,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
         reason: 'PUT of a spec',
         caller,
       });
-      return accept(deps, name, lease.operationId);
+      return acceptedAnswer(deps, name, lease.operationId);
     },
   ),
   route(
@@ -92,7 +91,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
         reason: 'DELETE',
         caller,
       });
-      return accept(deps, server.name, lease.operationId);
+      return acceptedAnswer(deps, server.name, lease.operationId);
     },
   ),
   route(
@@ -126,27 +125,12 @@ function checkSleeping(before: JumpServer | undefined, { database, tags }: JumpS
   throw hibernated(before.name, sentence);
 }
 
-async function existing(deps: Deps, name: string): Promise<JumpServer> {
-  const server = await findJumpServer(deps.tables, name);
-  if (server === undefined) throw notFound('jump server', name);
-  return server;
-}
-
 /** Strong: equal specs have equal tags. */
 const etagOf = (spec: JumpServerSpec): string =>
   `"${createHash('sha256').update(canonicalJson(spec)).digest('hex').slice(0, 32)}"`;
 
 async function present(deps: Deps, server: JumpServer): Promise<RouteAnswer> {
   return { body: await describeJumpServer(deps, server), headers: { etag: etagOf(server.spec) } };
-}
-
-async function accept(deps: Deps, name: string, operationId: string): Promise<RouteAnswer> {
-  const server = await findJumpServer(deps.tables, name);
-  return {
-    status: 202,
-    headers: { 'Operation-Location': operationUrl(deps, name, operationId), 'Retry-After': '5' },
-    ...(server === undefined ? {} : { body: await describeJumpServer(deps, server) }),
-  };
 }
 
 function requireMatch(headers: Headers, server: JumpServer | undefined): void {

@@ -1,22 +1,20 @@
-import { app } from '@azure/functions';
-import * as df from 'durable-functions';
 import { z } from 'zod';
 import { parseCidr } from '../shared/cidr.ts';
 import type { Deps } from '../shared/deps.ts';
-import { ApiError, notFound } from '../shared/errors.ts';
+import { ApiError } from '../shared/errors.ts';
 import { type Route, route } from '../shared/http.ts';
+import { accepted, acceptedAnswer, existingJumpServer } from '../shared/jumpServerAnswers.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
-import { askedBecause, operationUrl, requestOperation, startOrchestration } from '../shared/operations.ts';
+import { askedBecause, requestOperation } from '../shared/operations.ts';
 import { desiredCount } from '../shared/scaling/desiredCount.ts';
 import { fleetOf, isSettled, upCount } from '../shared/scaling/fleet.ts';
 import { nextSevenDays } from '../shared/scaling/nextSevenDays.ts';
 import { planOf } from '../shared/scaling/provisionFleet.ts';
 import { mostNodesOf } from '../shared/scaling/scalingSpec.ts';
-import { sweepScaling } from '../shared/scaling/sweep.ts';
 import { basisOf } from '../shared/scaling/timetable.ts';
 import type { JumpServerSpec } from '../shared/spec.ts';
 import { reservedAddresses } from '../shared/specNetwork.ts';
-import { findJumpServer, type JumpServer } from '../shared/store/jumpServers.ts';
+import type { JumpServer } from '../shared/store/jumpServers.ts';
 import { listNodes } from '../shared/store/nodes.ts';
 import { findScaling, rememberScaling } from '../shared/store/scaling.ts';
 
@@ -60,11 +58,11 @@ export const scalingRoutes = (deps: Deps): Route[] => [
       startsOperations: true,
       responses: {
         200: { description: 'As many are up already; it is remembered that they are wanted.', schema: jumpServerShape },
-        202: { description: 'Accepted: `Operation-Location` says where to follow it.', schema: jumpServerShape },
+        202: accepted,
       },
     },
     async ({ params, body, caller, because, startOperation }) => {
-      const server = await existing(deps, params.name);
+      const server = await existingJumpServer(deps, params.name);
       const { name, spec } = server;
       const { count } = body;
       checkScale(server, body, deps.now());
@@ -84,11 +82,7 @@ export const scalingRoutes = (deps: Deps): Route[] => [
         reason,
         caller,
       });
-      return {
-        status: 202,
-        headers: { 'Operation-Location': operationUrl(deps, name, lease.operationId), 'Retry-After': '5' },
-        body: await describeJumpServer(deps, server),
-      };
+      return acceptedAnswer(deps, name, lease.operationId);
     },
   ),
   route(
@@ -101,7 +95,7 @@ export const scalingRoutes = (deps: Deps): Route[] => [
       responses: { 200: { description: 'The coming week.', schema: scheduleShape } },
     },
     async ({ params }) => {
-      const { name, spec, createdAt } = await existing(deps, params.name);
+      const { name, spec, createdAt } = await existingJumpServer(deps, params.name);
       const [memory, nodes] = await Promise.all([findScaling(deps.tables, name), listNodes(deps.tables, name)]);
       const plan = planOf(spec, memory);
       const now = deps.now();
@@ -116,12 +110,6 @@ export const scalingRoutes = (deps: Deps): Route[] => [
     },
   ),
 ];
-
-async function existing(deps: Deps, name: string): Promise<JumpServer> {
-  const server = await findJumpServer(deps.tables, name);
-  if (server === undefined) throw notFound('jump server', name);
-  return server;
-}
 
 /** Throws ApiError where the count cannot be had. */
 function checkScale({ name, state, spec }: JumpServer, { count, until }: z.output<typeof scaleBody>, now: Date): void {
@@ -142,16 +130,4 @@ const roomFor = ({ network }: JumpServerSpec): number => parseCidr(network.subne
 async function isThere(deps: Deps, { name, spec, state, createdAt }: JumpServer, count: number): Promise<boolean> {
   const fleet = fleetOf(spec, await listNodes(deps.tables, name), createdAt);
   return upCount(fleet) === count && isSettled(fleet) && (count === 0) === (state === 'Hibernated');
-}
-
-/** Every minute, a little after it began: nodes follow the schedule and demand. */
-export function registerScaling(deps: Deps): void {
-  app.timer('scaling', {
-    schedule: '2 * * * * *',
-    extraInputs: [df.input.durableClient()],
-    handler: async (_timer, context) => {
-      const client = df.getClient(context);
-      await sweepScaling(deps, (lease) => startOrchestration(client, lease));
-    },
-  });
 }
