@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { random } from '../faults/random.ts';
 import { controlIdentity, mysqlNames, principalOf, vault, vaults } from './azure.ts';
 import { type LoadResult, type OpenSession, openSession, startLoad } from './load.ts';
 import { findIn, secretValues } from './secrets.ts';
@@ -293,17 +294,6 @@ async function writeVersion(credential: string, login: Login): Promise<void> {
     body: JSON.stringify({ value: JSON.stringify(login), tags: { 'molcajete-operation': 'another' } }),
   });
   expect(answer.status).toBe(200);
-}
-
-/** Mulberry32: small, seeded, good enough to choose moments. */
-function random(state: number): () => number {
-  let a = state;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 test(`a rotation of everything carries on however often the host is killed: no version twice, and a working login throughout (seed ${seed})`, async () => {
