@@ -7,7 +7,7 @@ import { listInventory } from '../../shared/store/inventory.ts';
 import { findLease } from '../../shared/store/leases.ts';
 import { openTables, type Tables } from '../../shared/store/tables.ts';
 import { ownedResources } from '../e2e/azure.ts';
-import { type Answer, type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
+import { type Answer, type ArmRow, type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
 import {
   control,
   type Disturbance,
@@ -26,7 +26,7 @@ type Phase = (typeof phases)[number];
 const longestSeconds = 300;
 
 /** Jump servers that live at the same time. */
-const atOnce = 3;
+const atOnce = 6;
 
 /** A jump server, and the hopeless fault that each phase of its life meets, if one was drawn. */
 interface Life {
@@ -34,49 +34,97 @@ interface Life {
   hopeless: Partial<Record<Phase, Hopeless>>;
 }
 
+/** What happens to some jump servers that live at the same time. */
+interface Round {
+  lives: Life[];
+  disturbances: Record<Phase, Disturbance>;
+}
+
+interface Figures {
+  lives: number;
+  operations: number;
+  hopeless: number;
+}
+
 /**
- * `count` jump servers are provisioned, updated and torn down, three at a time, while the machine under them is disturbed as the seed
+ * `count` jump servers are provisioned, updated and torn down, six at a time, while the machine under them is disturbed as the seed
  * says. Throws at the end with the draws of those for which an invariant did not hold.
+ * @param factor of Azure's durations
  */
 export async function soakProvisioning(seed: number, count: number, factor = 0.005): Promise<void> {
   const world = await openWorld({ factor });
   const tables = openStore(world);
   const failed: string[] = [];
   const figures = { lives: 0, operations: 0, hopeless: 0 };
+  const begun = Date.now();
   try {
     for (let first = 0; first < count; first += atOnce) {
       const draw = random(seed + first);
-      const lives = Array.from({ length: Math.min(atOnce, count - first) }, (_, i) =>
-        drawLife(draw, `soak${first + i}x`),
+      const names = Array.from({ length: Math.min(atOnce, count - first) }, (_, i) => `soak${first + i}x`);
+      const round = drawRound(draw, names);
+      const replay = `--seed ${seed + first} --count ${names.length}`;
+      const told = `${replay}: ${describe(round)}`;
+      const problem = await liveThrough(world, tables, round, draw, figures);
+      if (problem !== undefined) failed.push(`${told}: ${problem}`);
+      console.log(
+        `${Math.round((Date.now() - begun) / 1000)} s: ${problem === undefined ? told : `FAILED ${failed.at(-1)}`}`,
       );
-      const told: string[] = [];
-      try {
-        for (const phase of phases) await live(world, tables, phase, lives, draw, told, figures);
-      } catch (error) {
-        failed.push(`--seed ${seed + first} --count ${lives.length}: ${told.join('; ')}: ${(error as Error).message}`);
-        console.log(`FAILED ${failed.at(-1)}`);
-      }
-      figures.lives += lives.length;
-      console.log(`${new Date().toISOString()} seed ${seed + first}: ${told.join('; ')}`);
     }
+    console.log(summary(figures, await world.armRows(), failed.length));
   } finally {
     await world.close();
   }
-  const { lives, operations, hopeless } = figures;
-  console.log(
-    `provision: ${lives} jump servers, ${operations} operations, ${hopeless} of them ended by a hopeless fault and carried on; ${failed.length} rounds failed`,
-  );
   if (failed.length > 0) throw new Error(failed.join('\n'));
 }
 
-function drawLife(draw: () => number, name: string): Life {
+/** What went wrong, or undefined. */
+async function liveThrough(
+  world: World,
+  tables: Tables,
+  round: Round,
+  draw: () => number,
+  figures: Figures,
+): Promise<string | undefined> {
+  figures.lives += round.lives.length;
+  try {
+    for (const phase of phases) await live(world, tables, phase, round, draw, figures);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function summary({ lives, operations, hopeless }: Figures, rows: ArmRow[], failed: number): string {
+  const throttled = rows.filter(({ status }) => status === 429).length;
+  const share = ((100 * throttled) / rows.length).toFixed(1);
+  return `provision: ${lives} jump servers, ${operations} operations, ${hopeless} of them ended by a hopeless fault and carried on; ${rows.length} calls to ARM, ${share} % answered 429; ${failed} rounds failed`;
+}
+
+/** What a seed means: the same faults at about the same moments. */
+function drawRound(draw: () => number, names: readonly string[]): Round {
   const perhaps = (list: readonly Hopeless[]) => (draw() < 0.25 ? one(list, draw) : undefined);
-  const drawn = [
-    ['provision', perhaps(hopelessMakings)],
-    ['update', perhaps(hopelessUpdates)],
-    ['teardown', perhaps(hopelessRemovals)],
-  ] as const;
-  return { name, hopeless: Object.fromEntries(drawn.filter(([, hopeless]) => hopeless !== undefined)) };
+  const lives = names.map((name) => {
+    const drawn = phases.map((phase) => [phase, perhaps(hopelessOf[phase])] as const);
+    return { name, hopeless: Object.fromEntries(drawn.filter(([, hopeless]) => hopeless !== undefined)) };
+  });
+  const drawn = phases.map((phase) => [phase, one(disturbances, draw)]);
+  return { lives, disturbances: Object.fromEntries(drawn) };
+}
+
+const hopelessOf: Record<Phase, readonly Hopeless[]> = {
+  provision: hopelessMakings,
+  update: hopelessUpdates,
+  teardown: hopelessRemovals,
+};
+
+function describe(round: Round): string {
+  const of = (phase: Phase) => {
+    const aimed = round.lives.flatMap(({ name, hopeless }) =>
+      hopeless[phase] === undefined ? [] : [`${name}: ${hopeless[phase].title}`],
+    );
+    return [phase, round.disturbances[phase].title, ...aimed].join(', ');
+  };
+  return phases.map(of).join('; ');
 }
 
 const one = <T>(list: readonly T[], draw: () => number): T => list[Math.floor(draw() * list.length)] as T;
@@ -86,20 +134,17 @@ async function live(
   world: World,
   tables: Tables,
   phase: Phase,
-  lives: readonly Life[],
+  { lives, disturbances }: Round,
   draw: () => number,
-  told: string[],
-  figures: { operations: number; hopeless: number },
+  figures: Figures,
 ): Promise<void> {
-  const disturbance = one(disturbances, draw);
-  const aimed = lives.flatMap(({ name, hopeless }) =>
-    hopeless[phase] === undefined ? [] : [`${name}: ${hopeless[phase].title}`],
-  );
-  told.push([phase, disturbance.title, ...aimed].join(', '));
+  const disturbance = disturbances[phase];
   for (const { name, hopeless } of lives) await aim(world, name, hopeless[phase]);
-  const happening = disturbance.happen(world, draw);
-  const ends = await Promise.allSettled(lives.map(({ name }) => ask(world, phase, name)));
-  await happening;
+  const [happened, ...ends] = await Promise.allSettled([
+    disturbance.happen(world, draw),
+    ...lives.map(({ name }) => ask(world, phase, name)),
+  ]);
+  if (happened.status === 'rejected') throw happened.reason;
   await control(world, 'DELETE', '/faults');
   await control(world, 'PATCH', '/options', { rolePropagationSeconds: 30 });
   const problems = await Promise.allSettled(
