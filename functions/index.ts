@@ -40,10 +40,10 @@ type Handlers = { [Name in ActivityName]: (input: Activities[Name]['input']) => 
 
 const activities: Handlers = {
   beginOperation: beginOperation(deps),
-  advance: advance(deps, writes),
-  dismantle: dismantle(deps, writes),
-  scaleNodes: scaleNodes(deps, writes),
-  mend: mend(deps, writes),
+  advance: (holder) => advance(deps, writes.of(holder.operationId))(holder),
+  dismantle: (holder) => dismantle(deps, writes.of(holder.operationId))(holder),
+  scaleNodes: (holder) => scaleNodes(deps, writes.of(holder.operationId))(holder),
+  mend: (holder) => mend(deps, writes.of(holder.operationId))(holder),
   rotateCredentials: rotateCredentials(deps, writes),
   finishOperation: finishOperation(deps),
 };

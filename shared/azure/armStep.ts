@@ -11,17 +11,50 @@ const convergenceLimit = 5;
 /** The writes in flight in this process. They outlive the walk that sent them, so that their failure is not lost with its budget. */
 export interface Writes {
   start(id: string, queue: string | undefined, write: () => Promise<void>): Promise<void>;
-  /** The write in flight, or the one that failed and that nobody has seen yet. */
+  /** The write in flight, whoever sent it, or the one of this operation that failed and that nobody has seen yet. */
   find(id: string): Promise<void> | undefined;
   /** The failure has been seen. */
   forget(id: string): void;
+  /** The same writes as another operation sees them: what failed for one that was canceled is no news to the next. */
+  of(operationId: string): Writes;
+}
+
+interface Sent {
+  operationId: string;
+  write: Promise<void>;
+  failed: boolean;
 }
 
 /** Keeps the writes of one queue one behind the other, whatever jump server or walk they belong to. */
 export function createWrites(): Writes {
-  const running = new Map<string, Promise<void>>();
+  const running = new Map<string, Sent>();
+  const behind = createQueues();
+  const seenBy = (operationId: string): Writes => ({
+    find(id) {
+      const sent = running.get(id);
+      if (sent === undefined || sent.operationId === operationId) return sent?.write;
+      return sent.failed ? undefined : sent.write.catch(() => undefined);
+    },
+    forget: (id) => void running.delete(id),
+    start(id, queue, write) {
+      const sent: Sent = { operationId, write: queue === undefined ? write() : behind(queue, write), failed: false };
+      running.set(id, sent);
+      sent.write.then(
+        () => running.get(id) === sent && running.delete(id),
+        () => {
+          sent.failed = true;
+        },
+      );
+      return sent.write;
+    },
+    of: seenBy,
+  });
+  return seenBy('');
+}
+
+function createQueues(): (queue: string, write: () => Promise<void>) => Promise<void> {
   const queues = new Map<string, Promise<unknown>>();
-  const behind = (queue: string, write: () => Promise<void>): Promise<void> => {
+  return (queue, write) => {
     const turn = (queues.get(queue) ?? Promise.resolve()).then(write);
     const over = turn
       .catch(() => undefined)
@@ -30,19 +63,6 @@ export function createWrites(): Writes {
       });
     queues.set(queue, over);
     return turn;
-  };
-  return {
-    find: (id) => running.get(id),
-    forget: (id) => void running.delete(id),
-    start(id, queue, write) {
-      const made = queue === undefined ? write() : behind(queue, write);
-      running.set(id, made);
-      made.then(
-        () => running.delete(id),
-        () => undefined,
-      );
-      return made;
-    },
   };
 }
 

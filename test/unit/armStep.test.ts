@@ -163,3 +163,33 @@ test('Azure says how long to wait', () => {
   const error = rest(429, 'TooManyRequests', 'slow down', { 'retry-after': '17' });
   expect(afterError(error, 1)).toMatchObject({ state: 'pending', lookAgainSeconds: 17 });
 });
+
+test('what failed for an operation that was canceled is no news to the next one', async () => {
+  const looks: Partial<Look>[] = [];
+  const refusal = Object.assign(new Error('no room'), { code: 'AllocationFailed', statusCode: 409 });
+  const { resource, change } = fake(looks, () => Promise.reject(refusal));
+  looks.push({ observed: 'missing', change });
+  const writes = createWrites();
+  const timeIsUp: Attempt = { permit: async () => undefined, within: async () => undefined };
+  await armStep(resource, azure, writes.of('first')).ensure({}, timeIsUp);
+  looks.splice(0, 1, { observed: 'ready', output: { a: '1' } });
+  const next = await armStep(resource, azure, writes.of('second')).ensure({}, attempt);
+  expect(next).toEqual({ state: 'ready', output: { a: '1' } });
+});
+
+test('an operation waits for the write that an earlier one sent, however that ends', async () => {
+  const looks: Partial<Look>[] = [];
+  let refuse: () => void = () => undefined;
+  const refused = new Promise<void>((_, reject) => {
+    refuse = () => reject(Object.assign(new Error('no room'), { code: 'AllocationFailed', statusCode: 409 }));
+  });
+  const { resource, change, counted } = fake(looks, () => refused);
+  looks.push({ observed: 'missing', change });
+  const writes = createWrites();
+  const timeIsUp: Attempt = { permit: async () => undefined, within: async () => undefined };
+  await armStep(resource, azure, writes.of('first')).ensure({}, timeIsUp);
+  const second = armStep(resource, azure, writes.of('second')).ensure({}, attempt);
+  refuse();
+  expect(await second).toMatchObject({ state: 'pending' });
+  expect(counted.writes).toBe(1);
+});
