@@ -6,6 +6,8 @@ export interface Disturbance {
   title: string;
   /** It takes the local Azure down, and with it the faults that are waiting there. */
   losesFaults?: true;
+  /** The control plane's own roles must act already: this many of Azure's seconds after the start. */
+  notBefore?: number;
   /** @param draw numbers from 0 to 1 that the seed fixes */
   happen(world: World, draw: () => number): Promise<void>;
 }
@@ -99,6 +101,7 @@ export const disturbances: Disturbance[] = [
   },
   {
     title: 'role assignments take an hour to act',
+    notBefore: 3600,
     happen: async (world) => void (await control(world, 'PATCH', '/options', { rolePropagationSeconds: 3600 })),
   },
 ];

@@ -64,6 +64,8 @@ export async function soakProvisioning(seed: number, count: number, factor = 0.0
       const round = drawRound(draw, names);
       const replay = `--seed ${seed + first} --count ${names.length}`;
       const told = `${replay}: ${describe(round)}`;
+      const settled = Math.max(...Object.values(round.disturbances).map(({ notBefore = 0 }) => notBefore));
+      await delay(Math.max(0, begun + settled * factor * 1000 - Date.now()));
       const problem = await liveThrough(world, tables, round, draw, figures);
       if (problem !== undefined) failed.push(`${told}: ${problem}`);
       console.log(
