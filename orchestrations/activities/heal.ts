@@ -4,7 +4,7 @@ import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { parseHealOrder } from '../../shared/healing/order.ts';
-import { watchedNodes } from '../../shared/healing/sight.ts';
+import { silentAfter, watchedNodes } from '../../shared/healing/sight.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
 import { works } from '../../shared/scaling/rest.ts';
@@ -14,6 +14,7 @@ import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
 import type { Failure } from '../../shared/store/operations.ts';
 import { listReports } from '../../shared/store/reports.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, knownOutputs } from './advance.ts';
 
@@ -47,11 +48,13 @@ export const mend =
     return progress;
   };
 
-/** Those that work by their own word must still be reached at the end. */
+/** Those that work by their own word, just now, must be reached at the end. */
 async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly NodeRecord[]): Promise<number[]> {
   const reports = await listReports(deps.tables, server.name);
-  const well = new Set(reports.filter((stored) => works(stored, deps.now())).map(({ node }) => node));
-  return watchedNodes(server, recorded, deps.now())
+  const now = deps.now();
+  const heard = reports.filter(({ receivedAt }) => secondsAfter(receivedAt, silentAfter(deps)) > now);
+  const well = new Set(heard.filter((stored) => works(stored, now)).map(({ node }) => node));
+  return watchedNodes(server, recorded, now)
     .map(({ number }) => number)
     .filter((number) => well.has(nodeName(server.name, number)));
 }

@@ -25,7 +25,8 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
   const resources = topology(name, spec, environmentOf(deps, name), numbers);
   const mysqlServer = resources.find(({ key }) => key === 'mysqlServer');
   const extra = extraDependencies(order);
-  const proven = [...new Set([...concerned, ...well])];
+  // Another node may die meanwhile: where nothing of its own was mended, that is the next operation's business.
+  const proven = order.everything ? [...new Set([...concerned, ...well])] : concerned;
   const steps: Step[] = [
     ...(mysqlServer === undefined ? [] : [databaseKeptStep(healing, mysqlServer)]),
     ...resources.map((resource) => {
