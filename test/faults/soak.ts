@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ownedResources } from '../e2e/azure.ts';
 import { logIn } from '../e2e/users.ts';
-import type { ArmRow } from '../e2e/world.ts';
 import { type Healed, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
 import { random } from './random.ts';
 import { databaseTroubles, networkTroubles, nodeTroubles } from './troubles.ts';
@@ -21,13 +20,12 @@ export async function soakHealing(seed: number, faults: number): Promise<void> {
     let failed = 0;
     for (let struck = 0; struck < faults; ) {
       const troubles = struck < all.length ? [all[struck] as Trouble] : draw() < 1 / 3 ? [any(), any()] : [any()];
-      const before = (await patient.world.armRows()).length;
       const alone = struck < all.length;
       const killed = alone || draw() < 2 / 3 ? undefined : killHost(patient, 3_000 + draw() * 20_000);
       const result = await suffer(patient, troubles, 300);
       await killed;
       if (alone) checkReason(troubles, result);
-      await check(patient, whole, result, (await patient.world.armRows()).slice(before));
+      await check(patient, whole, result);
       // Logins cannot work while everybody's way in or the database is away.
       if (troubles.every((trouble) => nodeTroubles.includes(trouble)) && troubles.length === 1)
         failed += result.logins.failed.length;
@@ -62,30 +60,28 @@ const inventoryOf = async (patient: Patient): Promise<string[]> =>
     .sort();
 
 /** What must hold after every heal. */
-async function check(patient: Patient, whole: string[], { operations }: Healed, rows: ArmRow[]): Promise<void> {
+async function check(patient: Patient, whole: string[], { operations }: Healed): Promise<void> {
   const problems: string[] = [];
   const now = await inventoryOf(patient);
   if (JSON.stringify(now) !== JSON.stringify(whole)) problems.push(`resources are ${now.join(' ')}`);
   const spans = operations.map(({ createdAt, finishedAt = '' }) => ({ createdAt, finishedAt })).reverse();
   if (spans.some(({ createdAt }, index) => createdAt < (spans[index - 1]?.finishedAt ?? '')))
     problems.push('two operations ran at once');
-  if (disturbedAtOnce(rows) > 1) problems.push('two nodes were disturbed at once');
+  if ((await disturbedAtOnce(patient, operations)) > 1) problems.push('two nodes were disturbed at once');
   const { username, password } = patient.account;
   if ((await logIn({ ingress: patient.ingress, from: '127.0.0.200' }, username, password)) === undefined)
     problems.push('a login is refused');
   if (problems.length > 0) throw new Error(problems.join('; '));
 }
 
-/** Nodes that one operation restarted, moved or deleted: the rows between two looks at the balancer's health. */
-function disturbedAtOnce(rows: ArmRow[]): number {
-  const groups: Set<string>[] = [new Set()];
-  for (const { method, url, status } of rows) {
-    if (status >= 400) continue;
-    if (url.includes('/health?')) groups.push(new Set());
-    const machine = /\/virtualMachines\/([^/?]+)(?:\/(\w+))?\?/.exec(url);
-    const action = machine?.[2] ?? method;
-    if (machine?.[1] && ['restart', 'redeploy', 'runCommand', 'DELETE'].includes(action))
-      groups.at(-1)?.add(machine[1]);
-  }
-  return Math.max(...groups.map(({ size }) => size));
+/** Repairs that end sessions. */
+const disturbing = ['restartServices', 'restartMachine', 'redeploy', 'rebuild'].map((repair) => `Molcajete/${repair}`);
+
+/** The most nodes that one operation repaired so that sessions ended. */
+async function disturbedAtOnce(patient: Patient, operations: Healed['operations']): Promise<number> {
+  const counts = operations.map(async ({ id }) => {
+    const { body } = await patient.world.call('GET', `${patient.base}/operations/${id}`);
+    return body.resources.filter(({ type }: { type: string }) => disturbing.includes(type)).length;
+  });
+  return Math.max(0, ...(await Promise.all(counts)));
 }
