@@ -8,6 +8,7 @@ import { deleteNode } from '../store/nodes.ts';
 import { deleteReport } from '../store/reports.ts';
 
 const gone: Outcome = { state: 'ready', output: {} };
+const lookAgain: Outcome = { state: 'pending', detail: 'looking whether it is gone', lookAgainSeconds: 0 };
 /** Looks at a group that is not empty yet: what goes with something else (an endpoint's interface, a disk) is listed a little longer. */
 const lingering = 6;
 const resourceGroupType = 'Microsoft.Resources/resourceGroups';
@@ -63,7 +64,8 @@ async function removeResource(
   const { resources } = deps.azure;
   const working: Outcome = { state: 'pending', detail: 'Azure is removing it', lookAgainSeconds: 2 };
   const sent = writes.find(item.id);
-  if (sent !== undefined) return (await attempt.within(sent)) === undefined ? working : gone;
+  // It need not be our deletion: the PUT of a provision that was canceled goes on, and makes what is to go.
+  if (sent !== undefined) return (await attempt.within(sent)) === undefined ? working : lookAgain;
   const found = await findById(deps, item.id, apiVersion);
   if (found === undefined || !isOurs(item, found.tags, jumpServer)) return gone;
   if (item.type === resourceGroupType && (await holdsOthers(deps, item.id))) {

@@ -164,6 +164,19 @@ const tellFirst =
       },
     });
 
+test('a teardown removes what the write of a canceled provision still makes', async () => {
+  const holder = await begin('teardown');
+  const item = { key: 'loadBalancer', type: 'Microsoft.Network/loadBalancers', id: '/lb', dependsOn: [], output: {} };
+  await putInventory(made.deps.tables, 'demo', item);
+  const writes = createWrites();
+  const creation = sleep();
+  void writes.of('canceled').start(item.id, undefined, () => creation.over);
+  const steps = removalSteps(made.deps, writes.of(holder.operationId), 'demo', [item]);
+  const told = steps.map((step) => ({ ...step, ensure: tellFirst(step, creation.wake) }));
+  expect(await carryOutSteps(made.deps, holder, told)).toEqual({ state: 'done' });
+  expect(made.world.azureWrites).toBe(1);
+});
+
 test('an old activity does not write how its operation ended', async () => {
   const holder = await begin('provision');
   await takeOver('provision');
