@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import { soakProvisioning } from '../faults/lives.ts';
 import { soakHealing } from '../faults/soak.ts';
+import { soakThrottling } from '../faults/throttling.ts';
 
 /** `npm run soak [-- --soak NAME …] [--seed N] [--count M]`: long runs of random faults. Without names: all of them. */
 const soaks: Record<string, (seed: number, count: number) => Promise<void>> = {
   healing: soakHealing,
   provision: soakProvisioning,
+  throttling: (_seed, count) => soakThrottling(Math.min(count, 20)),
 };
 
 const { values, positionals } = parseArgs({
