@@ -90,23 +90,27 @@ const COMBINATIONS = Array.from({ length: 16 }, (_, bits) =>
   OBJECT_PERMISSIONS.filter((_one, index) => bits & (1 << index)),
 );
 const BITS = new Map<string, number>(OBJECT_PERMISSIONS.map((permission, index) => [permission, 1 << index]));
+const BITS_OF = new Map(COMBINATIONS.map((permissions, bits) => [permissions, bits]));
 
 function toPermissions(rows: readonly Row[]): Permissions {
-  const maps = new Map<string, Map<string, number>>();
+  const maps = new Map<string, Map<string, ObjectPermission[]>>();
   const system = new Set<string>();
   for (const { map, id, permission } of rows) {
-    if (map === 'systemPermissions') system.add(permission);
-    const objects = maps.get(map) ?? new Map<string, number>();
-    if (objects.size === 0) maps.set(map, objects);
-    objects.set(id, (objects.get(id) ?? 0) | (BITS.get(permission) ?? 0));
+    if (map === 'holder') continue;
+    if (map === 'systemPermissions') {
+      system.add(permission);
+      continue;
+    }
+    let objects = maps.get(map);
+    if (objects === undefined) {
+      objects = new Map();
+      maps.set(map, objects);
+    }
+    const known = objects.get(id);
+    const bits = (known ? (BITS_OF.get(known) ?? 0) : 0) | (BITS.get(permission) ?? 0);
+    objects.set(id, COMBINATIONS[bits] ?? []);
   }
-  const listed = (map: PermissionMap) => {
-    const found = [...(maps.get(map) ?? [])].map(([id, bits]): [string, ObjectPermission[]] => [
-      id,
-      COMBINATIONS[bits] ?? [],
-    ]);
-    return Object.fromEntries(found);
-  };
+  const listed = (map: PermissionMap) => Object.fromEntries(maps.get(map) ?? []);
   return {
     connectionPermissions: listed('connectionPermissions'),
     connectionGroupPermissions: listed('connectionGroupPermissions'),
