@@ -25,7 +25,7 @@ export async function readCsv(
   allowUnknownParameters: boolean,
   take: (record: RawRecord) => void,
 ): Promise<void> {
-  let columns: Column[] | undefined;
+  let readCells: ReturnType<typeof cellReader> | undefined;
   let index = 0;
   const parser = parse({
     bom: true,
@@ -33,8 +33,8 @@ export async function readCsv(
     skip_empty_lines: true,
     max_record_size: 2_000_000,
     on_record: (record: string[], { lines }) => {
-      if (columns) take({ index: index++, line: firstLine(record, lines), ...readCells(columns, record) });
-      else columns = readHeader(record, allowUnknownParameters);
+      if (readCells) take({ index: index++, line: firstLine(record, lines), ...readCells(record) });
+      else readCells = cellReader(readHeader(record, allowUnknownParameters));
       return null;
     },
   });
@@ -95,49 +95,75 @@ function readHeaderCell(name: string, allowUnknown: boolean): Column | Problem {
   );
 }
 
-function readCells(columns: readonly Column[], cells: readonly string[]): Pick<RawRecord, 'fields' | 'problems'> {
-  const problems: Problem[] = [];
-  const fields: Record<string, unknown> = {};
-  const maps = { parameters: [] as [string, string][], attributes: [] as [string, string][] };
-  if (cells.length !== columns.length) {
-    problems.push(
-      problem('record', `The record has ${cells.length} cells, the header ${columns.length}.`, 'CellCount'),
-    );
-  }
-  const protocol = cells[columns.findIndex((column) => column.kind === 'field' && column.name === 'protocol')] ?? '';
-  for (const [index, { kind, name }] of columns.entries()) {
-    const value = cells[index] ?? '';
-    // Empty cells let one file mix protocols.
-    if (value === '') continue;
-    if (kind === 'field') fields[name] = name === 'users' || name === 'groups' ? splitNames(value) : value;
-    else if (kind !== 'either') maps[kind].push([name, value]);
-    else placeCell(name, value, protocol, maps, problems);
-  }
-  fields.parameters = Object.fromEntries(maps.parameters);
-  fields.attributes = Object.fromEntries(maps.attributes);
-  return { fields, problems };
+/** Where the cells of one protocol's records go. */
+type Layout = readonly (Place | Problem)[];
+
+interface Place {
+  kind: 'field' | 'parameters' | 'attributes' | 'nowhere';
+  name: string;
 }
 
-function placeCell(
-  name: string,
-  value: string,
-  protocol: string,
-  maps: { parameters: [string, string][]; attributes: [string, string][] },
-  problems: Problem[],
-): void {
+/** Reads records under a header; what a column means is worked out once for each protocol. */
+function cellReader(columns: readonly Column[]) {
+  const layouts = new Map<string, Layout>();
+  const protocolAt = columns.findIndex((column) => column.kind === 'field' && column.name === 'protocol');
+  const layoutOf = (protocol: string): Layout => {
+    let layout = layouts.get(protocol);
+    if (!layout) {
+      layout = columns.map((column) => placeColumn(column, protocol));
+      layouts.set(protocol, layout);
+    }
+    return layout;
+  };
+  return (cells: readonly string[]): Pick<RawRecord, 'fields' | 'problems'> => {
+    const problems: Problem[] = [];
+    if (cells.length !== columns.length) {
+      problems.push(
+        problem('record', `The record has ${cells.length} cells, the header ${columns.length}.`, 'CellCount'),
+      );
+    }
+    const protocol = cells[protocolAt] ?? '';
+    const layout = layoutOf(PROTOCOL_NAMES.includes(protocol) ? protocol : '');
+    return { fields: readFields(layout, cells, problems), problems };
+  };
+}
+
+function readFields(layout: Layout, cells: readonly string[], problems: Problem[]): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  const maps: Record<'parameters' | 'attributes', Record<string, string>> = { parameters: {}, attributes: {} };
+  for (let index = 0; index < layout.length; index++) {
+    const value = cells[index];
+    const place = layout[index];
+    // Empty cells let one file mix protocols.
+    if (place === undefined || value === undefined || value === '') continue;
+    if (!('kind' in place)) problems.push(place);
+    else if (place.kind === 'field') fields[place.name] = LISTS.has(place.name) ? splitNames(value) : value;
+    else if (place.kind !== 'nowhere') maps[place.kind][place.name] = value;
+  }
+  fields.parameters = maps.parameters;
+  fields.attributes = maps.attributes;
+  return fields;
+}
+
+const LISTS: ReadonlySet<string> = new Set(['users', 'groups']);
+
+/** `protocol` is empty for one that is not known. */
+function placeColumn({ kind, name }: Column, protocol: string): Place | Problem {
+  // No name of Guacamole's, and no member like others.
+  if (name === '__proto__') return problem(`${kind}.${name}`, `The value of '${name}' must be text.`);
+  if (kind !== 'either') return { kind, name };
   const isAttribute = Object.hasOwn(CONNECTION_ATTRIBUTES, name);
   const isParameter = parameterForm(protocol, name) !== undefined;
   if (isAttribute && isParameter) {
-    problems.push(
-      problem(
-        name,
-        `'${name}' is both an attribute and a parameter of ${protocol}; say which: '${name} (attribute)'.`,
-        'AmbiguousHeader',
-      ),
+    return problem(
+      name,
+      `'${name}' is both an attribute and a parameter of ${protocol}; say which: '${name} (attribute)'.`,
+      'AmbiguousHeader',
     );
-  } else if (isAttribute) maps.attributes.push([name, value]);
+  }
+  if (isAttribute) return { kind: 'attributes', name };
   // An unknown protocol is reported by itself, a parameter that this one lacks by the check of parameters.
-  else if (isParameter || PROTOCOL_NAMES.includes(protocol)) maps.parameters.push([name, value]);
+  return { kind: isParameter || protocol !== '' ? 'parameters' : 'nowhere', name };
 }
 
 /** `a;b\;c` are the names `a` and `b;c`. */

@@ -8,14 +8,14 @@ export interface ImportRecord {
   /** Counted from 0. */
   index: number;
   /** Where it begins in the file, from 1; JSON has none. */
-  line?: number;
+  line?: number | undefined;
   name: string;
   protocol: string;
   parentIdentifier?: string;
   /** As `ROOT/Parent/Child`. */
   group?: string;
-  users: string[];
-  groups: string[];
+  users: readonly string[];
+  groups: readonly string[];
   parameters: Record<string, string>;
   attributes: Record<string, string>;
   problems: Problem[];
@@ -31,10 +31,9 @@ export interface RawRecord {
 
 const FIELDS = ['name', 'protocol', 'parameters', 'attributes', 'parentIdentifier', 'group', 'users', 'groups'];
 
-/** Checks one record as far as that is possible without the database. Collects, never throws. */
+/** Checks one record as far as that is possible without the database. Collects (in the record's own list), never throws. */
 export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean): ImportRecord {
-  const problems = [...raw.problems];
-  const { fields } = raw;
+  const { fields, problems } = raw;
   for (const name of Object.keys(fields)) {
     if (!FIELDS.includes(name))
       problems.push(
@@ -43,7 +42,7 @@ export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean): Im
   }
   const record: ImportRecord = {
     index: raw.index,
-    ...(raw.line === undefined ? {} : { line: raw.line }),
+    line: raw.line,
     name: textOf(fields, 'name', problems) ?? '',
     protocol: textOf(fields, 'protocol', problems) ?? '',
     users: namesOf(fields, 'users', problems),
@@ -91,12 +90,12 @@ function textOf(
   return undefined;
 }
 
-function namesOf(fields: Record<string, unknown>, name: 'users' | 'groups', problems: Problem[]): string[] {
+function namesOf(fields: Record<string, unknown>, name: 'users' | 'groups', problems: Problem[]): readonly string[] {
   const value = fields[name];
-  if (value === undefined || value === null) return [];
+  if (value === undefined || value === null) return NOBODY;
   if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) {
     problems.push(problem(name, `The field '${name}' must be a list of names.`));
-    return [];
+    return NOBODY;
   }
   for (const one of value as string[]) {
     const wrong = nameProblem(one);
@@ -142,5 +141,8 @@ function correctOptions(protocol: string, values: Record<string, string>): Recor
   }
   return values;
 }
+
+/** Most records name neither users nor groups. */
+const NOBODY: readonly string[] = [];
 
 const BOOLEANS: readonly string[] = ['true', 'false'];
