@@ -29,7 +29,8 @@ export async function writeImport(tx: Tx, plan: ImportPlan, options: ImportOptio
     const id = ids.get(one) ?? 0;
     const stored = storedAttributes(one);
     if (stored !== NONE) attributes.push(...valueRows(id, stored.extra));
-    for (const name of Object.keys(one.record.parameters))
+    // In the order of the primary key, which lets the server fill its pages from front to end.
+    for (const name of Object.keys(one.record.parameters).sort())
       parameters.push([id, name, one.record.parameters[name] ?? '']);
   }
   await insertValues(tx, 'guacamole_connection_attribute', attributes);
