@@ -25,7 +25,7 @@ export const valueRows = (owner: number, values: Record<string, string>): ValueR
   Object.entries(values).map(([name, value]) => [owner, name, value]);
 
 /** Puts down values of things that have none yet. */
-export async function insertValues(tx: Tx, table: ValuesTable, rows: readonly ValueRow[]): Promise<void> {
+export async function insertValues(tx: Tx, table: ValuesTable, rows: Iterable<ValueRow>): Promise<void> {
   const [owner, kind] = TABLES[table];
   await insertRows(tx, `${table} (${owner}, ${kind}_name, ${kind}_value)`, rows);
 }

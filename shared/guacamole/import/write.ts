@@ -23,20 +23,26 @@ export async function writeImport(tx: Tx, plan: ImportPlan, options: ImportOptio
   await clearReplaced(tx, [...ids.values()], options);
   for (const [one, id] of await insertConnections(tx, created)) ids.set(one, id);
   await updateConnections(tx, replaced);
-  const attributes: ValueRow[] = [];
-  const parameters: ValueRow[] = [];
-  for (const one of plan.records) {
-    const id = ids.get(one) ?? 0;
-    const stored = storedAttributes(one);
-    if (stored !== NONE) attributes.push(...valueRows(id, stored.extra));
-    // In the order of the primary key, which lets the server fill its pages from front to end.
-    for (const name of Object.keys(one.record.parameters).sort())
-      parameters.push([id, name, one.record.parameters[name] ?? '']);
-  }
-  await insertValues(tx, 'guacamole_connection_attribute', attributes);
-  await insertValues(tx, 'guacamole_connection_parameter', parameters);
+  await insertValues(tx, 'guacamole_connection_attribute', attributeRows(plan.records, ids));
+  await insertValues(tx, 'guacamole_connection_parameter', parameterRows(plan.records, ids));
   await writePermissions(tx, plan, ids, users, groups);
   return plan.records.map((one) => ids.get(one) ?? 0);
+}
+
+function* attributeRows(records: readonly PlannedRecord[], ids: Map<PlannedRecord, number>): Generator<ValueRow> {
+  for (const one of records) {
+    const stored = storedAttributes(one);
+    if (stored !== NONE) yield* valueRows(ids.get(one) ?? 0, stored.extra);
+  }
+}
+
+/** In the order of the primary key, which lets the server fill its pages from front to end. */
+function* parameterRows(records: readonly PlannedRecord[], ids: Map<PlannedRecord, number>): Generator<ValueRow> {
+  for (const one of records) {
+    const id = ids.get(one) ?? 0;
+    const { parameters } = one.record;
+    for (const name of Object.keys(parameters).sort()) yield [id, name, parameters[name] ?? ''];
+  }
 }
 
 /** One by one, parents first: groups are few, and each needs its parent's id. */
