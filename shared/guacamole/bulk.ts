@@ -4,12 +4,9 @@ import type { GuacamoleDatabase } from './schema/tables.ts';
 
 export type Cell = string | number | null;
 
-/** Most rows of one insert, and about how many characters: MySQL takes packets of 16 MB and more by default. */
-const ROWS = 5000;
+/** Most rows of one statement, and about how many characters: MySQL takes packets of 16 MB and more by default. */
+const ROWS = 2000;
 const CHARACTERS = 2_000_000;
-
-/** Most values of one list. */
-const LISTED = 2000;
 
 /**
  * Inserts rows, many to a statement; `into` and `tail` are ours, never a caller's. The next statement's rows are taken and written
@@ -77,6 +74,6 @@ export async function selectIn<Row>(
 }
 
 /** Splits a list for statements with `IN`. */
-export function* slices<T>(items: readonly T[], size = LISTED): Generator<T[]> {
+export function* slices<T>(items: readonly T[], size = ROWS): Generator<T[]> {
   for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }
