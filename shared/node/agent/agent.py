@@ -28,6 +28,7 @@ class Agent:
         self.settling_until = 0.0
         self.changes = 0
         self.healthy = False
+        self.sessions = {"served": 0, "relayed": 0}
 
     def report(self) -> Json:
         """The body of a report. A problem of the last attempt to change a part makes that part unhealthy."""
@@ -36,16 +37,16 @@ class Agent:
             parts[name] = {**parts[name], "healthy": False, "detail": problem[:500]}
         self.healthy = all(part["healthy"] for part in parts.values())
         try:
-            sessions = health.sessions()
+            self.sessions = health.sessions()
         except Trouble:
-            sessions = {"served": 0, "relayed": 0}
+            pass  # an unknown number is not none: a drained node is switched off at zero, so what was last seen counts
         state = self.node.state
         return {
             "bootId": boot_id(),
             "agentVersion": AGENT_VERSION,
             "applied": state["applied"],
             **parts,
-            "sessions": sessions,
+            "sessions": self.sessions,
             "secrets": state["secrets"],
             **({"guacamoleVersion": state["guacamoleVersion"]} if state.get("guacamoleVersion") else {}),
             "draining": bool((state["desired"] or {}).get("draining")) and "haproxy" not in self.node.problems,
