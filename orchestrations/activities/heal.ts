@@ -9,14 +9,15 @@ import { healSteps } from '../../shared/healing/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
 import { works } from '../../shared/scaling/rest.ts';
 import { rememberServer } from '../../shared/store/healing.ts';
-import { findJumpServer, type JumpServer } from '../../shared/store/jumpServers.ts';
-import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import type { JumpServer } from '../../shared/store/jumpServers.ts';
+import type { Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
 import type { Failure } from '../../shared/store/operations.ts';
 import { listReports } from '../../shared/store/reports.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, knownOutputs } from './advance.ts';
+import { findHeldServer } from './heldServer.ts';
 
 /** The longest chain, a MySQL server that is started and an endpoint with its DNS name, takes some ten minutes. Seconds. */
 const longest = 1800;
@@ -27,11 +28,9 @@ const graces = 6;
 export const mend =
   (deps: Deps, writes: Writes) =>
   async (holder: Holder): Promise<Progress> => {
-    const [lease, server] = await Promise.all([
-      findHeldLease(deps.tables, holder),
-      findJumpServer(deps.tables, holder.jumpServer),
-    ]);
-    if (lease === undefined || server === undefined) return { state: 'fenced' };
+    const held = await findHeldServer(deps, holder);
+    if (held === undefined) return { state: 'fenced' };
+    const { lease, server } = held;
     const recorded = await listNodes(deps.tables, server.name);
     const fleet = fleetOf(server.spec, recorded, server.createdAt);
     const known = await knownOutputs(deps, server.name);

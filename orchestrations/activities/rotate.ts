@@ -5,12 +5,12 @@ import { durationSeconds } from '../../shared/duration.ts';
 import { type Credential, parseRotateOrder } from '../../shared/rotation/credentials.ts';
 import { rotationSteps } from '../../shared/rotation/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
-import { findJumpServer } from '../../shared/store/jumpServers.ts';
-import { changeLease, findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import { changeLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import { beginRotation, listRotations, type Rotation } from '../../shared/store/rotations.ts';
 import type { Progress } from '../contracts.ts';
 import { carryOutSteps, permit, unlessStopped } from './advance.ts';
+import { findHeldServer } from './heldServer.ts';
 
 /** Beyond the sessions of its nodes. Seconds. */
 const longestRotation = 1800;
@@ -22,11 +22,9 @@ export const rotateCredentials =
   (deps: Deps, writes: Writes, setbacks = new Map<string, Date>()) =>
   async (holder: Holder): Promise<Progress> => {
     const { jumpServer } = holder;
-    const [lease, server] = await Promise.all([
-      findHeldLease(deps.tables, holder),
-      findJumpServer(deps.tables, jumpServer),
-    ]);
-    if (lease === undefined || server === undefined) return { state: 'fenced' };
+    const held = await findHeldServer(deps, holder);
+    if (held === undefined) return { state: 'fenced' };
+    const { lease, server } = held;
     const { credentials } = parseRotateOrder(lease.spec);
     const rotations = await unlessStopped(begin(deps, holder, credentials));
     if (rotations instanceof Stopped) return { state: rotations.reason };

@@ -12,13 +12,14 @@ import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { databasePowerStep } from '../../shared/steps/databasePower.ts';
 import { ingressStep } from '../../shared/steps/ingress.ts';
 import { nodeHealthStep } from '../../shared/steps/nodeHealth.ts';
-import { findJumpServer, type JumpServer } from '../../shared/store/jumpServers.ts';
-import { changeLease, findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import type { JumpServer } from '../../shared/store/jumpServers.ts';
+import { changeLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts';
+import { findHeldServer } from './heldServer.ts';
 
 /** Nodes and database that are not up by then need a person, or a repair, which must not be kept waiting for ever. Seconds. */
 const longestStart = 1800;
@@ -30,11 +31,9 @@ export const scaleNodes =
   (deps: Deps, writes: Writes) =>
   async (holder: Holder): Promise<Progress> => {
     const { jumpServer } = holder;
-    const [lease, server] = await Promise.all([
-      findHeldLease(deps.tables, holder),
-      findJumpServer(deps.tables, jumpServer),
-    ]);
-    if (lease === undefined || server === undefined) return { state: 'fenced' };
+    const held = await findHeldServer(deps, holder);
+    if (held === undefined) return { state: 'fenced' };
+    const { lease, server } = held;
     const { count } = parseOrder(lease.spec);
     const allowed = () => permit(deps, holder);
     const fleet = await unlessStopped(aim(deps, server, count, allowed));
