@@ -16,7 +16,12 @@ const wholeMachine = [
   'test/start/supervisor.test.ts',
 ];
 
-const shared = { pool: 'forks' as const, env: { NODE_OPTIONS: '--disable-warning=ExperimentalWarning' } };
+const shared = {
+  pool: 'forks' as const,
+  env: { NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
+  // A second, which is Vitest's own, is what a loaded machine may need for one answer; a session's keep-alive comes once a second.
+  expect: { poll: { timeout: 10_000 } },
+};
 
 export default defineConfig({
   test: {
