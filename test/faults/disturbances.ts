@@ -8,8 +8,11 @@ export interface Disturbance {
   losesFaults?: true;
   /** The control plane's own roles must act already: this many of Azure's seconds after the start. */
   notBefore?: number;
-  /** @param draw numbers from 0 to 1 that the seed fixes */
-  happen(world: World, draw: () => number): Promise<void>;
+  /**
+   * @param draw numbers from 0 to 1 that the seed fixes
+   * @param seconds that the operations take about when nothing happens: what dies, dies at some moment of them
+   */
+  happen(world: World, draw: () => number, seconds: number): Promise<void>;
 }
 
 /** A call to the local Azure's control server, again until it is up. */
@@ -39,23 +42,23 @@ const share =
   async (world: World, draw: () => number): Promise<void> =>
     void (await control(world, 'POST', '/faults', { match: {}, count, probability, seed: seedOf(draw), ...fault }));
 
-async function killHost(world: World, draw: () => number): Promise<void> {
+async function killHost(world: World, draw: () => number, seconds: number): Promise<void> {
   const kills = 1 + Math.floor(draw() * 3);
   for (let kill = 0; kill < kills; kill++) {
-    await delay(draw() * 3_000);
+    await delay((draw() * seconds * 1000) / kills);
     await world.stack.killHost();
     await world.stack.restartHost();
   }
 }
 
-export const disturbances: Disturbance[] = [
-  { title: 'nothing', happen: async () => undefined },
+/** What happens to processes. */
+export const deaths: Disturbance[] = [
   { title: 'the host is killed', happen: killHost },
   {
     title: 'the local Azure is killed',
     losesFaults: true,
-    async happen(world, draw) {
-      await delay(draw() * 5_000);
+    async happen(world, draw, seconds) {
+      await delay(draw() * seconds * 1000);
       await world.stack.killAzure();
       await delay(draw() * 2_000);
       await world.stack.restartAzure();
@@ -64,8 +67,8 @@ export const disturbances: Disturbance[] = [
   {
     title: 'both are killed',
     losesFaults: true,
-    async happen(world, draw) {
-      await delay(draw() * 5_000);
+    async happen(world, draw, seconds) {
+      await delay(draw() * seconds * 1000);
       await Promise.all([world.stack.killHost(), world.stack.killAzure()]);
       await world.stack.restartAzure();
       await world.stack.restartHost();
@@ -73,24 +76,29 @@ export const disturbances: Disturbance[] = [
   },
   {
     title: 'two hosts on one store, one of them killed',
-    async happen(world, draw) {
+    async happen(world, draw, seconds) {
       const second = await world.stack.addHost();
-      await delay(draw() * 4_000);
+      await delay((draw() * seconds * 1000) / 2);
       if (draw() < 0.5) {
         await world.stack.killHost();
-        await delay(draw() * 4_000);
+        await delay((draw() * seconds * 1000) / 2);
         await world.stack.restartHost();
       }
       await second.kill();
     },
   },
+];
+
+/** What happens to calls. */
+export const callFaults: Disturbance[] = [
   {
     title: '30 % of the calls fail: 429, 500, cut',
     async happen(world, draw) {
+      // A call meets one fault at the most, the first that strikes: each takes its share of what those before it left.
       await share(0.1, { kind: 'throttle' })(world, draw);
-      await share(0.1, { kind: 'status', status: 500 })(world, draw);
-      await share(0.05, { kind: 'cut' })(world, draw);
-      await share(0.05, { kind: 'cut', when: 'before' })(world, draw);
+      await share(0.1 / 0.9, { kind: 'status', status: 500 })(world, draw);
+      await share(0.05 / 0.8, { kind: 'cut' })(world, draw);
+      await share(0.05 / 0.75, { kind: 'cut', when: 'before' })(world, draw);
     },
   },
   { title: '30 % of the calls are slow', happen: share(0.3, { kind: 'slow', seconds: 3 }) },

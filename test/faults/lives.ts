@@ -6,12 +6,12 @@ import { listOpenIntents } from '../../shared/store/audit.ts';
 import { listInventory } from '../../shared/store/inventory.ts';
 import { findLease } from '../../shared/store/leases.ts';
 import { openTables, type Tables } from '../../shared/store/tables.ts';
-import { ownedResources } from '../e2e/azure.ts';
 import { type Answer, type ArmRow, type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
 import {
+  callFaults,
   control,
   type Disturbance,
-  disturbances,
+  deaths,
   type Hopeless,
   hopelessMakings,
   hopelessRemovals,
@@ -21,6 +21,9 @@ import { random } from './random.ts';
 
 const phases = ['provision', 'update', 'teardown'] as const;
 type Phase = (typeof phases)[number];
+
+/** What a phase takes about when nothing happens, six jump servers at once, at a factor of 0.005. */
+const phaseSeconds: Record<Phase, number> = { provision: 30, update: 10, teardown: 15 };
 
 /** An operation must end within this, whatever happens to it. */
 const longestSeconds = 300;
@@ -37,7 +40,7 @@ interface Life {
 /** What happens to some jump servers that live at the same time. */
 interface Round {
   lives: Life[];
-  disturbances: Record<Phase, Disturbance>;
+  disturbances: Record<Phase, Disturbance[]>;
 }
 
 interface Figures {
@@ -62,9 +65,14 @@ export async function soakProvisioning(seed: number, count: number, factor = 0.0
       const draw = random(seed + first);
       const names = Array.from({ length: Math.min(atOnce, count - first) }, (_, i) => `soak${first + i}x`);
       const round = drawRound(draw, names);
-      const replay = `--seed ${seed + first} --count ${names.length}`;
+      const replay = `--soak provision --seed ${seed + first} --count ${names.length}`;
       const told = `${replay}: ${describe(round)}`;
-      const settled = Math.max(...Object.values(round.disturbances).map(({ notBefore = 0 }) => notBefore));
+      const settled = Math.max(
+        0,
+        ...Object.values(round.disturbances)
+          .flat()
+          .map(({ notBefore = 0 }) => notBefore),
+      );
       await delay(Math.max(0, begun + settled * factor * 1000 - Date.now()));
       const problem = await liveThrough(world, tables, round, draw, figures);
       if (problem !== undefined) failed.push(`${told}: ${problem}`);
@@ -109,8 +117,16 @@ function drawRound(draw: () => number, names: readonly string[]): Round {
     const drawn = phases.map((phase) => [phase, perhaps(hopelessOf[phase])] as const);
     return { name, hopeless: Object.fromEntries(drawn.filter(([, hopeless]) => hopeless !== undefined)) };
   });
-  const drawn = phases.map((phase) => [phase, one(disturbances, draw)]);
+  const drawn = phases.map((phase) => [phase, drawDisturbances(draw)]);
   return { lives, disturbances: Object.fromEntries(drawn) };
+}
+
+/** In a tenth of the phases nothing, in a third of them something to processes and to calls at the same time. */
+function drawDisturbances(draw: () => number): Disturbance[] {
+  const [kind, death, callFault] = [draw(), one(deaths, draw), one(callFaults, draw)];
+  if (kind < 0.1) return [];
+  if (kind < 0.35) return [death];
+  return kind < 0.67 ? [callFault] : [death, callFault];
 }
 
 const hopelessOf: Record<Phase, readonly Hopeless[]> = {
@@ -124,7 +140,8 @@ function describe(round: Round): string {
     const aimed = round.lives.flatMap(({ name, hopeless }) =>
       hopeless[phase] === undefined ? [] : [`${name}: ${hopeless[phase].title}`],
     );
-    return [phase, round.disturbances[phase].title, ...aimed].join(', ');
+    const titles = round.disturbances[phase].map(({ title }) => title);
+    return [phase, ...titles, ...aimed].join(', ');
   };
   return phases.map(of).join('; ');
 }
@@ -140,10 +157,10 @@ async function live(
   draw: () => number,
   figures: Figures,
 ): Promise<void> {
-  const disturbance = disturbances[phase];
+  const happening = disturbances[phase];
   for (const { name, hopeless } of lives) await aim(world, name, hopeless[phase]);
   const [happened, ...ends] = await Promise.allSettled([
-    disturbance.happen(world, draw),
+    Promise.all(happening.map((one) => one.happen(world, draw, phaseSeconds[phase]))),
     ...lives.map(({ name }) => ask(world, phase, name)),
   ]);
   if (happened.status === 'rejected') throw happened.reason;
@@ -154,7 +171,7 @@ async function live(
       const end = ends[index];
       if (end?.status !== 'fulfilled') throw new Error(`${life.name}: ${end?.reason?.message}`);
       figures.operations++;
-      if (mustEndWell(life, phase, disturbance, end.value)) return;
+      if (mustEndWell(life, phase, happening, end.value)) return;
       figures.hopeless++;
       figures.operations++;
       const again = await ask(world, phase, life.name);
@@ -177,12 +194,12 @@ const aim = async (world: World, name: string, hopeless: Hopeless | undefined): 
 function mustEndWell(
   { name, hopeless }: Life,
   phase: Phase,
-  disturbance: Disturbance,
+  happening: Disturbance[],
   end: OperationView | undefined,
 ): boolean {
   const wanted = hopeless[phase];
   if (end === undefined || end.status === 'Succeeded') {
-    if (wanted === undefined || disturbance.losesFaults) return true;
+    if (wanted === undefined || happening.some(({ losesFaults }) => losesFaults)) return true;
     throw new Error(`${name} succeeded although ${wanted.title}.`);
   }
   const { code, message = '', advice = '' } = end.error ?? {};
@@ -226,33 +243,73 @@ function openStore(world: World): Tables {
   return openTables(world.stack.endpoints.tables, credential);
 }
 
+/** All that a jump server of one node is made of, by type, endpoints and records in the control plane's network included. */
+const parts: Record<string, number> = {
+  'Microsoft.Resources/resourceGroups': 1,
+  'Microsoft.Network/networkSecurityGroups': 2,
+  'Microsoft.Network/virtualNetworks': 1,
+  'Microsoft.Network/publicIPAddresses': 1,
+  'Microsoft.Network/loadBalancers': 1,
+  'Microsoft.Network/networkInterfaces': 3,
+  'Microsoft.Network/privateEndpoints': 2,
+  'Microsoft.Network/privateEndpoints/privateDnsZoneGroups': 2,
+  'Microsoft.Network/privateDnsZones': 1,
+  'Microsoft.Network/privateDnsZones/A': 2,
+  'Microsoft.Network/privateDnsZones/virtualNetworkLinks': 1,
+  'Microsoft.Compute/availabilitySets': 1,
+  'Microsoft.Compute/virtualMachines': 1,
+  'Microsoft.Compute/disks': 1,
+  'Microsoft.DBforMySQL/flexibleServers': 1,
+  'Microsoft.KeyVault/vaults': 1,
+  'Microsoft.ManagedIdentity/userAssignedIdentities': 1,
+  'Microsoft.Authorization/roleAssignments': 1,
+};
+
 /** Nothing twice, nothing orphaned, no lease stuck, no intent that the sweep cannot settle. */
 async function checkStores(world: World, tables: Tables, phase: Phase, name: string): Promise<void> {
   const problems: string[] = [];
-  const lease = await findLease(tables, name);
-  if (lease?.state !== 'finished') problems.push(`its lease is ${lease?.state}`);
-  const owned = (await ownedResources(world, name)).map((id) => id.toLowerCase());
+  if (!(await leaseEnds(tables, name))) problems.push('its lease is stuck');
+  const wanted = phase === 'teardown' ? {} : parts;
+  const found = await partsOf(world, name);
+  for (const type of new Set([...Object.keys(wanted), ...found.keys()])) {
+    const ids = found.get(type) ?? [];
+    if (ids.length !== (wanted[type] ?? 0)) problems.push(`${ids.length} of ${type}: ${ids.join(' ')}`);
+  }
   const rows = await listInventory(tables, name);
-  if (phase === 'teardown') {
-    if (owned.length > 0) problems.push(`orphaned: ${owned.join(' ')}`);
-    if (rows.length > 0) problems.push(`still listed: ${rows.map(({ key }) => key).join(' ')}`);
-  } else {
+  if (phase === 'teardown' && rows.length > 0) problems.push(`still listed: ${rows.map(({ key }) => key).join(' ')}`);
+  if (phase !== 'teardown') {
     const { status } = (await world.call('GET', `/jump-servers/${name}`)).body;
     if (status.state !== 'Ready') problems.push(`it is ${status.state}`);
-    for (const type of [
-      'virtualmachines',
-      'flexibleservers',
-      'publicipaddresses',
-      'loadbalancers',
-      'virtualnetworks',
-    ]) {
-      const found = owned.filter((id) => new RegExp(`/${type}/[^/]+$`).test(id));
-      if (found.length !== 1) problems.push(`${type}: ${found.join(' ') || 'none'}`);
-    }
   }
+  problems.push(...(await openIntents(tables, name)));
+  if (problems.length > 0) throw new Error(`${name} after ${phase}: ${problems.join('; ')}`);
+}
+
+/** The product's own timers may be at work after the operation that was asked for. */
+async function leaseEnds(tables: Tables, name: string): Promise<boolean> {
+  const until = Date.now() + longestSeconds * 1000;
+  while ((await findLease(tables, name))?.state !== 'finished') {
+    if (Date.now() > until) return false;
+    await delay(500);
+  }
+  return true;
+}
+
+/** Everything that the local Azure stores for a jump server, by type. A deleted vault stays for its retention. */
+async function partsOf(world: World, name: string): Promise<Map<string, string[]>> {
+  const { value } = (await control(world, 'GET', '/resources')) as { value: { id: string; type: string }[] };
+  const ours = value.filter(
+    ({ id, type }) =>
+      (id.includes(`/${name}-`) || id.includes(`/molcajete-${name}`)) && !type.endsWith('deletedVaults'),
+  );
+  const ids = new Map<string, string[]>();
+  for (const { id, type } of ours) ids.set(type, [...(ids.get(type) ?? []), id]);
+  return ids;
+}
+
+async function openIntents(tables: Tables, name: string): Promise<string[]> {
   const later = new Date(Date.now() + 600_000);
   await settleAudit({ tables, now: () => later } as unknown as Deps);
   const open = (await listOpenIntents(tables, later)).filter((intent) => intent.jumpServer === name);
-  if (open.length > 0) problems.push(`open intents: ${open.map(({ operation }) => operation).join(' ')}`);
-  if (problems.length > 0) throw new Error(`${name} after ${phase}: ${problems.join('; ')}`);
+  return open.map(({ operation }) => `the intent of ${operation} is open`);
 }
