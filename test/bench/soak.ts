@@ -1,19 +1,22 @@
 import { parseArgs } from 'node:util';
 import { soakProvisioning } from '../faults/lives.ts';
-import { soakHealing } from '../faults/soak.ts';
+import { soakHealing, soakPairs } from '../faults/soak.ts';
 import { soakThrottling } from '../faults/throttling.ts';
 
-/** `npm run soak [-- --soak NAME …] [--seed N] [--count M]`: long runs of random faults. Without names: all of them. */
+/** `npm run soak [-- --soak NAME …] [--seed N] [--count M] [--factor F]`: long runs of random faults. Without names: all of them. */
 const soaks: Record<string, (seed: number, count: number) => Promise<void>> = {
   healing: soakHealing,
+  pairs: soakPairs,
   provision: soakProvisioning,
-  throttling: (_seed, count) => soakThrottling(Math.min(count, 20)),
+  throttling: (_seed, count) => soakThrottling(Math.min(count, 20), Number(values.factor)),
 };
 
 const { values, positionals } = parseArgs({
   options: {
     soak: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: process.env.SEED ?? String(Date.now() % 1_000_000) },
+    /** Of Azure's durations; only for throttling. */
+    factor: { type: 'string', default: '0.02' },
     count: { type: 'string', default: process.env.FAULTS ?? '100' },
   },
   allowPositionals: true,

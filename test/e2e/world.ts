@@ -28,7 +28,7 @@ export interface World {
   /** Follows an operation to its end; throws with what was going on when it does not end within the seconds. */
   follow(url: string, seconds?: number): Promise<OperationView>;
   /** PUT and follow. */
-  provision(name: string, spec: object): Promise<OperationView>;
+  provision(name: string, spec: object, seconds?: number): Promise<OperationView>;
   /** Everything that has reached ARM so far. */
   armRows(): Promise<ArmRow[]>;
   close(): Promise<void>;
@@ -90,10 +90,10 @@ export async function openWorld(options: { factor?: number; checkKeys?: boolean 
     stack,
     call,
     follow,
-    async provision(name, body) {
+    async provision(name, body, seconds) {
       const answer = await call('PUT', `/jump-servers/${name}`, { body });
       if (answer.status !== 202) throw new Error(`PUT ${name} was answered with ${answer.status}: ${answer.text}`);
-      return follow(answer.headers.get('operation-location') ?? '');
+      return follow(answer.headers.get('operation-location') ?? '', seconds);
     },
     armRows: () => tracedRows(stack),
     async close() {

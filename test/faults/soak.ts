@@ -1,41 +1,97 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ownedResources } from '../e2e/azure.ts';
 import { logIn } from '../e2e/users.ts';
+import { callFaults, control, type Disturbance } from './disturbances.ts';
 import { type Healed, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
 import { random } from './random.ts';
 import { databaseTroubles, networkTroubles, nodeTroubles } from './troubles.ts';
 
+const all = [...nodeTroubles, ...networkTroubles, ...databaseTroubles];
+
+/** One bout of troubles, with what makes it harder to heal them. */
+interface Bout {
+  troubles: Trouble[];
+  /** The host is killed so many milliseconds after them. */
+  killAfter?: number;
+  /** Calls to ARM that fail meanwhile. */
+  calls?: Disturbance;
+}
+
 /**
- * Every trouble alone, then random ones, every third time two at once, until `faults` have struck one and the same jump server. After
- * each it must be whole again. Throws at the first that is not, with the seed.
+ * Every trouble alone, then random ones, every third time two at once, a third of them while the host is killed and a third while
+ * calls to ARM fail, until `faults` have struck one and the same jump server. After each it must be whole again. Throws at the first
+ * that is not, with the seed.
  */
 export async function soakHealing(seed: number, faults: number): Promise<void> {
-  const all = [...nodeTroubles, ...networkTroubles, ...databaseTroubles];
   const draw = random(seed);
-  const any = (): Trouble => all[Math.floor(draw() * all.length)] as Trouble;
-  console.log(`healing: ${faults} faults, seed ${seed}`);
-  const patient = await openPatient();
-  try {
-    const whole = await inventoryOf(patient);
-    let failed = 0;
+  await sufferAll('healing', seed, draw, bouts());
+
+  function* bouts(): Generator<Bout> {
+    const any = (): Trouble => all[Math.floor(draw() * all.length)] as Trouble;
     for (let struck = 0; struck < faults; ) {
-      const troubles = struck < all.length ? [all[struck] as Trouble] : draw() < 1 / 3 ? [any(), any()] : [any()];
-      const alone = struck < all.length;
-      const killed = alone || draw() < 2 / 3 ? undefined : killHost(patient, 3_000 + draw() * 20_000);
-      const result = await suffer(patient, troubles, 300);
-      await killed;
-      if (alone) checkReason(troubles, result);
-      await check(patient, whole, result);
-      // Logins cannot work while everybody's way in or the database is away.
-      if (troubles.every((trouble) => nodeTroubles.includes(trouble)) && troubles.length === 1)
-        failed += result.logins.failed.length;
+      const alone = all[struck];
+      const troubles = alone !== undefined ? [alone] : draw() < 1 / 3 ? [any(), any()] : [any()];
+      const hardship = alone !== undefined ? 1 : draw();
+      yield {
+        troubles,
+        ...(hardship < 1 / 3 ? { killAfter: 3_000 + draw() * 20_000 } : {}),
+        ...(hardship >= 1 / 3 && hardship < 2 / 3 ? { calls: passing[Math.floor(draw() * passing.length)] } : {}),
+      };
       struck += troubles.length;
     }
-    console.log(`healing: ${faults} faults healed, ${failed} logins failed while one node was down`);
-    if (failed > 0) throw new Error(`${failed} logins failed while another node was there (seed ${seed}).`);
+  }
+}
+
+/** What passes when nothing more is asked of Azure. */
+const passing = callFaults.filter(({ notBefore }) => notBefore === undefined);
+
+/** Pairs of different troubles, both at once, `count` of all that there are in an order that the seed draws. */
+export async function soakPairs(seed: number, count: number): Promise<void> {
+  const draw = random(seed);
+  const pairs = all.flatMap((first, index) =>
+    all.slice(index + 1).map((second) => ({ at: draw(), both: [first, second] })),
+  );
+  const drawn = pairs.sort((a, b) => a.at - b.at).slice(0, count);
+  console.log(`pairs: ${drawn.length} of ${pairs.length}`);
+  await sufferAll(
+    'pairs',
+    seed,
+    draw,
+    drawn.map(({ both }) => ({ troubles: both })),
+  );
+}
+
+async function sufferAll(name: string, seed: number, draw: () => number, bouts: Iterable<Bout>): Promise<void> {
+  console.log(`${name}: seed ${seed}`);
+  const patient = await openPatient();
+  let [faults, refused] = [0, 0];
+  try {
+    const whole = await inventoryOf(patient);
+    for (const bout of bouts) {
+      refused += await sufferOne(patient, whole, bout, draw);
+      faults += bout.troubles.length;
+    }
+    console.log(`${name}: ${faults} faults healed, ${refused} logins failed while one node was down`);
+    if (refused > 0) throw new Error(`${refused} logins failed while another node was there (seed ${seed}).`);
   } finally {
     await patient.close();
   }
+}
+
+/** Returns the logins that failed although another node was there to take them. */
+async function sufferOne(patient: Patient, whole: string[], bout: Bout, draw: () => number): Promise<number> {
+  const { troubles, killAfter, calls } = bout;
+  if (calls !== undefined) console.log(`meanwhile ${calls.title}`);
+  const killed = killAfter === undefined ? undefined : killHost(patient, killAfter);
+  const hindered = calls?.happen(patient.world, draw, 0);
+  const result = await suffer(patient, troubles, 300);
+  await Promise.all([killed, hindered]);
+  await control(patient.world, 'DELETE', '/faults');
+  if (troubles.length === 1 && killed === undefined && calls === undefined) checkReason(troubles, result);
+  await check(patient, whole, result);
+  // Logins cannot work while everybody's way in or the database is away.
+  const oneNode = troubles.length === 1 && troubles.every((trouble) => nodeTroubles.includes(trouble));
+  return oneNode ? result.logins.failed.length : 0;
 }
 
 /** In the middle of whatever the control plane does then. */

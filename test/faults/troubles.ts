@@ -1,8 +1,37 @@
-import { arm } from '../e2e/azure.ts';
-import type { Trouble } from './patient.ts';
+import { spawnSync } from 'node:child_process';
+import { arm, controlIdentity, mysqlNames, principalOf, vault, vaults } from '../e2e/azure.ts';
+import type { Patient, Trouble } from './patient.ts';
 
 const machine = 'Microsoft.Compute/virtualMachines';
 const network = 'Microsoft.Network';
+const mysql = 'Microsoft.DBforMySQL/flexibleServers';
+
+/** What a person does in the portal: an action of ARM. */
+async function act({ world, name }: Patient, resource: string, action: string, version: string, body?: object) {
+  const path = `/resourceGroups/molcajete-${name}/providers/${resource}/${action}`;
+  const { status } = await arm(world, 'POST', path, version, body);
+  if (status !== 202) throw new Error(`${action} was answered with ${status}.`);
+}
+
+const actOnNode = (patient: Patient, number: number, action: string, body?: object): Promise<void> =>
+  act(patient, `${machine}/${patient.name}-${number}`, action, '2026-04-01', body);
+
+const runOnNode = (patient: Patient, number: number, command: string): Promise<void> =>
+  actOnNode(patient, number, 'runCommand', { commandId: 'RunShellScript', script: [command] });
+
+const serverOf = (patient: Patient): Promise<{ id: string }> => patient.find(mysql, patient.name);
+
+/** Runs SQL as the server's administrator. */
+async function asAdministrator({ world, name }: Patient, statements: string): Promise<void> {
+  const [oid, all] = await Promise.all([principalOf(world, controlIdentity), vaults(world)]);
+  const uri = all.find((one) => one.name === 'molcajete-control')?.uri.replace(/\/$/, '');
+  const secret = await vault(world, oid, `${uri}/secrets/${name}-mysql-admin`);
+  const { username, password } = JSON.parse(secret.body.value) as { username: string; password: string };
+  const host = mysqlNames(world)[0]?.address ?? '';
+  const flags = ['--ssl', '--skip-ssl-verify-server-cert', '-h', host, '-u', username, `-p${password}`];
+  const { status, stderr } = spawnSync('mariadb', [...flags, '-e', statements], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`The statements failed: ${stderr}`);
+}
 
 /** What happens to nodes: users log in all the while, by way of the other one. */
 export const nodeTroubles: Trouble[] = [
@@ -32,22 +61,29 @@ export const nodeTroubles: Trouble[] = [
   },
   {
     title: 'the agent of a node is stopped',
-    async strike(patient) {
-      const path = `/resourceGroups/molcajete-${patient.name}/providers/${machine}/${patient.name}-2/runCommand`;
-      const body = { commandId: 'RunShellScript', script: ['systemctl stop molcajete-agent'] };
-      const { status } = await arm(patient.world, 'POST', path, '2026-04-01', body);
-      if (status !== 202) throw new Error(`The command was answered with ${status}.`);
-    },
+    strike: (patient) => runOnNode(patient, 2, 'systemctl stop molcajete-agent'),
     timer: 'healing',
     reason: /ill-2 runs, but its agent says nothing.*restart its agent/,
   },
   {
-    title: 'somebody deallocates a virtual machine',
+    title: 'a node crashes after a change of it has failed',
     async strike(patient) {
-      const path = `/resourceGroups/molcajete-${patient.name}/providers/${machine}/${patient.name}-1/deallocate`;
-      const { status } = await arm(patient.world, 'POST', path, '2026-04-01');
-      if (status !== 202) throw new Error(`The command was answered with ${status}.`);
+      const id = patient.id(machine, `${patient.name}-2`);
+      await patient.change(id, { properties: { provisioningState: 'Failed' } });
+      await patient.strike(id, 'crash');
     },
+    timer: 'healing',
+    reason: /ill-2 has a virtual machine whose last change failed/,
+  },
+  {
+    title: 'somebody stops a virtual machine',
+    strike: (patient) => actOnNode(patient, 2, 'powerOff'),
+    timer: 'healing',
+    reason: /ill-2 has a virtual machine that is stopped/,
+  },
+  {
+    title: 'somebody deallocates a virtual machine',
+    strike: (patient) => actOnNode(patient, 1, 'deallocate'),
     timer: 'healing',
     reason: /ill-1 has a virtual machine that was deallocated/,
   },
@@ -105,6 +141,21 @@ export const networkTroubles: Trouble[] = [
     reason: /loadBalancer differs/,
   },
   {
+    title: "somebody takes the balancer's public address away",
+    async strike(patient) {
+      const balancer = await patient.find(`${network}/loadBalancers`, `${patient.name}-lb`);
+      const { properties } = balancer as unknown as { properties: { frontendIPConfigurations: object[] } };
+      const subnet = { id: `${patient.id(`${network}/virtualNetworks`, `${patient.name}-vnet`)}/subnets/web` };
+      const frontendIPConfigurations = properties.frontendIPConfigurations.map((one) => ({
+        ...one,
+        properties: { subnet, privateIPAllocationMethod: 'Dynamic' },
+      }));
+      await patient.change(balancer.id, { properties: { frontendIPConfigurations } });
+    },
+    timer: 'comparing',
+    reason: /loadBalancer differs/,
+  },
+  {
     title: 'the security group is taken off the subnet',
     async strike(patient) {
       const found = await patient.find(`${network}/virtualNetworks`, `${patient.name}-vnet`);
@@ -124,8 +175,29 @@ export const networkTroubles: Trouble[] = [
 export const databaseTroubles: Trouble[] = [
   {
     title: 'the MySQL server stops',
+    strike: async (patient) => patient.strike((await serverOf(patient)).id, 'stop'),
+    timer: 'healing',
+    reason: /No node reaches the database/,
+  },
+  {
+    title: 'somebody stops the MySQL server',
+    strike: async (patient) => {
+      const { id } = await serverOf(patient);
+      await act(patient, `${mysql}/${id.split('/').at(-1)}`, 'stop', '2024-12-30');
+    },
+    timer: 'healing',
+    reason: /No node reaches the database/,
+  },
+  {
+    title: 'somebody shortens the backups of the MySQL server',
     strike: async (patient) =>
-      patient.strike((await patient.find('Microsoft.DBforMySQL/flexibleServers', patient.name)).id, 'stop'),
+      patient.change((await serverOf(patient)).id, { properties: { backup: { backupRetentionDays: 1 } } }),
+    timer: 'comparing',
+    reason: /mysqlServer differs/,
+  },
+  {
+    title: "somebody drops the nodes' accounts",
+    strike: (patient) => asAdministrator(patient, 'DROP USER IF EXISTS molcajete_node_a, molcajete_node_b'),
     timer: 'healing',
     reason: /No node reaches the database/,
   },
