@@ -141,16 +141,12 @@ export const networkTroubles: Trouble[] = [
     reason: /loadBalancer differs/,
   },
   {
-    title: "somebody takes the balancer's public address away",
+    title: 'the public address is detached: the frontend is deleted, with the rules that use it',
     async strike(patient) {
-      const balancer = await patient.find(`${network}/loadBalancers`, `${patient.name}-lb`);
-      const { properties } = balancer as unknown as { properties: { frontendIPConfigurations: object[] } };
-      const subnet = { id: `${patient.id(`${network}/virtualNetworks`, `${patient.name}-vnet`)}/subnets/web` };
-      const frontendIPConfigurations = properties.frontendIPConfigurations.map((one) => ({
-        ...one,
-        properties: { subnet, privateIPAllocationMethod: 'Dynamic' },
-      }));
-      await patient.change(balancer.id, { properties: { frontendIPConfigurations } });
+      const { id } = await patient.find(`${network}/loadBalancers`, `${patient.name}-lb`);
+      await patient.change(id, {
+        properties: { frontendIPConfigurations: [], loadBalancingRules: [], outboundRules: [] },
+      });
     },
     timer: 'comparing',
     reason: /loadBalancer differs/,
