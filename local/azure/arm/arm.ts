@@ -7,6 +7,7 @@ import { type ArmEnv, type ArmOptions, defaultOptions, planeOf } from './env.ts'
 import { makeExecutors } from './executors.ts';
 import { Faults } from './faults.ts';
 import type { Caller, Kind } from './kind.ts';
+import { isUnmade } from './made.ts';
 import { Operations } from './operations.ts';
 import type { Provider } from './provider.ts';
 import { authorization } from './providers/authorization.ts';
@@ -152,7 +153,8 @@ const order = [
 async function restore(env: ArmEnv): Promise<void> {
   const ranks = new Map<number, ReturnType<StateStore['all']>>();
   for (const resource of env.state.all()) {
-    if (planeOf(env, resource.type) === undefined || env.operations.running(resource.id)) continue;
+    // A creation under way makes its own, and one that failed has made nothing.
+    if (planeOf(env, resource.type) === undefined || isUnmade(resource)) continue;
     const place = order.includes(resource.type.toLowerCase())
       ? order.indexOf(resource.type.toLowerCase())
       : order.length;

@@ -48,7 +48,7 @@ function patched(kind: Kind, existing: Stored | undefined, body: Json): Json {
   if (existing === undefined) return body;
   const { internal: _internal, id: _id, name: _name, type: _type, etag: _etag, ...rest } = existing;
   const base = structuredClone(rest) as unknown as Json;
-  // Tags in a network PATCH replace all tags; elsewhere they are merged.
+  // The tags of a PATCH replace all tags; its properties are merged, where it may have any.
   if (kind.patch !== 'merge') return { ...base, tags: body.tags };
   const tags = body.tags === undefined ? base.tags : body.tags;
   return { ...merge(base, body), tags };
@@ -77,7 +77,15 @@ function makeDraft(
       changed: new Date(env.clock.wall()).toISOString(),
     },
   };
-  return { resource, existing, body, apiVersion: request.apiVersion, caller: request.caller, env };
+  return {
+    resource,
+    existing,
+    body,
+    method: request.method,
+    apiVersion: request.apiVersion,
+    caller: request.caller,
+    env,
+  };
 }
 
 /** The parent as the write of one of its parts leaves it. */
@@ -95,6 +103,7 @@ export function draftOfPart(env: ArmEnv, kind: Kind, id: string, parent: Stored,
     resource: copy,
     existing: parent,
     body: { properties: copy.properties },
+    method: request.method,
     apiVersion: request.apiVersion,
     caller: request.caller,
     env,

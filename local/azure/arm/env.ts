@@ -18,6 +18,8 @@ export interface ArmOptions {
   throttling: boolean;
   /** What a VNet PUT without `subnets` does. Azure deleted them for years; the change of this may not have reached every region. */
   omittedSubnets: 'delete' | 'keep';
+  /** Does a PATCH carry on a creation that failed, as a PUT does, or only change what is stored? */
+  patchCarriesOn: boolean;
   /** Cores per VM family and in all that a subscription may use in a region. */
   coreQuota: number;
   /** VM sizes that are known and cannot be had: 409 SkuNotAvailable. */
@@ -34,6 +36,7 @@ export const defaultOptions: ArmOptions = {
   operationUrlBytes: 1200,
   throttling: true,
   omittedSubnets: 'delete',
+  patchCarriesOn: true,
   coreQuota: 100,
   restrictedSizes: [],
   unregistered: [],

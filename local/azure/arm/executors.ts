@@ -4,6 +4,7 @@ import { actionOf, workAction } from './actions.ts';
 import { type ArmEnv, kindOf, planeOf } from './env.ts';
 import { groupExecutor } from './groupDelete.ts';
 import { parentId } from './ids.ts';
+import { isLeftFailed, isUnmade, made } from './made.ts';
 import type { Executor, Operation } from './operations.ts';
 import { forget, removeNow } from './remove.ts';
 import { completeParts } from './show.ts';
@@ -35,24 +36,35 @@ const setState = (
 };
 
 const tellFailed = (env: ArmEnv, id: string, code: string, created: boolean): void => {
-  env.state.update(id, (copy) => kindOf(env, copy.type)?.failed?.(copy, code, created, env));
+  env.state.update(id, (copy) => kindOf(env, copy.type)?.failed?.(copy, code, created || isUnmade(copy), env));
 };
+
+const failing =
+  (env: ArmEnv): Executor['failing'] =>
+  async ({ resourceId }, error) => {
+    const stored = env.state.get(resourceId);
+    if (stored) await kindOf(env, stored.type)?.failing?.(stored, error.code, env);
+  };
 
 function putExecutor(env: ArmEnv): Executor {
   return {
     async work(operation, secrets) {
       const stored = env.state.get(operation.resourceId);
-      if (stored === undefined) return {};
+      if (stored === undefined || isLeftFailed(env, stored, operation.method)) return {};
       const learned = await planeOf(env, stored.type)?.apply(stored, secrets);
+      made(env, stored.id);
       // From here on the secrets are where they belong: a restart may repeat the rest.
       env.operations.repeatable(operation);
       await kindOf(env, stored.type)?.realise?.(env.state.get(operation.resourceId) ?? stored, env);
       return learned ?? {};
     },
     succeeded(operation, learned) {
-      setState(env, operation.resourceId, 'ready', asObject(learned));
+      const stored = env.state.get(operation.resourceId);
+      const left = stored !== undefined && isLeftFailed(env, stored, operation.method);
+      setState(env, operation.resourceId, left ? 'failed' : 'ready', asObject(learned));
       return undefined;
     },
+    failing: failing(env),
     failed(operation, error) {
       setState(env, operation.resourceId, 'failed');
       tellFailed(env, operation.resourceId, error.code, !operation.existed);
@@ -99,6 +111,7 @@ function actionExecutor(env: ArmEnv): Executor {
   const owner = (operation: Operation): string =>
     kindOf(env, operation.type)?.embedded ? parentId(operation.resourceId) : operation.resourceId;
   return {
+    failing: failing(env),
     work: (operation) => workAction(env, operation.resourceId, operation.action ?? '', operation.body ?? {}),
     succeeded(operation, answer) {
       const given = answer === undefined ? undefined : asObject(answer);

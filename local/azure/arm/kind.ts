@@ -35,6 +35,7 @@ export interface Draft {
   existing?: Stored;
   /** The request's body after `readBody`. */
   body: Record<string, unknown>;
+  method: string;
   apiVersion: string;
   caller: Caller;
   env: ArmEnv;
@@ -75,6 +76,8 @@ export interface ActionRule {
   work?(resource: Stored, env: ArmEnv, body: Record<string, unknown>): Promise<Record<string, unknown> | undefined>;
   /** Does not write: no lock, may run beside others. */
   free?: boolean;
+  /** Ends with the real thing at rest: the local Azure, started again meanwhile, does not bring it up before. */
+  rests?: boolean;
 }
 
 export type StyleName = 'network' | 'compute' | 'computeDisk' | 'mysql' | 'dns' | 'keyVault' | 'sync';
@@ -133,8 +136,10 @@ export interface Kind {
   checkNested?(resource: Stored, env: ArmEnv): void;
   /** After the real thing is gone and before the resource is. */
   removed?(resource: Stored, env: ArmEnv): Promise<void> | void;
-  /** After a write, delete or action that failed. */
+  /** After a write, delete or action that failed; `created`: nothing has ever been made of it. */
   failed?(copy: Stored, code: string, created: boolean, env: ArmEnv): void;
+  /** What a failure that a fault asks for does to the real thing, inside the operation; may run twice. */
+  failing?(resource: Stored, code: string, env: ArmEnv): Promise<void>;
   /** What a write does beside the data plane, inside the operation; may run twice. */
   realise?(resource: Stored, env: ArmEnv): Promise<void> | void;
   /** After a delete of it or of a part of it, when the state shows that. */

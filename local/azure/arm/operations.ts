@@ -39,6 +39,8 @@ export type NewOperation = Omit<Operation, 'id' | 'start' | 'due' | 'status' | '
 export interface Executor {
   /** The real work; what it returns is given to `succeeded`. Runs again after a restart. */
   work(operation: Operation, secrets: Record<string, unknown>): Promise<unknown>;
+  /** Instead of the work of an operation that a fault wants to fail: what the failure does to the real thing. */
+  failing?(operation: Operation, error: AzureFailure): Promise<void>;
   succeeded(operation: Operation, result: unknown): Record<string, unknown> | undefined;
   failed(operation: Operation, error: AzureFailure): void;
 }
@@ -152,13 +154,8 @@ export class Operations {
   }
 
   async #run(operation: Operation, secrets: Record<string, unknown>): Promise<void> {
-    const executor = this.executors?.[operation.kind];
-    if (executor === undefined) throw new Error(`No executor for ${operation.kind}.`);
-    const { failWith } = operation;
-    const work =
-      failWith === undefined
-        ? this.queued(operation.resourceId, () => executor.work(operation, secrets))
-        : Promise.reject(new AzureFailure(failWith.code, failWith.message));
+    const executor = this.#executor(operation);
+    const work = this.queued(operation.resourceId, () => this.#work(executor, operation, secrets));
     const [outcome] = await Promise.allSettled([work, this.#clock.until(operation.due)]);
     if (operation.status !== 'InProgress') return;
     try {
@@ -171,6 +168,19 @@ export class Operations {
       if (error instanceof Stopped) return;
       this.#fail(executor, operation, error);
     }
+  }
+
+  #executor(operation: Operation): Executor {
+    const executor = this.executors?.[operation.kind];
+    if (executor === undefined) throw new Error(`No executor for ${operation.kind}.`);
+    return executor;
+  }
+
+  async #work(executor: Executor, operation: Operation, secrets: Record<string, unknown>): Promise<unknown> {
+    if (operation.failWith === undefined) return executor.work(operation, secrets);
+    const failure = new AzureFailure(operation.failWith.code, operation.failWith.message);
+    await executor.failing?.(operation, failure);
+    throw failure;
   }
 
   #fail(executor: Executor, operation: Operation, error: unknown): void {

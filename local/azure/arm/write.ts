@@ -8,6 +8,7 @@ import type { Faults } from './faults.ts';
 import { groupName, lastName, parentId } from './ids.ts';
 import type { ArmAnswer, ArmRequest, Draft, Kind } from './kind.ts';
 import { checkNotBusy, locksOf } from './locks.ts';
+import { made, makes } from './made.ts';
 import { checkEtag } from './preconditions.ts';
 import { completeParts, show } from './show.ts';
 import { acceptedAnswer } from './styles.ts';
@@ -51,7 +52,9 @@ async function accept(env: ArmEnv, faults: Faults, kind: Kind, draft: Draft, req
   const { resource, existing } = draft;
   const tagsOnly = request.method === 'PATCH' && kind.patch === 'tags';
   const instant = kind.style === 'sync' || tagsOnly || kind.instant?.includes(request.method as 'PUT') === true;
-  setState(kind, resource, instant ? 'ready' : existing === undefined ? 'creating' : 'updating');
+  const creates = makes(env, existing, request.method);
+  setState(kind, resource, instant ? 'ready' : creates ? 'creating' : 'updating');
+  if (existing === undefined) resource.internal.unmade = true;
   env.state.put(resource);
   kind.accepted?.(draft);
   if (instant || kind.early) await applyNow(env, kind, draft, secrets);
@@ -93,6 +96,7 @@ async function applyNow(env: ArmEnv, kind: Kind, { resource, existing }: Draft, 
       resource.id,
       async () => await planeOf(env, kind.type)?.apply(env.state.get(resource.id) ?? resource, secrets),
     );
+    made(env, resource.id);
     if (learned) env.state.update(resource.id, (copy) => Object.assign(copy.properties, learned));
   } catch (error) {
     if (existing === undefined) env.state.delete(resource.id);
@@ -108,7 +112,7 @@ async function startWrite(
   secrets: Json,
   request: ArmRequest,
 ): Promise<ArmAnswer> {
-  const verb = existing === undefined ? (kind.createVerb?.(resource) ?? 'create') : 'update';
+  const verb = makes(env, existing, request.method) ? (kind.createVerb?.(resource) ?? 'create') : 'update';
   const operation = env.operations.start(
     {
       kind: 'put',

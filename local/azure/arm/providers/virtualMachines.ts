@@ -1,14 +1,14 @@
 import type { ArmResource } from '../../contract.ts';
 import type { Stored } from '../../state.ts';
-import type { ArmEnv } from '../env.ts';
+import { type ArmEnv, planeOf } from '../env.ts';
 import { ArmError } from '../failure.ts';
 import { key } from '../ids.ts';
 import type { ActionRule, ArmRequest, Draft, Kind } from '../kind.ts';
+import { isUnmade, made, makes } from '../made.ts';
 import { forget, removeNow } from '../remove.ts';
 import { asObject, asText, getAt, objects } from '../values.ts';
 import { virtualMachine } from './computeShapes.ts';
-import { checkQuota } from './quota.ts';
-import { checkMachine } from './vmChecks.ts';
+import { checkMachine, checkRoom } from './vmChecks.ts';
 import { completeLogin, completeStorage, giveIdentity, makeDisk } from './vmComplete.ts';
 import { findSize } from './vmSizes.ts';
 import { type Power, powerOf } from './vmView.ts';
@@ -30,21 +30,22 @@ function prepareMachine(draft: Draft): void {
   if (existing)
     for (const part of ['hardwareProfile', 'storageProfile', 'osProfile', 'networkProfile'])
       properties[part] ??= structuredClone(existing.properties[part]);
-  checkMachine(draft);
+  const creates = makes(env, existing, draft.method);
+  checkMachine(draft, creates);
   completeStorage(draft);
   completeLogin(draft);
   properties.vmId = existing?.properties.vmId ?? crypto.randomUUID();
   properties.timeCreated = existing?.properties.timeCreated ?? new Date(env.clock.wall()).toISOString();
-  resource.internal.power = existing ? powerOf(existing) : 'creating';
+  resource.internal.power = existing && !creates ? powerOf(existing) : 'creating';
   giveIdentity(draft);
 }
 
 /** Which power state a failure leaves, and for how long a machine that never came up keeps its NICs to itself. */
 function afterFailure(copy: Stored, code: string, created: boolean, env: ArmEnv): void {
-  const noHost = /Allocation|SkuNotAvailable|Quota/i.test(code);
   const between = ['creating', 'starting', 'stopping', 'deallocating'].includes(powerOf(copy));
-  if (created) copy.internal.power = noHost ? 'deallocated' : /^OSProvisioning/.test(code) ? 'running' : 'stopped';
-  else if (between) copy.internal.power = noHost ? 'deallocated' : (copy.internal.powerBefore ?? 'running');
+  if (lateBoot.test(code) && powerOf(copy) === 'creating') copy.internal.power = 'running';
+  else if (between && noHost.test(code)) copy.internal.power = 'deallocated';
+  else if (between) copy.internal.power = created ? 'stopped' : (copy.internal.powerBefore ?? 'running');
   if (!created) return;
   const until = env.clock.wall() + reservedSeconds * 1000 * env.options.factor;
   for (const nic of objects(asObject(copy.properties.networkProfile).networkInterfaces))
@@ -52,6 +53,23 @@ function afterFailure(copy: Stored, code: string, created: boolean, env: ArmEnv)
       own.internal.reservedUntil = until;
       own.internal.reservedFor = key(copy.id);
     });
+}
+
+const noHost = /Allocation|SkuNotAvailable|Quota/i;
+/** "The VM may still finish provisioning successfully": it runs, whatever its state says. */
+const lateBoot = /^OSProvisioning/;
+
+/** What the guest goes through when its operation is made to fail. */
+async function failing(machine: Stored, code: string, env: ArmEnv): Promise<void> {
+  const plane = planeOf(env, machineType);
+  if (isUnmade(machine)) {
+    if (!lateBoot.test(code) || powerOf(machine) !== 'creating') return;
+    await plane?.apply(machine, {});
+    made(env, machine.id);
+  } else if (noHost.test(code) && powerOf(machine) === 'starting') {
+    // A redeploy has let the old host go before it finds no other.
+    await plane?.act?.(machine, 'deallocate', {});
+  }
 }
 
 /** documented: aka.ms/deletenic */
@@ -86,7 +104,7 @@ const power = (during: Power, after: Power): Pick<ActionRule, 'begin' | 'end'> =
   begin(copy) {
     copy.properties.provisioningState = 'Updating';
     copy.internal.powerBefore = powerOf(copy);
-    copy.internal.power = during;
+    copy.internal.power = isUnmade(copy) && after === 'running' ? 'creating' : during;
   },
   end(copy) {
     copy.properties.provisioningState = 'Succeeded';
@@ -94,6 +112,33 @@ const power = (during: Power, after: Power): Pick<ActionRule, 'begin' | 'end'> =
     return undefined;
   },
 });
+
+/** What brings a machine up needs a host, if it has none, and makes a machine whose creation failed. */
+const up = (action: string): ActionRule => ({
+  ...power('starting', 'running'),
+  check: checkHost,
+  work: (machine, env, body) => (isUnmade(machine) ? make(machine, env) : told(machine, env, action, body)),
+});
+
+/** Of a machine whose creation failed there is nothing to stop. */
+const down = (action: string, during: Power, after: Power): ActionRule => ({
+  ...power(during, after),
+  rests: true,
+  work: async (machine, env, body) => (isUnmade(machine) ? undefined : told(machine, env, action, body)),
+});
+
+const told = async (machine: Stored, env: ArmEnv, action: string, body: Record<string, unknown>) =>
+  planeOf(env, machineType)?.act?.(machine, action, body);
+
+async function make(machine: Stored, env: ArmEnv): Promise<undefined> {
+  await planeOf(env, machineType)?.apply(machine, {});
+  made(env, machine.id);
+}
+
+function checkHost(machine: Stored, _body: unknown, env: ArmEnv): void {
+  const size = findSize(getAt(machine, 'properties.hardwareProfile.vmSize'));
+  if (size && powerOf(machine) === 'deallocated') checkRoom(env, size, machine);
+}
 
 const mustRun = (action: string): Pick<ActionRule, 'check'> => ({
   check(machine) {
@@ -103,27 +148,25 @@ const mustRun = (action: string): Pick<ActionRule, 'check'> => ({
 });
 
 const actions: Record<string, ActionRule> = {
-  start: {
-    ...power('starting', 'running'),
-    check(machine, _body, env) {
-      const size = findSize(getAt(machine, 'properties.hardwareProfile.vmSize'));
-      if (size && powerOf(machine) === 'deallocated') checkQuota(env, size, machine);
-    },
-  },
-  powerOff: power('stopping', 'stopped'),
-  deallocate: power('deallocating', 'deallocated'),
-  restart: { ...power('starting', 'running'), ...mustRun('restart') },
-  redeploy: power('starting', 'running'),
+  start: up('start'),
+  powerOff: down('powerOff', 'stopping', 'stopped'),
+  deallocate: down('deallocate', 'deallocating', 'deallocated'),
+  restart: { ...up('restart'), ...mustRun('restart') },
+  redeploy: up('redeploy'),
   reapply: {
+    check: (machine, body, env) => (isUnmade(machine) ? checkHost(machine, body, env) : undefined),
     begin(copy) {
       copy.properties.provisioningState = 'Updating';
+      if (isUnmade(copy)) copy.internal.power = 'creating';
     },
+    work: (machine, env, body) => (isUnmade(machine) ? make(machine, env) : told(machine, env, 'reapply', body)),
     end(copy) {
       copy.properties.provisioningState = 'Succeeded';
+      if (powerOf(copy) === 'creating') copy.internal.power = 'running';
       return undefined;
     },
   },
-  reimage: power('starting', 'running'),
+  reimage: up('reimage'),
   runCommand: {
     ...mustRun('run a command on'),
     end: (_copy, answer) => answer ?? { value: [] },
@@ -209,6 +252,7 @@ export const virtualMachines: Kind = {
     });
   },
   failed: afterFailure,
+  failing,
   removed: removeParts,
   actions,
   view,

@@ -1,24 +1,26 @@
+import type { Stored } from '../../state.ts';
+import type { ArmEnv } from '../env.ts';
 import { ArmError, invalidParameter } from '../failure.ts';
 import { key } from '../ids.ts';
 import type { Draft } from '../kind.ts';
 import { asObject, asText, getAt, objects, setAt } from '../values.ts';
 import { checkQuota } from './quota.ts';
-import { findSize } from './vmSizes.ts';
+import { findSize, type VmSize } from './vmSizes.ts';
 
-/** What the compute provider refuses about a VM's body before it accepts it. Throws ArmError. */
-export function checkMachine(draft: Draft): void {
+/** What the compute provider refuses about a VM's body before it accepts it; `creates`: it needs a host. Throws ArmError. */
+export function checkMachine(draft: Draft, creates: boolean): void {
   const { zones, properties } = draft.resource;
   if (zones !== undefined && zones.length > 0 && properties.availabilitySet !== undefined)
     throw invalidParameter(
       'zones',
       'Virtual Machine cannot be in an availability set and in a zone: the two exclude each other.',
     );
-  checkSize(draft);
+  checkSize(draft, creates);
   checkLogin(draft);
   checkInterfaces(draft);
 }
 
-function checkSize({ resource, existing, env }: Draft): void {
+function checkSize({ resource, existing, env }: Draft, creates: boolean): void {
   const name = getAt(resource, 'properties.hardwareProfile.vmSize');
   const size = findSize(name);
   if (size === undefined)
@@ -26,13 +28,20 @@ function checkSize({ resource, existing, env }: Draft): void {
       'vmSize',
       `The value ${String(name)} provided for the VM size is not valid. The valid sizes in the current region are listed by resourceSkus.`,
     );
+  setAt(resource as unknown as Record<string, unknown>, 'properties.hardwareProfile.vmSize', size.name);
+  const before = findSize(getAt(existing, 'properties.hardwareProfile.vmSize'));
+  const resizes = before?.name !== size.name && existing?.internal.power !== 'deallocated';
+  if (creates || resizes) checkRoom(env, size, existing);
+}
+
+/** Can the size be had now, and are there cores left for it? Asked at a creation, a resize and a start. Throws 409. */
+export function checkRoom(env: ArmEnv, size: VmSize, existing: Stored | undefined): void {
   if (env.options.restrictedSizes.some((name) => name.toLowerCase() === size.name.toLowerCase()))
     throw new ArmError(
       409,
       'SkuNotAvailable',
       `The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: ${size.name}' is currently not available in location '${env.context.location}'. Please try another size or deploy to a different location or different zone. See https://aka.ms/azureskunotavailable for details.`,
     );
-  setAt(resource as unknown as Record<string, unknown>, 'properties.hardwareProfile.vmSize', size.name);
   checkQuota(env, size, existing);
 }
 
