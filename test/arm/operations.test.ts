@@ -16,15 +16,15 @@ async function start(...parameters: Parameters<typeof startWorld>): Promise<Worl
 }
 
 /** A data plane whose work ends when it is told to. */
-function gated(): DataPlane & { open(): void; calls: string[]; secrets: unknown[] } {
-  let open = () => {};
-  const gate = new Promise<void>((resolve) => {
-    open = resolve;
-  });
+function gated(): DataPlane & { open(): void; close(): void; calls: string[]; secrets: unknown[] } {
+  let { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const calls: string[] = [];
   const secrets: unknown[] = [];
   return {
     open: () => open(),
+    close() {
+      ({ promise: gate, resolve: open } = Promise.withResolvers<void>());
+    },
     calls,
     secrets,
     async apply(_resource, writeOnly) {
@@ -203,6 +203,28 @@ describe('one operation at a time', () => {
     expect((await ask(world, ['GET', vm])).status).toBe(404);
   });
 
+  test('what is pushed out has failed: the machine is as before it, and its creation reserves the interface', async () => {
+    const plane = gated();
+    const world = await start({}, { 'microsoft.compute/virtualmachines': plane });
+    const b = await machine(world);
+    const vm = b.com('virtualMachines', 'vm');
+    const power = async () => (await ask(world, ['GET', `${vm}/instanceView`])).body.statuses[1].code;
+    await ask(world, ['POST', `${vm}/deallocate`]);
+    expect((await ask(world, ['DELETE', b.net('networkInterfaces', 'nic')])).body.error.code).toBe('NicInUse');
+    expect(world.arm.state.get(b.net('networkInterfaces', 'nic'))?.internal.reservedFor).toBe(vm.toLowerCase());
+    plane.open();
+    await settled(world);
+    expect(await power()).toBe('PowerState/deallocated');
+    plane.close();
+    await ask(world, ['POST', `${vm}/start`]);
+    expect(await power()).toBe('PowerState/starting');
+    world.arm.faults.add({ kind: 'failOperation', match: { id: vm, action: 'deallocate' } });
+    await ask(world, ['POST', `${vm}/deallocate`]);
+    plane.open();
+    await settled(world);
+    expect(await power()).toBe('PowerState/deallocated');
+  });
+
   test('a MySQL server that is busy says so, also to its databases', async () => {
     const plane = gated();
     const world = await start({}, { 'microsoft.dbformysql/flexibleservers': plane });
@@ -329,6 +351,27 @@ describe('a restart', () => {
     expect((await ask(world, ['PUT', b.server('half-made'), b.mysql()])).status).toBe(202);
     await settled(world);
     expect((await ask(world, ['GET', b.server('half-made')])).body.properties.state).toBe('Ready');
+  });
+
+  test.each([
+    ['a delete', 'DELETE', '', ['remove']],
+    ['a deallocation', 'POST', '/deallocate', ['deallocate']],
+    ['a start', 'POST', '/start', ['apply', 'start']],
+    ['a delete that will fail', 'DELETE', '', ['apply']],
+  ])('carries on %s, and brings up only what is to be up', async (title, method, action, calls) => {
+    const [first, second] = [gated(), gated()];
+    const world = await start({}, { 'microsoft.compute/virtualmachines': first });
+    const b = await machine(world);
+    first.open();
+    await settled(world);
+    first.close();
+    const vm = b.com('virtualMachines', 'vm');
+    if (title.endsWith('fail')) world.arm.faults.add({ kind: 'failOperation', match: { id: vm } });
+    expect((await ask(world, [method, `${vm}${action}`])).status).toBe(202);
+    second.open();
+    await world.restart({ 'microsoft.compute/virtualmachines': second });
+    await settled(world);
+    expect(second.calls).toEqual(calls);
   });
 
   test('carries on the delete of a group', async () => {

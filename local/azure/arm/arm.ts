@@ -3,12 +3,13 @@ import type { RequestListener } from 'node:http';
 import type { Context, DataPlanes } from '../contract.ts';
 import { StateStore } from '../state.ts';
 import { type Clock, realClock } from './clock.ts';
-import { type ArmEnv, type ArmOptions, defaultOptions, planeOf } from './env.ts';
+import { type ArmEnv, type ArmOptions, defaultOptions, kindOf, planeOf } from './env.ts';
 import { makeExecutors } from './executors.ts';
 import { Faults } from './faults.ts';
+import { key } from './ids.ts';
 import type { Caller, Kind } from './kind.ts';
 import { isUnmade } from './made.ts';
-import { Operations } from './operations.ts';
+import { type Operation, Operations } from './operations.ts';
 import type { Provider } from './provider.ts';
 import { authorization } from './providers/authorization.ts';
 import { compute } from './providers/compute.ts';
@@ -152,9 +153,10 @@ const order = [
 
 async function restore(env: ArmEnv): Promise<void> {
   const ranks = new Map<number, ReturnType<StateStore['all']>>();
+  const resting = goingToRest(env);
   for (const resource of env.state.all()) {
     // A creation under way makes its own, and one that failed has made nothing.
-    if (planeOf(env, resource.type) === undefined || isUnmade(resource)) continue;
+    if (planeOf(env, resource.type) === undefined || isUnmade(resource) || resting.has(key(resource.id))) continue;
     const place = order.includes(resource.type.toLowerCase())
       ? order.indexOf(resource.type.toLowerCase())
       : order.length;
@@ -163,6 +165,20 @@ async function restore(env: ArmEnv): Promise<void> {
   for (const [, group] of [...ranks].toSorted(([a], [b]) => a - b))
     await Promise.all(group.map((resource) => reapply(env, resource.id)));
   env.operations.resume();
+}
+
+/** What is being deleted or stopped is not brought up once more for it. */
+function goingToRest(env: ArmEnv): Set<string> {
+  const rests = ({ status, failWith, kind, type, action }: Operation): boolean =>
+    status === 'InProgress' &&
+    failWith === undefined &&
+    (kind === 'delete' || (kind === 'action' && kindOf(env, type)?.actions?.[action ?? '']?.rests === true));
+  return new Set(
+    env.operations
+      .list()
+      .filter(rests)
+      .map((operation) => key(operation.resourceId)),
+  );
 }
 
 async function reapply(env: ArmEnv, id: string): Promise<void> {

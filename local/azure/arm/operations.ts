@@ -124,6 +124,7 @@ export class Operations {
   /** Ends a running operation in favour of a newer one. */
   preempt(operation: Operation, error: { code: string; message: string }): void {
     if (operation.status !== 'InProgress') return;
+    this.#executor(operation).failed(operation, new AzureFailure(error.code, error.message));
     this.#end(operation, 'Failed', { error });
   }
 
