@@ -198,21 +198,6 @@ const servers: Rule[] = [
     answers: [200, { properties: { value: 'ON', source: 'system-default' } }],
   },
   {
-    fact: 'a parameter is overridden by a PATCH',
-    given: (b) => [
-      ...made(b),
-      ['PUT', `${db(b)}/configurations/max_connections`, { properties: { value: '500', source: 'user-override' } }],
-    ],
-    when: (b) => ['GET', `${db(b)}/configurations/max_connections`],
-    answers: [200, { properties: { value: '500', source: 'user-override' } }],
-  },
-  {
-    fact: 'an unknown parameter is refused',
-    given: made,
-    when: (b) => ['PUT', `${db(b)}/configurations/no_such`, { properties: { value: '1' } }],
-    answers: [404, 'ResourceNotFound'],
-  },
-  {
     fact: 'a database gets utf8mb4',
     given: (b) => [...made(b), ['PUT', `${db(b)}/databases/guacamole`, { properties: {} }]],
     when: (b) => ['GET', `${db(b)}/databases/guacamole`],
@@ -266,6 +251,105 @@ const servers: Rule[] = [
     says: 'verzion',
   },
 ];
+
+const override = (value: string) => ({ properties: { value, source: 'user-override' } });
+const one = (b: Bodies, name: string) => `${db(b)}/configurations/${name}`;
+const batch = (b: Bodies, name: string, value: string): Step => [
+  'POST',
+  `${db(b)}/updateConfigurations`,
+  { value: [{ name, ...override(value) }] },
+];
+const single = (b: Bodies, name: string, value: string): Step => ['PATCH', one(b, name), override(value)];
+const ways = { 'by its own PATCH': single, 'with others': batch };
+
+/** What holds for a parameter, however it is written. */
+const parameters: Rule[] = Object.entries(ways).flatMap(([how, write]): Rule[] => [
+  {
+    fact: `a parameter is overridden ${how}`,
+    given: (b) => [...made(b), write(b, 'max_connections', '500')],
+    when: (b) => ['GET', one(b, 'max_connections')],
+    answers: [
+      200,
+      { properties: { value: '500', currentValue: '500', source: 'user-override', isConfigPendingRestart: 'False' } },
+    ],
+  },
+  {
+    fact: `an unknown parameter is refused ${how}`,
+    given: made,
+    when: (b) => write(b, 'no_such', '1'),
+    answers: [404, 'ResourceNotFound'],
+  },
+  ...[
+    ['max_connections', '9'],
+    ['max_connections', '1366'],
+    ['max_connections', 'many'],
+    ['require_secure_transport', 'MAYBE'],
+    ['time_zone', 'Mars'],
+  ].map(
+    ([name = '', value = '']): Rule => ({
+      fact: `${name} is not set to ${value} ${how}`,
+      given: made,
+      when: (b) => write(b, name, value),
+      answers: [400, 'InvalidParameterValue'],
+      says: 'allowed: ',
+    }),
+  ),
+  {
+    fact: `a static parameter written ${how} waits for a restart`,
+    given: (b) => [...made(b), write(b, 'tls_version', 'TLSv1.3')],
+    when: (b) => ['GET', one(b, 'tls_version')],
+    answers: [
+      200,
+      {
+        properties: {
+          value: 'TLSv1.3',
+          currentValue: 'TLSv1.2',
+          isConfigPendingRestart: 'True',
+          isDynamicConfig: 'False',
+        },
+      },
+    ],
+  },
+  {
+    fact: `and is in force after it (${how})`,
+    given: (b) => [...made(b), write(b, 'tls_version', 'TLSv1.3'), ['POST', `${db(b)}/restart`]],
+    when: (b) => ['GET', one(b, 'tls_version')],
+    answers: [200, { properties: { currentValue: 'TLSv1.3', isConfigPendingRestart: 'False' } }],
+  },
+  {
+    fact: `a stopped server takes no parameter ${how}`,
+    given: stopped,
+    when: (b) => write(b, 'max_connections', '500'),
+    answers: [409, 'ServerUnavailableForOperation'],
+  },
+]);
+parameters.push(
+  {
+    fact: 'one parameter that is refused keeps the others from being written',
+    given: made,
+    when: (b) => [
+      'POST',
+      `${db(b)}/updateConfigurations`,
+      {
+        value: [
+          { name: 'max_connections', ...override('500') },
+          { name: 'no_such', ...override('1') },
+        ],
+      },
+    ],
+    answers: [404, 'ResourceNotFound'],
+  },
+  {
+    fact: 'the source system-default takes a parameter back',
+    given: (b) => [
+      ...made(b),
+      single(b, 'max_connections', '500'),
+      ['PATCH', one(b, 'max_connections'), { properties: { source: 'system-default' } }],
+    ],
+    when: (b) => ['GET', one(b, 'max_connections')],
+    answers: [200, { properties: { value: '341', source: 'system-default' } }],
+  },
+);
 
 const endpoints: Rule[] = [
   {
@@ -453,4 +537,4 @@ const zones: Rule[] = [
   },
 ];
 
-testRules(() => world, [...servers, ...endpoints, ...zones]);
+testRules(() => world, [...servers, ...parameters, ...endpoints, ...zones]);

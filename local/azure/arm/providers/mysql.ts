@@ -7,16 +7,10 @@ import type { Kind } from '../kind.ts';
 import type { Provider } from '../provider.ts';
 import { asObject, asText, defaults, getAt } from '../values.ts';
 import { connectionOf, disconnect, endpointsTo } from './endpointTargets.ts';
-import {
-  afterFailure,
-  invalid,
-  prepareServer,
-  requireReady,
-  serverActions,
-  serverStates,
-  serverType,
-} from './mysqlServer.ts';
-import { configurationDefaults, flexibleServer } from './mysqlShapes.ts';
+import { configurationKind, configurationNames, showConfiguration } from './mysqlConfigurations.ts';
+import { afterFailure, invalid, prepareServer, serverActions, serverStates } from './mysqlServer.ts';
+import { flexibleServer } from './mysqlShapes.ts';
+import { requireReady, serverType } from './mysqlState.ts';
 import { joinSubnet } from './virtualNetworks.ts';
 
 const type = serverType;
@@ -100,47 +94,8 @@ const kinds: Kind[] = [
     },
     view: (copy) => void delete copy.properties.provisioningState,
   },
-  {
-    ...child,
-    type: `${type}/configurations`,
-    properties: { value: 'string', source: 'system-default|user-override', currentValue: 'string', '*': 'ro' },
-    noDelete: true,
-    implicit: true,
-    prepare({ resource, env, existing }) {
-      readyParent(resource, env, 'UpdateServerParameters');
-      const known = configurationDefaults[resource.name.toLowerCase()];
-      if (known === undefined && existing === undefined)
-        throw new ArmError(404, 'ResourceNotFound', `The server parameter '${resource.name}' does not exist.`);
-      if (known && !known.allowed.test(asText(resource.properties.value)))
-        throw new ArmError(
-          400,
-          'InvalidParameterValue',
-          `The value '${asText(resource.properties.value)}' of '${resource.name}' is not allowed.`,
-        );
-    },
-    view(copy) {
-      copy.properties = showConfiguration(copy.name, copy.properties);
-    },
-    patch: 'merge',
-  },
+  configurationKind,
 ];
-
-const showConfiguration = (name: string, own: Record<string, unknown>) => {
-  const known = configurationDefaults[name.toLowerCase()];
-  const value = asText(own.value) || known?.value || '';
-  return {
-    value,
-    currentValue: value,
-    defaultValue: known?.value,
-    description: name,
-    dataType: known?.dataType ?? 'String',
-    allowedValues: known?.allowedText,
-    source: own.source ?? 'system-default',
-    isReadOnly: 'False',
-    isConfigPendingRestart: 'False',
-    isDynamicConfig: known?.dynamic === false ? 'False' : 'True',
-  };
-};
 
 function endpointsOf(env: ArmEnv, server: string) {
   return endpointsTo(env, server).map((endpoint) => {
@@ -174,16 +129,6 @@ function findServer(env: ArmEnv, params: Record<string, string>): Stored {
   return found;
 }
 
-function configuration(env: ArmEnv, owner: Stored, name: string) {
-  const stored = env.state.get(`${owner.id}/configurations/${name}`);
-  return {
-    id: `${owner.id}/configurations/${name}`,
-    name,
-    type: `${type}/configurations`,
-    properties: showConfiguration(name, stored?.properties ?? {}),
-  };
-}
-
 export const mysql: Provider = {
   namespace: 'Microsoft.DBforMySQL',
   kinds,
@@ -197,7 +142,7 @@ export const mysql: Provider = {
         requireReady(owner, 'GetServerParameters');
         return {
           status: 200,
-          body: { value: Object.keys(configurationDefaults).map((name) => configuration(env, owner, name)) },
+          body: { value: configurationNames.map((name) => showConfiguration(env, owner, name)) },
         };
       },
     },
@@ -208,10 +153,7 @@ export const mysql: Provider = {
       handle(env, params) {
         const owner = findServer(env, params);
         requireReady(owner, 'GetServerParameters');
-        const name = params.name ?? '';
-        if (configurationDefaults[name.toLowerCase()] === undefined)
-          throw new ArmError(404, 'ResourceNotFound', `The server parameter '${name}' does not exist.`);
-        return { status: 200, body: configuration(env, owner, name) };
+        return { status: 200, body: showConfiguration(env, owner, params.name ?? '') };
       },
     },
     ...['backups', 'replicas'].map((list) => ({

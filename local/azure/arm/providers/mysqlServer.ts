@@ -4,11 +4,11 @@ import type { ArmEnv } from '../env.ts';
 import { ArmError } from '../failure.ts';
 import { key } from '../ids.ts';
 import type { ActionRule, Draft } from '../kind.ts';
-import { asObject, asText, defaults, getAt, objects } from '../values.ts';
+import { asObject, asText, defaults, getAt } from '../values.ts';
+import { updateConfigurations, useWritten } from './mysqlConfigurations.ts';
+import { requireReady, serverType } from './mysqlState.ts';
 
 /** What a flexible server is checked for, completed with, and can be told. */
-
-export const serverType = 'Microsoft.DBforMySQL/flexibleServers';
 
 export const serverStates = {
   property: 'state',
@@ -187,18 +187,8 @@ export function afterFailure(copy: Stored, created: boolean): void {
   delete copy.internal.stateBefore;
 }
 
-/** A stopped server refuses everything but start. */
-export function requireReady(server: Stored, operation: string): void {
-  const state = asText(server.properties.state);
-  if (state === 'Ready') return;
-  throw new ArmError(
-    409,
-    'ServerUnavailableForOperation',
-    `Operation '${operation}' cannot be performed as server '${server.name}' is currently in state '${state}'.`,
-  );
-}
-
 const during = (state: string, after: string, from: string[], operation: string): ActionRule => ({
+  rests: after === 'Stopped',
   check(server) {
     if (!from.includes(asText(server.properties.state)))
       requireReady({ ...server, properties: { state: server.properties.state } }, operation);
@@ -209,6 +199,7 @@ const during = (state: string, after: string, from: string[], operation: string)
   },
   end(copy, _answer, env) {
     copy.properties.state = after;
+    if (after === 'Ready') useWritten(env, copy.id);
     delete copy.internal.stateBefore;
     copy.internal.stoppedAt = after === 'Stopped' ? env.clock.wall() : undefined;
     return undefined;
@@ -229,26 +220,7 @@ export const serverActions: Record<string, ActionRule> = {
   },
   stop: during('Stopping', 'Stopped', ['Ready'], 'StopServer'),
   restart: during('Updating', 'Ready', ['Ready'], 'RestartServer'),
-  updateConfigurations: {
-    check(server) {
-      requireReady(server, 'UpdateServerParameters');
-    },
-    async work(server, env, body) {
-      const written = objects(body.value);
-      for (const one of written) {
-        const id = `${server.id}/configurations/${asText(one.name)}`;
-        const own = { source: 'user-override', ...asObject(one.properties) };
-        env.state.put({
-          id,
-          name: asText(one.name),
-          type: `${serverType}/configurations`,
-          properties: own,
-          internal: {},
-        });
-      }
-      return { value: written };
-    },
-  },
+  updateConfigurations,
   failover: {
     ...during('Updating', 'Ready', ['Ready'], 'FailoverServer'),
     check(server) {
