@@ -131,6 +131,14 @@ describe('a fault for the next requests that match', () => {
     expect((await ask(world, ['GET', nsg])).status).toBe(200);
   });
 
+  test('cut: a refusal is lost like any other answer', async () => {
+    const b = await freshGroup(world);
+    const nic = b.net('networkInterfaces', 'nic');
+    await fault({ kind: 'cut', match: { method: 'PUT', id: nic } });
+    await expect(ask(world, ['PUT', nic, b.nic()])).rejects.toThrow(/socket hang up|ECONNRESET/);
+    expect((await ask(world, ['PUT', nic, b.nic()])).body.error.code).toBe('InvalidResourceReference');
+  });
+
   test('cut before: the request is lost', async () => {
     const b = await freshGroup(world);
     const nsg = b.net('networkSecurityGroups', 'nsg');

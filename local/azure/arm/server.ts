@@ -89,19 +89,24 @@ async function handle(
     destination.type,
     parts.env.context.location,
   );
-  const headers = parts.env.options.throttling ? parts.throttle.take(counted(destination, request)) : {};
+  const headers = parts.env.options.throttling ? parts.throttle.take(counted(parts.env, destination, request)) : {};
   try {
     const fault = parts.faults.onRequest(request, destination.type, destination.action);
     if (fault) await before(fault, response);
-    authorise(parts.env, destination, caller);
-    const answer = await destination.answer();
-    // The request was carried out, but its answer gets lost: the client cannot know.
+    const [outcome] = await Promise.allSettled([answerTo(parts.env, destination, caller)]);
+    // The request was carried out or refused, but the answer gets lost: the client cannot know.
     if (fault?.kind === 'cut') throw new Cut();
-    return { ...answer, headers: { ...headers, ...answer.headers } };
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return { ...outcome.value, headers: { ...headers, ...outcome.value.headers } };
   } catch (error) {
     if (error instanceof ArmError) Object.assign(error.headers, { ...headers, ...error.headers });
     throw error;
   }
+}
+
+async function answerTo(env: ArmEnv, destination: Destination, caller: Caller): Promise<ArmAnswer> {
+  authorise(env, destination, caller);
+  return destination.answer();
 }
 
 async function before(fault: Fault, response: ServerResponse): Promise<void> {
@@ -211,29 +216,36 @@ function authorise(env: ArmEnv, { permission, scope }: Destination, caller: Call
   );
 }
 
-function counted(destination: Destination, request: ArmRequest): Counted {
+function counted(env: ArmEnv, destination: Destination, request: ArmRequest): Counted {
   const reads = request.method === 'GET' || request.method === 'HEAD';
   const verb = reads ? 'reads' : request.method === 'DELETE' ? 'deletes' : 'writes';
   const result: Counted = { verb, principal: request.caller.objectId };
   const namespace = destination.namespace.toLowerCase();
   if (namespace === 'microsoft.network') result.network = reads ? 'read' : 'write';
-  if (namespace === 'microsoft.compute') result.compute = computePolicy(destination, request);
+  if (namespace === 'microsoft.compute') result.compute = computePolicy(env, destination, request);
   return result;
 }
 
-function computePolicy(destination: Destination, request: ArmRequest): Counted['compute'] {
-  if (destination.poll) return { policy: 'GetOperation', operation: destination.poll };
-  if (destination.type.toLowerCase() !== 'microsoft.compute/virtualmachines') return { policy: 'LowCostGet' };
-  const vm = /^.*\/virtualMachines\/[^/]+/i.exec(destination.scope)?.[0];
+const machineIn = (id = ''): string | undefined => /^.*\/virtualMachines\/[^/]+/i.exec(id)?.[0];
+
+function computePolicy(env: ArmEnv, destination: Destination, request: ArmRequest): Counted['compute'] {
+  if (destination.poll)
+    return { policy: 'GetOperation', vm: machineIn(env.operations.get(destination.poll)?.resourceId) };
+  // Also a machine's view and its extensions.
+  if (!/^microsoft.compute\/virtualmachines(\/|$)/i.test(destination.type)) return { policy: 'LowCostGet' };
+  const vm = machineIn(destination.scope);
+  const extension = destination.type.toLowerCase().endsWith('/extensions');
   if (vm === undefined) return { policy: 'ListVM' };
   const policy =
-    request.method === 'DELETE' || destination.action === 'deallocate'
-      ? 'DeleteVM'
-      : request.method === 'GET'
-        ? 'GetVM'
-        : request.method === 'PUT'
-          ? 'PutVM'
-          : 'UpdateVM';
+    request.method === 'GET'
+      ? 'GetVM'
+      : extension
+        ? 'UpdateVM'
+        : request.method === 'DELETE' || destination.action === 'deallocate'
+          ? 'DeleteVM'
+          : request.method === 'PUT'
+            ? 'PutVM'
+            : 'UpdateVM';
   return { policy, vm };
 }
 

@@ -28,8 +28,8 @@ const perVm: Record<string, Limit> = {
   UpdateVM: perMinute(12, 4),
   DeleteVM: perMinute(12, 4),
   GetVM: perMinute(36, 12),
+  GetOperation: perMinute(45, 15),
 };
-const operationReads: Limit = perMinute(45, 15);
 
 const networkLimits: Record<string, Limit> = {
   write: [1000, 1000 / 300],
@@ -39,8 +39,8 @@ const networkLimits: Record<string, Limit> = {
 export interface Counted {
   verb: 'reads' | 'writes' | 'deletes';
   principal: string;
-  /** Of the compute provider: its policy and the VM. */
-  compute?: { policy: string; vm?: string; operation?: string };
+  /** Of the compute provider: its policy and the VM, of a poll the one that the operation is about. */
+  compute?: { policy: string; vm?: string };
   network?: 'read' | 'write';
 }
 
@@ -58,48 +58,54 @@ export class Throttle {
   /** Takes a token from each bucket; returns the headers that tell what is left. Throws ArmError 429 with Retry-After. */
   take({ verb, principal, compute, network }: Counted): Record<string, string> {
     const limit = armLimits[verb];
-    const own = this.#spend(`arm:${principal}:${verb}`, limit);
-    const all = this.#spend(`arm:*:${verb}`, [limit[0] * 15, limit[1] * 15]);
-    if (own.wait > 0 || all.wait > 0)
-      throw this.#refuse(Math.max(own.wait, all.wait), 'TooManyRequests', tooMany(verb));
+    const arm = this.#spend([
+      [`arm:${principal}:${verb}`, limit],
+      [`arm:*:${verb}`, [limit[0] * 15, limit[1] * 15]],
+    ]);
+    if (arm.wait > 0) throw this.#refuse(arm.wait, 'TooManyRequests', tooMany(verb));
     const headers: Record<string, string> = {
-      [`x-ms-ratelimit-remaining-subscription-${verb}`]: String(own.left),
-      [`x-ms-ratelimit-remaining-subscription-global-${verb}`]: String(all.left),
+      [`x-ms-ratelimit-remaining-subscription-${verb}`]: String(arm.left[0]),
+      [`x-ms-ratelimit-remaining-subscription-global-${verb}`]: String(arm.left[1]),
     };
     if (compute) headers['x-ms-ratelimit-remaining-resource'] = this.#takeCompute(compute);
     if (network) this.#takeNetwork(network);
     return headers;
   }
 
-  #takeCompute({ policy, vm, operation }: NonNullable<Counted['compute']>): string {
-    const region = this.#spend(`crp:${policy}`, computeLimits[policy] ?? [1500, 25]);
-    const single = vm && perVm[policy] ? this.#spend(`vm:${key(vm)}:${policy}`, perVm[policy]) : undefined;
-    const reads = operation ? this.#spend(`op:${operation}`, operationReads) : undefined;
-    const wait = Math.max(region.wait, single?.wait ?? 0, reads?.wait ?? 0);
+  #takeCompute({ policy, vm }: NonNullable<Counted['compute']>): string {
+    const buckets: [string, Limit][] = [[`crp:${policy}`, computeLimits[policy] ?? [1500, 25]]];
+    if (vm && perVm[policy]) buckets.push([`vm:${key(vm)}:${policy}`, perVm[policy]]);
+    const { wait, left } = this.#spend(buckets);
     if (wait > 0)
       throw this.#refuse(
         wait,
         'OperationNotAllowed',
         `The server rejected the request because too many requests have been received for this subscription. Policy ${policy}.`,
       );
-    const own = single ?? reads;
-    return `Microsoft.Compute/${policy}SubscriptionMaximum;${region.left}${own ? `,Microsoft.Compute/${policy}ResourceMaximum;${own.left}` : ''}`;
+    return left.map((n, i) => `Microsoft.Compute/${policy}${i === 0 ? 'Subscription' : 'Resource'}Maximum;${n}`).join();
   }
 
   #takeNetwork(what: 'read' | 'write'): void {
-    const { wait } = this.#spend(`nrp:${what}`, networkLimits[what] ?? [1000, 1]);
+    const { wait } = this.#spend([[`nrp:${what}`, networkLimits[what] ?? [1000, 1]]]);
     if (wait > 0) throw this.#refuse(wait, 'TooManyRequests', tooMany(what));
   }
 
-  #spend(name: string, [size, refill]: Limit): { left: number; wait: number } {
+  /** A token of each bucket, or none of any: what is refused is not counted. */
+  #spend(buckets: [name: string, limit: Limit][]): { left: number[]; wait: number } {
+    const filled = buckets.map(([name, limit]) => ({ bucket: this.#fill(name, limit), refill: limit[1] }));
+    const wait = Math.max(...filled.map(({ bucket, refill }) => (1 - bucket.tokens) / refill));
+    if (wait > 0) return { left: [], wait };
+    for (const { bucket } of filled) bucket.tokens -= 1;
+    return { left: filled.map(({ bucket }) => Math.floor(bucket.tokens)), wait: 0 };
+  }
+
+  #fill(name: string, [size, refill]: Limit): { tokens: number } {
     const now = this.#clock.seconds();
     const bucket = this.#buckets.get(name) ?? { tokens: size, at: now };
     bucket.tokens = Math.min(size, bucket.tokens + (now - bucket.at) * refill);
     bucket.at = now;
     this.#buckets.set(name, bucket);
-    if (bucket.tokens < 1) return { left: 0, wait: (1 - bucket.tokens) / refill };
-    bucket.tokens -= 1;
-    return { left: Math.floor(bucket.tokens), wait: 0 };
+    return bucket;
   }
 
   #refuse(wait: number, code: string, message: string): ArmError {
