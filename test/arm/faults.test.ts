@@ -49,6 +49,15 @@ async function tell(method: string, path: string, body?: unknown) {
 }
 const fault = (body: object) => tell('POST', '/faults', body);
 
+/** The request has met its fault, and then its client has no more patience. */
+async function givesUp(request: (abortSignal: AbortSignal) => PromiseLike<unknown>): Promise<void> {
+  const patience = new AbortController();
+  const refused = expect(Promise.resolve(request(patience.signal))).rejects.toThrow(/abort/i);
+  await expect.poll(() => world.arm.faults.list()).toEqual([]);
+  patience.abort();
+  await refused;
+}
+
 async function machine() {
   const b = await freshGroup(world);
   await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
@@ -96,6 +105,21 @@ describe('a fault for the next requests that match', () => {
     await fault({ kind: 'status', match: { id: b.base }, code: 503, seconds: 2 });
     const busy = await ask(world, ['GET', b.base]);
     expect([busy.status, busy.headers.get('retry-after')]).toEqual([503, '2']);
+  });
+
+  test('status: nothing is done, as often as asked; the next one is carried out', async () => {
+    const b = await freshGroup(world);
+    const nsg = b.net('networkSecurityGroups', 'nsg');
+    await fault({ kind: 'status', match: { method: 'PUT', id: nsg }, status: 500, count: 2 });
+    for (let n = 0; n < 2; n++) {
+      expect((await ask(world, ['PUT', nsg, { location }])).status).toBe(500);
+      expect((await ask(world, ['GET', nsg])).status).toBe(404);
+    }
+    expect((await ask(world, ['PUT', nsg, { location }])).status).toBe(201);
+    await fault({ kind: 'status', match: { method: 'DELETE', id: nsg }, status: 503 });
+    expect((await ask(world, ['DELETE', nsg])).status).toBe(503);
+    await settled(world);
+    expect((await ask(world, ['GET', nsg])).body.properties.provisioningState).toBe('Succeeded');
   });
 
   test('a share of the requests, the same ones for the same seed', async () => {
@@ -150,12 +174,27 @@ describe('a fault for the next requests that match', () => {
   test('hang: no answer until the client gives up', async () => {
     const b = await freshGroup(world);
     await fault({ kind: 'hang', match: { method: 'GET', id: b.base } });
-    const { compute: _compute, resources } = world.clients();
-    const group = b.base.split('/').at(-1) ?? '';
-    await expect(resources.resourceGroups.get(group, { abortSignal: AbortSignal.timeout(100) })).rejects.toThrow(
-      /abort/i,
-    );
+    const { resources } = world.clients();
+    await givesUp((abortSignal) => resources.resourceGroups.get(b.base.split('/').at(-1) ?? '', { abortSignal }));
     expect((await ask(world, ['GET', b.base])).status).toBe(200);
+  });
+
+  test('hang: nothing is done', async () => {
+    const { b, vm } = await machine();
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    await fault({ kind: 'hang', match: { method: 'POST', id: vm } });
+    const { compute } = world.clients();
+    const group = b.base.split('/').at(-1) ?? '';
+    await givesUp((abortSignal) => compute.virtualMachines.powerOff(group, 'vm', { abortSignal }));
+    await settled(world);
+    expect(happened).toEqual([]);
+    expect(
+      (await ask(world, ['GET', `${vm}/instanceView`])).body.statuses.map((s: { code: string }) => s.code),
+    ).toEqual(['ProvisioningState/succeeded', 'PowerState/running']);
+    expect((await ask(world, ['POST', `${vm}/powerOff`])).status).toBe(202);
+    await settled(world);
+    expect(happened.at(-1)).toEqual(['vm', 'powerOff']);
   });
 
   test('slow: the answer comes late', async () => {
@@ -186,6 +225,76 @@ describe('a fault for the next requests that match', () => {
     expect((await ask(world, ['PUT', ip, b.publicIp()])).status).toBe(200);
     await settled(world);
     expect((await ask(world, ['GET', ip])).body.properties.provisioningState).toBe('Succeeded');
+  });
+
+  test.each([
+    ['a DELETE', 'DELETE', '', undefined, 202, 'PowerState/running'],
+    ['a PATCH', 'PATCH', '', { tags: { a: 'b' } }, 200, 'PowerState/running'],
+    ['a restart', 'POST', '/restart', undefined, 202, 'PowerState/running'],
+    ['a powerOff', 'POST', '/powerOff', undefined, 202, 'PowerState/running'],
+  ])('failOperation: %s of a VM', async (_title, method, action, body, status, power) => {
+    const { b, vm } = await machine();
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    await fault({ kind: 'failOperation', match: { method, id: vm }, code: 'InternalExecutionError' });
+    const reply = await ask(world, [method, `${vm}${action}`, body]);
+    expect(reply.status).toBe(status);
+    await settled(world);
+    expect((await world.send('GET', reply.headers.get('azure-asyncoperation') ?? '')).body).toMatchObject({
+      status: 'Failed',
+      error: { code: 'InternalExecutionError' },
+    });
+    expect(happened).toEqual([]);
+    expect((await ask(world, ['GET', vm])).body.properties.provisioningState).toBe('Failed');
+    expect(
+      (await ask(world, ['GET', `${vm}/instanceView`])).body.statuses.map((s: { code: string }) => s.code),
+    ).toEqual(['ProvisioningState/failed/InternalExecutionError', power]);
+    expect((await ask(world, [method, `${vm}${action}`, body])).status).toBe(status);
+    await settled(world);
+    expect((await ask(world, ['GET', vm])).body.properties?.provisioningState).toBe(
+      method === 'DELETE' ? undefined : 'Succeeded',
+    );
+  });
+
+  test('a reapply ends the Failed state of a VM that runs', async () => {
+    const { b, vm } = await machine();
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    await fault({ kind: 'failOperation', match: { method: 'PATCH', id: vm } });
+    await ask(world, ['PATCH', vm, { tags: {} }]);
+    await settled(world);
+    expect((await ask(world, ['GET', vm])).body.properties.provisioningState).toBe('Failed');
+    await ask(world, ['POST', `${vm}/reapply`]);
+    await settled(world);
+    expect((await ask(world, ['GET', vm])).body.properties.provisioningState).toBe('Succeeded');
+    expect(happened).toEqual([['vm', 'reapply']]);
+  });
+
+  test.each([
+    ['AllocationFailed', undefined, 'PowerState/deallocated'],
+    ['ZonalAllocationFailed', 'ZonalAllocationFailed', 'PowerState/deallocated'],
+  ])('allocationFailure: %s is shown in the view', async (shown, code, power) => {
+    const { b, vm } = await machine();
+    await fault({ kind: 'allocationFailure', match: { id: vm }, code });
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    const view = await ask(world, ['GET', `${vm}/instanceView`]);
+    expect(view.body.statuses.map((one: { code: string }) => one.code)).toEqual([
+      `ProvisioningState/failed/${shown}`,
+      power,
+    ]);
+  });
+
+  test('OSProvisioningTimedOut: the VM is Failed and runs, and its view says why', async () => {
+    const { b, vm } = await machine();
+    const message = "OS Provisioning for VM 'vm' did not finish in the allotted time.";
+    await fault({ kind: 'failOperation', match: { id: vm }, code: 'OSProvisioningTimedOut', message });
+    await ask(world, ['PUT', vm, b.vm()]);
+    await settled(world);
+    expect((await ask(world, ['GET', `${vm}/instanceView`])).body.statuses).toMatchObject([
+      { code: 'ProvisioningState/failed/OSProvisioningTimedOut', level: 'Error', message },
+      { code: 'PowerState/running' },
+    ]);
   });
 
   test('a real client throws a plain error with the code in its text', async () => {
@@ -280,14 +389,27 @@ test('after a failed creation the NIC is reserved for that VM for 180 seconds', 
 });
 
 describe('what happens to the thing itself', () => {
-  test.each(['crash', 'freeze', 'lose'])('%s of a VM reaches its data plane; ARM still says running', async (kind) => {
-    const { b, vm } = await machine();
-    await ask(world, ['PUT', vm, b.vm()]);
+  test.each(['stop', 'lose'])('%s of a MySQL server reaches its data plane; ARM still says Ready', async (kind) => {
+    const b = await freshGroup(world);
+    const server = b.server(`broken-by-${kind}`);
+    await ask(world, ['PUT', server, b.mysql()]);
     await settled(world);
-    expect((await fault({ kind, match: { id: vm } })).status).toBe(200);
-    expect(happened).toEqual([['vm', `fault:${kind}`]]);
-    expect((await ask(world, ['GET', `${vm}/instanceView`])).body.statuses[1].code).toBe('PowerState/running');
+    expect((await fault({ kind, match: { id: server } })).status).toBe(200);
+    expect(happened).toEqual([[`broken-by-${kind}`, `fault:${kind}`]]);
+    expect((await ask(world, ['GET', server])).body.properties.state).toBe('Ready');
   });
+
+  test.each(['crash', 'freeze', 'isolate', 'lose'])(
+    '%s of a VM reaches its data plane; ARM still says running',
+    async (kind) => {
+      const { b, vm } = await machine();
+      await ask(world, ['PUT', vm, b.vm()]);
+      await settled(world);
+      expect((await fault({ kind, match: { id: vm } })).status).toBe(200);
+      expect(happened).toEqual([['vm', `fault:${kind}`]]);
+      expect((await ask(world, ['GET', `${vm}/instanceView`])).body.statuses[1].code).toBe('PowerState/running');
+    },
+  );
 
   test('a resource disappears behind our back, whatever uses it', async () => {
     const { b, vm } = await machine();
