@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DataPlane } from '../../local/azure/contract.ts';
 import { stillClock } from './clock.ts';
+import { gated, machine, poll, result } from './operations.ts';
 import { ask, freshGroup, settled } from './rules.ts';
-import { location, type Reply, startWorld, type World } from './world.ts';
+import { location, startWorld, type World } from './world.ts';
 
 const worlds: World[] = [];
 afterEach(async () => {
@@ -13,146 +14,6 @@ async function start(...parameters: Parameters<typeof startWorld>): Promise<Worl
   const world = await startWorld(...parameters);
   worlds.push(world);
   return world;
-}
-
-/** A data plane whose work ends when it is told to. */
-function gated(): DataPlane & { open(): void; close(): void; calls: string[]; secrets: unknown[] } {
-  let { promise: gate, resolve: open } = Promise.withResolvers<void>();
-  const calls: string[] = [];
-  const secrets: unknown[] = [];
-  return {
-    open: () => open(),
-    close() {
-      ({ promise: gate, resolve: open } = Promise.withResolvers<void>());
-    },
-    calls,
-    secrets,
-    async apply(_resource, writeOnly) {
-      calls.push('apply');
-      secrets.push(writeOnly);
-      await gate;
-      return undefined;
-    },
-    async remove() {
-      calls.push('remove');
-      await gate;
-    },
-    async act(_resource, action) {
-      calls.push(action);
-      await gate;
-      return { told: action };
-    },
-  };
-}
-
-const poll = (world: World, reply: Reply) => world.send('GET', reply.headers.get('azure-asyncoperation') ?? '');
-const result = (world: World, reply: Reply) => world.send('GET', reply.headers.get('location') ?? '');
-
-describe('how each provider shows its operations', () => {
-  test('network: 201, a signed URL of kilobytes, no Retry-After, a bare status', async () => {
-    const plane = gated();
-    const world = await start({ operationUrlBytes: 4096 }, { 'microsoft.network/publicipaddresses': plane });
-    const b = await freshGroup(world);
-    const reply = await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
-    expect(reply.status).toBe(201);
-    expect(reply.body.properties.provisioningState).toBe('Updating');
-    expect(reply.headers.get('azure-asyncnotification')).toBe('Enabled');
-    expect(reply.headers.get('azure-asyncoperation')).toMatch(
-      /\/providers\/Microsoft\.Network\/locations\/westeurope\/operations\/[0-9a-f-]{36}\?api-version=2026-01-01&t=\d+&c=.*&s=.*&h=/,
-    );
-    expect(reply.headers.get('azure-asyncoperation')?.length).toBe(4096);
-    expect([reply.headers.get('location'), reply.headers.get('retry-after')]).toEqual([null, null]);
-    expect((await poll(world, reply)).body).toEqual({ status: 'InProgress' });
-    plane.open();
-    await settled(world);
-    expect((await poll(world, reply)).body).toEqual({ status: 'Succeeded' });
-  });
-
-  test('network delete: 202 with both URLs; the result is 202 and then 204', async () => {
-    const plane = gated();
-    const world = await start({}, { 'microsoft.network/loadbalancers': { ...plane, apply: async () => undefined } });
-    const b = await freshGroup(world);
-    await ask(world, ['PUT', b.net('publicIPAddresses', 'ip'), b.publicIp()]);
-    await settled(world);
-    await ask(world, ['PUT', b.net('loadBalancers', 'lb'), b.balancer()]);
-    await settled(world);
-    const reply = await ask(world, ['DELETE', b.net('loadBalancers', 'lb')]);
-    expect(reply.status).toBe(202);
-    expect(reply.headers.get('location')).toContain('/operationResults/');
-    expect((await ask(world, ['GET', b.net('loadBalancers', 'lb')])).body.properties.provisioningState).toBe(
-      'Deleting',
-    );
-    expect((await result(world, reply)).status).toBe(202);
-    plane.open();
-    await settled(world);
-    expect((await result(world, reply)).status).toBe(204);
-    expect((await ask(world, ['GET', b.net('loadBalancers', 'lb')])).status).toBe(404);
-    expect((await ask(world, ['DELETE', b.net('loadBalancers', 'lb')])).status).toBe(204);
-  });
-
-  test('compute: actions are 202 with both URLs, and the finished result is 200', async () => {
-    const plane = gated();
-    plane.open();
-    const world = await start({}, { 'microsoft.compute/virtualmachines': plane });
-    const b = await machine(world);
-    const reply = await ask(world, [
-      'POST',
-      `${b.com('virtualMachines', 'vm')}/runCommand`,
-      { commandId: 'RunShellScript', script: ['true'] },
-    ]);
-    expect(reply.status).toBe(202);
-    expect(reply.headers.get('location')).toContain('monitor=true');
-    await settled(world);
-    expect((await poll(world, reply)).body).toMatchObject({
-      status: 'Succeeded',
-      startTime: expect.any(String),
-      endTime: expect.any(String),
-      properties: { output: { told: 'runCommand' } },
-    });
-    expect(await result(world, reply)).toMatchObject({ status: 200, body: { told: 'runCommand' } });
-  });
-
-  test('a group: 202 with Location alone, then 200', async () => {
-    const world = await start();
-    const b = await freshGroup(world);
-    const reply = await ask(world, ['DELETE', b.base]);
-    expect([reply.status, reply.headers.get('azure-asyncoperation')]).toEqual([202, null]);
-    expect(reply.headers.get('location')).toMatch(/\/operationresults\//);
-    await settled(world);
-    expect((await result(world, reply)).status).toBe(200);
-    expect((await ask(world, ['GET', b.base])).status).toBe(404);
-  });
-
-  test('private DNS has URLs of its own below the group', async () => {
-    const world = await start();
-    const b = await freshGroup(world);
-    const reply = await ask(world, ['PUT', b.net('privateDnsZones', 'example.com'), { location: 'global' }]);
-    expect(reply.status).toBe(202);
-    expect(reply.headers.get('azure-asyncoperation')).toContain(
-      `${b.base}/providers/Microsoft.Network/privateDnsOperationStatuses/`,
-    );
-    expect(reply.headers.get('location')).toContain('/privateDnsOperationResults/');
-  });
-
-  test('an unknown operation is 404', async () => {
-    const world = await start();
-    const b = await freshGroup(world);
-    const reply = await ask(world, [
-      'GET',
-      `${b.base.split('/resourceGroups')[0]}/providers/Microsoft.Network/locations/${location}/operations/none?api-version=2026-01-01`,
-    ]);
-    expect(reply.status).toBe(404);
-  });
-});
-
-async function machine(world: World) {
-  const b = await freshGroup(world);
-  await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
-  await settled(world);
-  await ask(world, ['PUT', b.net('networkInterfaces', 'nic'), b.nic()]);
-  await ask(world, ['PUT', b.com('virtualMachines', 'vm'), b.vm()]);
-  if (world.arm.env.planes['microsoft.compute/virtualmachines'] === undefined) await settled(world);
-  return b;
 }
 
 describe('one operation at a time', () => {
@@ -183,6 +44,73 @@ describe('one operation at a time', () => {
       b.subnet('10.0.2.0/24'),
     ]);
     expect([sibling.status, sibling.body.error.code]).toEqual([409, 'AnotherOperationInProgress']);
+  });
+
+  test('naming what has failed is 400 ReferencedResourceNotProvisioned', async () => {
+    const world = await start();
+    const b = await freshGroup(world);
+    world.arm.faults.add({ kind: 'failOperation', match: { type: 'Microsoft.Network/virtualNetworks' } });
+    await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+    await settled(world);
+    const reply = await ask(world, ['PUT', b.net('networkInterfaces', 'nic'), b.nic()]);
+    expect([reply.status, reply.body.error.code]).toEqual([400, 'ReferencedResourceNotProvisioned']);
+    expect(reply.body.error.message).toContain('Resource is in Failed state');
+  });
+
+  test('a zone group waits for its endpoint: 429 RetryableError', async () => {
+    const plane = gated();
+    plane.open();
+    const world = await start({}, { 'microsoft.network/privateendpoints': plane });
+    const b = await freshGroup(world);
+    for (const [path, body] of [
+      [b.net('virtualNetworks', 'vnet'), b.vnet()],
+      [b.server('behind-endpoint'), b.mysql()],
+      [b.net('privateDnsZones', 'example.com'), { location: 'global' }],
+    ]) {
+      await ask(world, ['PUT', String(path), body]);
+      await settled(world);
+    }
+    const endpoint = b.net('privateEndpoints', 'endpoint');
+    const zone = { privateDnsZoneId: b.net('privateDnsZones', 'example.com') };
+    const group = () =>
+      ask(world, [
+        'PUT',
+        `${endpoint}/privateDnsZoneGroups/default`,
+        { properties: { privateDnsZoneConfigs: [{ name: 'zone', properties: zone }] } },
+      ]);
+    plane.close();
+    await ask(world, ['PUT', endpoint, b.endpoint(b.server('behind-endpoint'))]);
+    const early = await group();
+    expect([early.status, early.body.error.code, early.body.error.details[0].code]).toEqual([
+      429,
+      'RetryableError',
+      'ReferencedResourceNotProvisioned',
+    ]);
+    plane.open();
+    await settled(world);
+    expect((await group()).status).toBe(201);
+  });
+
+  test('a VM runs one command at a time', async () => {
+    const plane = gated();
+    plane.open();
+    const world = await start({}, { 'microsoft.compute/virtualmachines': plane });
+    const b = await machine(world);
+    await settled(world);
+    plane.close();
+    const run = () =>
+      ask(world, [
+        'POST',
+        `${b.com('virtualMachines', 'vm')}/runCommand`,
+        { commandId: 'RunShellScript', script: ['true'] },
+      ]);
+    expect((await run()).status).toBe(202);
+    const second = await run();
+    expect([second.status, second.body.error.code]).toEqual([409, 'OperationNotAllowed']);
+    expect(second.body.error.message).toContain('another operation is in progress');
+    plane.open();
+    await settled(world);
+    expect((await run()).status).toBe(202);
   });
 
   test('a VM that is being made refuses a restart and yields to a delete', async () => {
