@@ -129,6 +129,34 @@ const rules: Rule[] = [
     when: (b) => ['PUT', nsg(b), { location }],
     answers: [409, 'ScopeLocked'],
   },
+  ...(
+    [
+      ['changing tags', 'PATCH', '', { tags: { a: 'b' } }],
+      ['deallocating', 'POST', '/deallocate', undefined],
+      ['deleting', 'DELETE', '', undefined],
+    ] as const
+  ).map(
+    ([what, method, action, body]): Rule => ({
+      fact: `ReadOnly keeps from ${what}`,
+      given: (b) => [
+        ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()],
+        ['PUT', b.net('networkInterfaces', 'nic'), b.nic()],
+        ['PUT', b.com('virtualMachines', 'vm'), b.vm()],
+        ['PUT', lock(b.base), { properties: { level: 'ReadOnly' } }],
+      ],
+      when: (b) => [method, `${b.com('virtualMachines', 'vm')}${action}`, body],
+      answers: [409, 'ScopeLocked'],
+    }),
+  ),
+  {
+    fact: 'but not from reading',
+    given: (b) => [
+      ['PUT', nsg(b), { location }],
+      ['PUT', lock(b.base), { properties: { level: 'ReadOnly' } }],
+    ],
+    when: (b) => ['GET', nsg(b)],
+    answers: [200],
+  },
   {
     fact: 'a lock inside keeps the group',
     given: (b) => [
@@ -213,6 +241,27 @@ const rules: Rule[] = [
     answers: [200],
   },
   {
+    fact: 'the name of a vault is taken in the whole world',
+    given: (b) => [
+      ['PUT', vault(b), b.vault()],
+      ['PUT', `${b.base}-second`, { location }],
+    ],
+    when: (b) => ['PUT', vault(b).replace(b.base, `${b.base}-second`), b.vault()],
+    answers: [409, 'VaultAlreadyExists'],
+  },
+  ...[
+    [6, 400],
+    [7, 200],
+    [90, 200],
+    [91, 400],
+  ].map(
+    ([softDeleteRetentionInDays, status = 0]): Rule => ({
+      fact: `a deleted vault kept for ${softDeleteRetentionInDays} days: ${status}`,
+      when: (b) => ['PUT', vault(b), b.vault({ softDeleteRetentionInDays })],
+      answers: [status],
+    }),
+  ),
+  {
     fact: 'purge protection is irreversible',
     given: (b) => [['PUT', vault(b), b.vault({ enablePurgeProtection: true })]],
     when: (b) => ['PUT', vault(b), b.vault({ enablePurgeProtection: false })],
@@ -284,6 +333,25 @@ describe('callers', () => {
     expect(refused.body.error.message).toContain('Microsoft.Network/virtualNetworks/subnets/join/action');
     await ask(world, ['PUT', assignment(theirs.base), grant(roles.networkContributor, contributor)]);
     expect((await ask(world, ['PUT', nic, theirs.nic(), as(contributor)])).status).toBe(201);
+  });
+
+  test('an endpoint waits for approval when its maker may not approve it', async () => {
+    const b = await freshGroup(world);
+    const contributor = caller();
+    await ask(world, ['PUT', assignment(b.base), grant(roles.networkContributor, contributor)]);
+    await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+    await ask(world, ['PUT', b.server('to-approve'), b.mysql()]);
+    await settled(world);
+    const endpoint = b.net('privateEndpoints', 'endpoint');
+    expect((await ask(world, ['PUT', endpoint, b.endpoint(b.server('to-approve')), as(contributor)])).status).toBe(201);
+    await settled(world);
+    const pending = { properties: { privateLinkServiceConnectionState: { status: 'Pending' } } };
+    expect((await ask(world, ['GET', endpoint])).body.properties).toMatchObject({
+      privateLinkServiceConnections: [pending],
+    });
+    expect((await ask(world, ['GET', b.server('to-approve')])).body.properties).toMatchObject({
+      privateEndpointConnections: [pending],
+    });
   });
 
   test.each([

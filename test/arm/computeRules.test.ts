@@ -101,6 +101,38 @@ const rules: Rule[] = [
     ],
     answers: [409, 'PropertyChangeNotAllowed'],
   },
+  ...(
+    [
+      ['the administrator', { osProfile: { ...login, adminUsername: 'other' } }],
+      ['the host name', { osProfile: { ...login, computerName: 'other' } }],
+      [
+        'the SSH key',
+        {
+          osProfile: {
+            ...login,
+            linuxConfiguration: {
+              disablePasswordAuthentication: true,
+              ssh: { publicKeys: [{ path: '/home/molcajete/.ssh/authorized_keys', keyData: 'ssh-rsa AAAAother' }] },
+            },
+          },
+        },
+      ],
+      ['the zone', {}, { zones: ['2'] }],
+    ] as const
+  ).map(
+    ([what, properties, more]): Rule => ({
+      fact: `${what} is fixed`,
+      given: (b) => machine(b, {}, { zones: ['1'] }),
+      when: (b) => ['PUT', vm(b), b.vm(properties, more)],
+      answers: [409, 'PropertyChangeNotAllowed'],
+    }),
+  ),
+  {
+    fact: 'what is fixed may be left out',
+    given: (b) => machine(b, {}, { zones: ['1'] }),
+    when: (b) => ['PUT', vm(b), b.vm({ osProfile: undefined })],
+    answers: [200, { zones: ['1'], properties: { osProfile: { adminUsername: 'molcajete' } } }],
+  },
   {
     fact: 'the size can be changed',
     given: machine,

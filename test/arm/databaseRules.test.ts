@@ -135,6 +135,18 @@ const servers: Rule[] = [
     when: (b) => ['PATCH', db(b), { properties: { storage: { storageSizeGB: 32 } } }],
     answers: [400, 'StorageSizeReductionNotAllowed'],
   },
+  ...[
+    [0, 400],
+    [1, 202],
+    [35, 202],
+    [36, 400],
+  ].map(
+    ([backupRetentionDays, status = 0]): Rule => ({
+      fact: `backups kept for ${backupRetentionDays} days: ${status}`,
+      when: (b) => ['PUT', db(b), b.mysql({ backup: { backupRetentionDays } })],
+      answers: [status, status === 400 ? 'InvalidParameterValue' : undefined],
+    }),
+  ),
   {
     fact: 'the login is fixed',
     given: made,

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type Rule, testRules } from './rules.ts';
 import { location, startWorld, type World } from './world.ts';
 
 let world: World;
 beforeAll(async () => {
-  world = await startWorld();
+  // The data plane knows the address of a public IP, and Azure shows it no earlier.
+  const plane = { apply: async () => ({ ipAddress: '20.1.2.3' }), remove: async () => undefined };
+  world = await startWorld({}, { 'microsoft.network/publicipaddresses': plane });
 });
 afterAll(() => world.close());
 
@@ -353,7 +355,7 @@ const securityGroups: Rule[] = [
 
 const addresses: Rule[] = [
   {
-    fact: 'the address of a public IP is in the final GET, not in the first answer',
+    fact: 'the address of a public IP is not in the first answer',
     when: (b) => ['PUT', ip(b), b.publicIp()],
     answers: [
       201,
@@ -366,6 +368,31 @@ const addresses: Rule[] = [
         },
       },
     ],
+    lacks: 'ipAddress',
+  },
+  {
+    fact: 'it is in the final GET',
+    given: (b) => [['PUT', ip(b), b.publicIp()]],
+    when: (b) => ['GET', ip(b)],
+    answers: [200, { properties: { ipAddress: '20.1.2.3' } }],
+  },
+  {
+    fact: 'the sku of a public IP is fixed',
+    given: (b) => [['PUT', ip(b), b.publicIp()]],
+    when: (b) => ['PUT', ip(b), b.publicIp({}, { sku: { name: 'StandardV2' } })],
+    answers: [400, 'PublicIPSkuCannotBeChanged'],
+  },
+  {
+    fact: 'so is its version',
+    given: (b) => [['PUT', ip(b), b.publicIp()]],
+    when: (b) => ['PUT', ip(b), b.publicIp({ publicIPAddressVersion: 'IPv6' })],
+    answers: [400, 'PublicIPAddressVersionCannotBeChanged'],
+  },
+  {
+    fact: 'the sku of a NAT gateway is fixed',
+    given: (b) => [['PUT', b.net('natGateways', 'nat'), { location, sku: { name: 'Standard' } }]],
+    when: (b) => ['PUT', b.net('natGateways', 'nat'), { location, sku: { name: 'StandardV2' } }],
+    answers: [400, 'NatGatewaySkuCannotBeChanged'],
   },
   {
     fact: 'a Standard public IP is static',
@@ -489,6 +516,27 @@ const interfaces: Rule[] = [
     answers: [201, { properties: { ipConfigurations: [{ properties: { privateIPAddress: '10.0.1.5' } }] } }],
   },
   {
+    fact: 'a dynamic address is kept by a PUT',
+    given: (b) => [
+      ['PUT', vnet(b), b.vnet()],
+      ['PUT', nic(b, 'first'), b.nic()],
+      ['PUT', nic(b), b.nic()],
+      ['DELETE', nic(b, 'first')],
+    ],
+    when: (b) => ['PUT', nic(b), b.nic()],
+    answers: [200, { properties: { ipConfigurations: [{ properties: { privateIPAddress: '10.0.1.5' } }] } }],
+  },
+  {
+    fact: 'and free again with its interface',
+    given: (b) => [
+      ['PUT', vnet(b), b.vnet()],
+      ['PUT', nic(b, 'first'), b.nic()],
+      ['DELETE', nic(b, 'first')],
+    ],
+    when: (b) => ['PUT', nic(b), b.nic()],
+    answers: [201, { properties: { ipConfigurations: [{ properties: { privateIPAddress: '10.0.1.4' } }] } }],
+  },
+  {
     fact: 'a static address lies in the subnet',
     given: (b) => [['PUT', vnet(b), b.vnet()]],
     when: (b) => ['PUT', nic(b), b.nic({ privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.2.9' })],
@@ -581,5 +629,35 @@ const interfaces: Rule[] = [
     answers: [200, { value: [] }],
   },
 ];
+
+describe('where a PUT without subnets keeps them', () => {
+  beforeAll(() => {
+    world.arm.env.options.omittedSubnets = 'keep';
+  });
+  afterAll(() => {
+    world.arm.env.options.omittedSubnets = 'delete';
+  });
+  const bare = { location, properties: { addressSpace: { addressPrefixes: ['10.0.0.0/16'] } } };
+  testRules(
+    () => world,
+    [
+      {
+        fact: 'an omitted list changes nothing',
+        given: (b) => [['PUT', vnet(b), b.vnet()]],
+        when: (b) => ['PUT', vnet(b), bare],
+        answers: [200, { properties: { subnets: [{ name: 'web' }] } }],
+      },
+      {
+        fact: 'an empty list still asks to delete them',
+        given: (b) => [
+          ['PUT', vnet(b), b.vnet()],
+          ['PUT', vnet(b), b.vnet({}, [])],
+        ],
+        when: (b) => ['GET', `${vnet(b)}/subnets/web`],
+        answers: [404, 'ResourceNotFound'],
+      },
+    ],
+  );
+});
 
 testRules(() => world, [...networks, ...securityGroups, ...addresses, ...interfaces]);

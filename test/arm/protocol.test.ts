@@ -67,6 +67,13 @@ const rules: Rule[] = [
     answers: [400, 'LocationRequired'],
   },
   {
+    fact: 'a resource stays in its region',
+    given: (b) => [['PUT', vnet(b), b.vnet()]],
+    when: (b) => ['PUT', vnet(b), { ...b.vnet(), location: 'northeurope' }],
+    answers: [409, 'InvalidResourceLocation'],
+    says: "already exists in location 'westeurope'",
+  },
+  {
     fact: 'a region that is not offered is refused',
     when: (b) => ['PUT', vnet(b), { ...b.vnet(), location: 'mars' }],
     answers: [400, 'LocationNotAvailableForResourceType'],
@@ -131,6 +138,18 @@ const rules: Rule[] = [
     when: (b) => ['PUT', vnet(b), { ...b.vnet(), tags: { a: '1', A: '2' } }],
     answers: [400, 'DuplicateTagName'],
   },
+  ...[
+    ['the key of a tag has at most 512 characters', { ['k'.repeat(512)]: 'x' }, 201],
+    ['and not one more', { ['k'.repeat(513)]: 'x' }, 400, 'InvalidTagName'],
+    ['the value of a tag has at most 256 characters', { a: 'v'.repeat(256) }, 201],
+    ['and not one more, too', { a: 'v'.repeat(257) }, 400, 'InvalidTagValueLength'],
+  ].map(
+    ([fact, tags, status, code]): Rule => ({
+      fact: String(fact),
+      when: (b) => ['PUT', vnet(b), { ...b.vnet(), tags }],
+      answers: [Number(status), code === undefined ? undefined : String(code)],
+    }),
+  ),
   {
     fact: 'a stale etag is refused',
     given: (b) => [['PUT', vnet(b), b.vnet()]],
