@@ -47,7 +47,75 @@ const address = (name: string, properties: object) => ({
 });
 const self = (b: Bodies) => `${b.base.split('/').at(-1)}_nicip`;
 
+/** A pool and a NAT rule that no rule names, with a member. */
+const spare = (b: Bodies): [string, string, unknown][] => [
+  ...balancer(b),
+  ['PUT', `${lb(b)}/backendAddressPools/spare`, {}],
+  [
+    'PUT',
+    `${lb(b)}/inboundNatRules/nat`,
+    {
+      properties: {
+        protocol: 'Tcp',
+        frontendPort: 50_000,
+        backendPort: 22,
+        frontendIPConfiguration: { id: `${lb(b)}/frontendIPConfigurations/front` },
+      },
+    },
+  ],
+  ['PUT', vnet(b), b.vnet()],
+  [
+    'PUT',
+    nic(b),
+    b.nic({
+      loadBalancerBackendAddressPools: [{ id: `${lb(b)}/backendAddressPools/spare` }],
+      loadBalancerInboundNatRules: [{ id: `${lb(b)}/inboundNatRules/nat` }],
+    }),
+  ],
+];
+
 const rules: Rule[] = [
+  {
+    fact: 'a pool that a rule names cannot be deleted by its own URL',
+    given: balancer,
+    when: (b) => ['DELETE', pool(b)],
+    answers: [400, 'InvalidResourceReference'],
+    says: /backendAddressPools\/pool referenced by resource .*loadBalancingRules\/rule/,
+  },
+  {
+    fact: 'a pool that is deleted by its own URL is named by no interface any more',
+    given: (b) => [...spare(b), ['DELETE', `${lb(b)}/backendAddressPools/spare`]],
+    when: (b) => ['GET', nic(b)],
+    answers: [200],
+    lacks: 'backendAddressPools/spare',
+  },
+  {
+    fact: 'nor is a NAT rule',
+    given: (b) => [...spare(b), ['DELETE', `${lb(b)}/inboundNatRules/nat`]],
+    when: (b) => ['GET', nic(b)],
+    answers: [200],
+    lacks: 'inboundNatRules/nat',
+  },
+  {
+    fact: 'nor is one that a PUT of the balancer drops',
+    given: (b) => [...spare(b), ['PUT', lb(b), b.balancer()]],
+    when: (b) => ['GET', nic(b)],
+    answers: [200],
+    lacks: 'loadBalancer',
+  },
+  {
+    fact: 'the members of a pool are in one network',
+    given: (b) => [...member(b), ['PUT', b.net('virtualNetworks', 'other'), b.vnet()]],
+    when: (b) => [
+      'PUT',
+      b.net('networkInterfaces', 'second'),
+      b.nic({
+        subnet: { id: `${b.net('virtualNetworks', 'other')}/subnets/web` },
+        loadBalancerBackendAddressPools: [{ id: pool(b) }],
+      }),
+    ],
+    answers: [400, 'NetworkInterfacesInBackendPoolMustBeInSameVnet'],
+  },
   {
     fact: 'probes and rules get their defaults',
     given: (b) => [['PUT', ip(b), b.publicIp()]],

@@ -274,6 +274,14 @@ test('every answer can be found again by its ids', async () => {
   expect(headers.get('x-ms-routing-request-id')).toMatch(/^WESTEUROPE:\d{8}T\d{6}Z:[0-9a-f-]{36}$/);
 });
 
+test('the network provider adds an id of its own, private DNS does not', async () => {
+  const b = await freshGroup(world);
+  const own = async (path: string) => (await ask(world, ['GET', path])).headers.get('x-ms-arm-service-request-id');
+  expect(await own(vnet(b))).toMatch(/^[0-9a-f-]{36}$/);
+  expect(await own(b.com('virtualMachines', 'vm'))).toBeNull();
+  expect(await own(b.net('privateDnsZones', 'example.com'))).toBeNull();
+});
+
 test('the trace has every request with its outcome, and no secret', async () => {
   const b = await freshGroup(world);
   await ask(world, ['PUT', b.server('traced'), b.mysql({ administratorLoginPassword: 'Tr4ced-Secret-Value' })]);

@@ -64,6 +64,7 @@ test.each([
   ['3,000 deletes', { verb: 'deletes' }, 3000, 1, 150],
   ['900 lists of VMs, then 300 a minute', { verb: 'reads', compute: { policy: 'ListVM' } }, 900, 60, 300],
   ['1,500 creations of VMs, then 500 a minute', { verb: 'writes', compute: { policy: 'PutVM' } }, 1500, 60, 500],
+  ['500 reads of private DNS, in 5 minutes', { verb: 'reads', network: 'dnsRead' }, 500, 300, 500],
   ['1,000 writes of networks, in 5 minutes', { verb: 'writes', network: 'write' }, 1000, 300, 1000],
 ] as const)('all together may make %s', (_title, counted, size, seconds, refill) => {
   const clock = stillClock();

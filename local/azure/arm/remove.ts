@@ -80,6 +80,7 @@ export async function removeNow(env: ArmEnv, stored: Stored): Promise<void> {
   const kind = kindOf(env, stored.type);
   if (kind?.embedded) {
     removePart(env, stored);
+    await kind.removed?.(stored, env);
     return;
   }
   for (const child of childrenOf(env, stored.id)) {

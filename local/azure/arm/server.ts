@@ -90,6 +90,7 @@ async function handle(
     parts.env.context.location,
   );
   const headers = parts.env.options.throttling ? parts.throttle.take(counted(parts.env, destination, request)) : {};
+  if (isNetworkProvider(destination)) headers['x-ms-arm-service-request-id'] = randomUUID();
   try {
     const fault = parts.faults.onRequest(request, destination.type, destination.action);
     if (fault) await before(fault, response);
@@ -103,6 +104,9 @@ async function handle(
     throw error;
   }
 }
+
+/** Private DNS is a provider of its own under the same namespace. */
+const isNetworkProvider = ({ type }: Destination): boolean => /^microsoft.network\/(?!privatedns)/i.test(type);
 
 async function answerTo(env: ArmEnv, destination: Destination, caller: Caller): Promise<ArmAnswer> {
   authorise(env, destination, caller);
@@ -221,7 +225,8 @@ function counted(env: ArmEnv, destination: Destination, request: ArmRequest): Co
   const verb = reads ? 'reads' : request.method === 'DELETE' ? 'deletes' : 'writes';
   const result: Counted = { verb, principal: request.caller.objectId };
   const namespace = destination.namespace.toLowerCase();
-  if (namespace === 'microsoft.network') result.network = reads ? 'read' : 'write';
+  const dns = /^microsoft.network\/privatednszones/i.test(destination.type);
+  if (namespace === 'microsoft.network') result.network = reads ? (dns ? 'dnsRead' : 'read') : 'write';
   if (namespace === 'microsoft.compute') result.compute = computePolicy(env, destination, request);
   return result;
 }

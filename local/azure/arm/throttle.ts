@@ -34,6 +34,7 @@ const perVm: Record<string, Limit> = {
 const networkLimits: Record<string, Limit> = {
   write: [1000, 1000 / 300],
   read: [10_000, 10_000 / 300],
+  dnsRead: [500, 500 / 300],
 };
 
 export interface Counted {
@@ -41,7 +42,7 @@ export interface Counted {
   principal: string;
   /** Of the compute provider: its policy and the VM, of a poll the one that the operation is about. */
   compute?: { policy: string; vm?: string };
-  network?: 'read' | 'write';
+  network?: 'read' | 'write' | 'dnsRead';
 }
 
 /** Token buckets in Azure's time (so a compressed run meets the same limits). */
@@ -85,7 +86,7 @@ export class Throttle {
     return left.map((n, i) => `Microsoft.Compute/${policy}${i === 0 ? 'Subscription' : 'Resource'}Maximum;${n}`).join();
   }
 
-  #takeNetwork(what: 'read' | 'write'): void {
+  #takeNetwork(what: NonNullable<Counted['network']>): void {
     const { wait } = this.#spend([[`nrp:${what}`, networkLimits[what] ?? [1000, 1]]]);
     if (wait > 0) throw this.#refuse(wait, 'TooManyRequests', tooMany(what));
   }

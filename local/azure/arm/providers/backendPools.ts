@@ -75,15 +75,17 @@ export function showMembers(copy: ArmResource, stored: Stored, env: ArmEnv): voi
   copy.properties.provisioningState = stored.properties.provisioningState;
 }
 
-/** A deleted balancer is named by no NIC any more. */
-export function dropPools(env: ArmEnv, nic: Stored, balancer: string): void {
-  const named = findAll(nic, 'properties.ipConfigurations[].properties.loadBalancerBackendAddressPools[]');
-  if (!named.some(({ value }) => within(idOf(value) ?? '', balancer))) return;
+const memberships = ['loadBalancerBackendAddressPools', 'loadBalancerInboundNatRules'];
+
+/** A deleted balancer, or a deleted part of one, is named by no NIC any more. */
+export function dropPools(env: ArmEnv, nic: Stored, gone: string): void {
+  const named = memberships.flatMap((list) => findAll(nic, `properties.ipConfigurations[].properties.${list}[]`));
+  if (!named.some(({ value }) => within(idOf(value) ?? '', gone))) return;
   env.state.update(nic.id, (copy) => {
     for (const configuration of objects(copy.properties.ipConfigurations)) {
       const own = asObject(configuration.properties);
-      for (const list of ['loadBalancerBackendAddressPools', 'loadBalancerInboundNatRules']) {
-        const left = objects(own[list]).filter((item) => !within(idOf(item) ?? '', balancer));
+      for (const list of memberships) {
+        const left = objects(own[list]).filter((item) => !within(idOf(item) ?? '', gone));
         if (left.length > 0) own[list] = left;
         else delete own[list];
       }

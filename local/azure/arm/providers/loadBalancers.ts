@@ -1,4 +1,7 @@
+import type { Stored } from '../../state.ts';
 import { giveAddresses } from '../addresses.ts';
+import type { ArmEnv } from '../env.ts';
+import { invalidReference } from '../failure.ts';
 import { key } from '../ids.ts';
 import type { Draft, Kind, Reference } from '../kind.ts';
 import { asObject, asText, defaults, findAll, idOf, type Json, objects } from '../values.ts';
@@ -137,6 +140,14 @@ const inside = (list: string, path: string, part: string, back: string, single =
   ...(single ? { single } : {}),
 });
 
+/** What a NIC can be a member of. */
+const poolsOf = (balancer: Stored | undefined): Json[] =>
+  ['backendAddressPools', 'inboundNatRules'].flatMap((list) => objects(balancer?.properties[list]));
+
+function dropEverywhere({ id }: { id: string }, env: ArmEnv): void {
+  for (const nic of env.state.list('Microsoft.Network/networkInterfaces')) dropPools(env, nic, id);
+}
+
 export const loadBalancers: Kind[] = [
   {
     type,
@@ -174,12 +185,30 @@ export const loadBalancers: Kind[] = [
     ],
     prepare: prepareBalancer,
     view: showMembers,
-    removed(resource, env) {
-      for (const nic of env.state.list('Microsoft.Network/networkInterfaces')) dropPools(env, nic, resource.id);
+    accepted({ resource, existing, env }) {
+      const kept = new Set(poolsOf(resource).map(({ id }) => key(asText(id))));
+      for (const { id } of poolsOf(existing)) if (!kept.has(key(asText(id)))) dropEverywhere({ id: asText(id) }, env);
     },
+    removed: dropEverywhere,
   },
-  { type: `${type}/backendAddressPools`, style: 'network', location: 'none', properties: backendPool, embedded: true },
-  { type: `${type}/inboundNatRules`, style: 'network', location: 'none', properties: inboundNatRule, embedded: true },
+  {
+    type: `${type}/backendAddressPools`,
+    style: 'network',
+    location: 'none',
+    properties: backendPool,
+    embedded: true,
+    // The balancer without it would have a rule that names what is not there.
+    inUse: (id, [rule = '']) => invalidReference(id, rule),
+    removed: dropEverywhere,
+  },
+  {
+    type: `${type}/inboundNatRules`,
+    style: 'network',
+    location: 'none',
+    properties: inboundNatRule,
+    embedded: true,
+    removed: dropEverywhere,
+  },
   {
     type: `${type}/frontendIPConfigurations`,
     style: 'network',

@@ -1,9 +1,10 @@
+import type { Stored } from '../../state.ts';
 import { giveAddresses } from '../addresses.ts';
 import type { ArmEnv } from '../env.ts';
 import { ArmError } from '../failure.ts';
 import { groupName, key, lastName, parentId } from '../ids.ts';
 import type { Draft, Kind } from '../kind.ts';
-import { asObject, asText, defaults, idOf, objects } from '../values.ts';
+import { asObject, asText, defaults, findAll, idOf, objects } from '../values.ts';
 import { bad, networkStates } from './networkErrors.ts';
 import { networkInterface } from './networkShapes.ts';
 import { joinSubnet } from './virtualNetworks.ts';
@@ -54,6 +55,7 @@ function prepareInterface(draft: Draft): void {
   checkNetwork(draft);
   giveAddresses(env, resource.id, configurations, objects(existing?.properties.ipConfigurations));
   checkPublicIps(draft);
+  checkPools(draft);
 }
 
 /** All in one network, and in that network for ever. */
@@ -67,6 +69,28 @@ function checkNetwork({ resource, existing }: Draft): void {
       'NetworkInterfaceCannotBeMovedToDifferentVnet',
       `Subnet of network interface ${resource.id} must stay in the virtual network ${before}.`,
     );
+}
+
+/** The members of a pool are all in one network. */
+function checkPools({ resource, env }: Draft): void {
+  const networkOf = (nic: Stored | undefined): string =>
+    key(parentId(idOf(asObject(objects(nic?.properties.ipConfigurations)[0]?.properties).subnet) ?? ''));
+  for (const { value } of findAll(resource, `${ip}.loadBalancerBackendAddressPools[]`)) {
+    const pool = idOf(value) ?? '';
+    const other = env.references
+      .of(pool)
+      .find(
+        ({ source, reference }) =>
+          reference.back === 'backendIPConfigurations' &&
+          key(source) !== key(resource.id) &&
+          networkOf(env.state.get(source)) !== networkOf(resource),
+      );
+    if (other)
+      throw bad(
+        'NetworkInterfacesInBackendPoolMustBeInSameVnet',
+        `Network interface ${resource.id} cannot join backend address pool ${pool}: its member ${other.source} is in another virtual network.`,
+      );
+  }
 }
 
 function checkPublicIps({ resource, env }: Draft): void {
