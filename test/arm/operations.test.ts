@@ -27,6 +27,22 @@ describe('one operation at a time', () => {
     expect(second.body.error.message).toMatch(/use uri: \/subscriptions\/.*\/operations\//);
   });
 
+  test('or 429 RetryableErrorDueToAnotherOperation, as Azure has also been seen to say', async () => {
+    const world = await start({ factor: 1, busyNetwork: 'retryable' });
+    const b = await freshGroup(world);
+    await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+    const second = await ask(world, [
+      'PUT',
+      `${b.net('virtualNetworks', 'vnet')}/subnets/data`,
+      b.subnet('10.0.2.0/24'),
+    ]);
+    expect([second.status, second.body.error.code, second.body.error.details[0].code]).toEqual([
+      429,
+      'RetryableError',
+      'RetryableErrorDueToAnotherOperation',
+    ]);
+  });
+
   test('naming what is being changed is 429 RetryableError without Retry-After', async () => {
     const world = await start({ factor: 1 });
     const b = await freshGroup(world);
@@ -237,6 +253,26 @@ describe('time', () => {
     await settled(slow);
     expect((await poll(slow, reply)).body.status).toBe('Succeeded');
   });
+});
+
+test('the list of statuses may show for a while what was; a VM itself shows what is', async () => {
+  const clock = stillClock();
+  const world = await start({ factor: 1, clock, statusLagSeconds: 60 });
+  const b = await machine(world);
+  const vm = b.com('virtualMachines', 'vm');
+  clock.pass(61);
+  const listed = async () => {
+    const all = `${b.base.split('/resourceGroups')[0]}/providers/Microsoft.Compute/virtualMachines?statusOnly=true`;
+    return (await ask(world, ['GET', all])).body.value[0].properties.instanceView.statuses[1].code;
+  };
+  const own = async () => (await ask(world, ['GET', `${vm}/instanceView`])).body.statuses[1].code;
+  await ask(world, ['POST', `${vm}/deallocate`]);
+  await settled(world);
+  expect([await listed(), await own()]).toEqual(['PowerState/running', 'PowerState/deallocated']);
+  clock.pass(59);
+  expect(await listed()).toBe('PowerState/running');
+  clock.pass(2);
+  expect(await listed()).toBe('PowerState/deallocated');
 });
 
 describe('a restart', () => {

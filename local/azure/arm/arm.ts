@@ -21,6 +21,8 @@ import { network } from './providers/network.ts';
 import { privateDns } from './providers/privateDns.ts';
 import { resourceHealth } from './providers/resourceHealth.ts';
 import { resources } from './providers/resources.ts';
+import { StatusLog } from './providers/statusLog.ts';
+import { machineType } from './providers/virtualMachines.ts';
 import { makeRbac } from './rbac.ts';
 import { References } from './references.ts';
 import { armListener } from './server.ts';
@@ -94,6 +96,8 @@ export function createArm(
 ): Arm {
   const { options, clock, state, rbac } = opened;
   const operations = new Operations(state, clock, context.log);
+  const statusLag = () => options.statusLagSeconds * 1000 * options.factor;
+  const statuses = new StatusLog(state, machineType, clock, statusLag);
   const references = new References(state, allKinds, () => options.referenceLagMs);
   const env: ArmEnv = {
     context,
@@ -101,6 +105,7 @@ export function createArm(
     kinds: allKinds,
     references,
     operations,
+    statuses,
     planes: parts.planes,
     clock,
     options,
@@ -134,6 +139,7 @@ export function createArm(
       clearInterval(round);
       clock.stop();
       references.close();
+      statuses.close();
       await trace.close();
       state.close();
     },

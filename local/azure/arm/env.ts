@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import { ArmError } from './failure.ts';
 import type { Kind } from './kind.ts';
 import type { Operations } from './operations.ts';
+import type { StatusLog } from './providers/statusLog.ts';
 import type { References } from './references.ts';
 
 export interface ArmOptions {
@@ -13,6 +14,10 @@ export interface ArmOptions {
   rolePropagationSeconds: number;
   /** How long (ms) the references of something deleted linger. */
   referenceLagMs: number;
+  /** For how long (in Azure's seconds) the status-only list of VMs shows what was. */
+  statusLagSeconds: number;
+  /** How the network provider refuses a second write: `conflict` 409 AnotherOperationInProgress, `retryable` 429 RetryableError. */
+  busyNetwork: 'conflict' | 'retryable';
   /** Length of operation URLs; Azure's are kilobytes long. */
   operationUrlBytes: number;
   throttling: boolean;
@@ -33,6 +38,8 @@ export const defaultOptions: ArmOptions = {
   // Up to 10 minutes in Azure; most act sooner.
   rolePropagationSeconds: 30,
   referenceLagMs: 0,
+  statusLagSeconds: 0,
+  busyNetwork: 'conflict',
   operationUrlBytes: 1200,
   throttling: true,
   omittedSubnets: 'delete',
@@ -49,6 +56,7 @@ export interface ArmEnv {
   kinds: Map<string, Kind>;
   references: References;
   operations: Operations;
+  statuses: StatusLog;
   planes: DataPlanes;
   clock: Clock;
   options: ArmOptions;

@@ -17,7 +17,7 @@ export function checkNotBusy(env: ArmEnv, kind: Kind, resource: Stored, method: 
     if (running === undefined) continue;
     const pushes =
       kind.type === 'Microsoft.Compute/virtualMachines' && (method === 'DELETE' || action === 'deallocate');
-    if (!pushes || running.kind === 'delete') throw busy(kind, resource, running, action ?? method);
+    if (!pushes || running.kind === 'delete') throw busy(env, kind, resource, running, action ?? method);
     env.operations.preempt(running, {
       code: 'OperationPreempted',
       message: 'The operation has been preempted by a more recent operation.',
@@ -25,8 +25,17 @@ export function checkNotBusy(env: ArmEnv, kind: Kind, resource: Stored, method: 
   }
 }
 
-function busy(kind: Kind, resource: Stored, running: Operation, wanted: string): ArmError {
+function busy(env: ArmEnv, kind: Kind, resource: Stored, running: Operation, wanted: string): ArmError {
   const name = lastName(resource.id);
+  if (kind.style === 'network' && env.options.busyNetwork === 'retryable')
+    return new ArmError(429, 'RetryableError', 'A retryable error occurred.', {
+      details: [
+        {
+          code: 'RetryableErrorDueToAnotherOperation',
+          message: `Operation ${wanted} (${resource.id}) is not allowed now: another operation (${running.id}) on this or dependent resource is in progress.`,
+        },
+      ],
+    });
   if (kind.style === 'network')
     return new ArmError(
       409,

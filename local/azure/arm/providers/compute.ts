@@ -6,12 +6,11 @@ import type { ArmAnswer, ArmRequest } from '../kind.ts';
 import type { Provider } from '../provider.ts';
 import { byId, page, pageOf } from '../read.ts';
 import { show } from '../show.ts';
-import { asText } from '../values.ts';
 import { computeBasics } from './computeBasics.ts';
 import { usages } from './quota.ts';
 import { machineType, virtualMachines } from './virtualMachines.ts';
 import { vmSizes } from './vmSizes.ts';
-import { instanceView, powerOf, statusesOf } from './vmView.ts';
+import { instanceView, statusesOf } from './vmView.ts';
 
 const subscriptionPath = '/subscriptions/{subscription}/providers/Microsoft.Compute';
 const machinePath =
@@ -46,22 +45,23 @@ function listMachines(env: ArmEnv, params: Record<string, string>, request: ArmR
       ? machines
       : machines.filter((machine) => machine.location === params.location?.toLowerCase());
   if (request.query.get('statusOnly') !== 'true') return pageOf(here, env, request);
-  return page(byId(here), request, showStatus);
+  return page(byId(here), request, (machine) => showStatus(machine, env));
 }
 
-const showStatus = (machine: Stored) => ({
-  id: machine.id,
-  name: machine.name,
-  type: machine.type,
-  location: machine.location,
-  properties: {
-    vmId: machine.properties.vmId,
-    provisioningState: machine.properties.provisioningState,
-    instanceView: {
-      statuses: statusesOf(asText(machine.properties.provisioningState).toLowerCase(), '', powerOf(machine)),
+function showStatus(machine: Stored, env: ArmEnv) {
+  const { state, power } = env.statuses.of(machine);
+  return {
+    id: machine.id,
+    name: machine.name,
+    type: machine.type,
+    location: machine.location,
+    properties: {
+      vmId: machine.properties.vmId,
+      provisioningState: machine.properties.provisioningState,
+      instanceView: { statuses: statusesOf(state, '', power) },
     },
-  },
-});
+  };
+}
 
 const skuOf = (size: (typeof vmSizes)[number], location: string, restricted: boolean) => ({
   resourceType: 'virtualMachines',
