@@ -203,6 +203,20 @@ test('arm-mysql-flexible: stop, start, restart, parameters, databases', async ()
   await expect(mysql.servers.get(group, 'sdk-server')).rejects.toMatchObject({ statusCode: 404 });
 });
 
+test('arm-mysql-flexible: what a region offers', async () => {
+  const { mysql } = world.clients();
+  const zones = [];
+  for await (const zone of mysql.locationBasedCapabilities.list(location)) zones.push(zone);
+  expect(zones.map(({ zone }) => zone)).toEqual(['1', '2', '3']);
+  const [burstable] = zones[0]?.supportedFlexibleServerEditions ?? [];
+  expect(burstable).toMatchObject({ name: 'Burstable', supportedStorageEditions: [{ minBackupRetentionDays: 1 }] });
+  expect(burstable?.supportedServerVersions?.map(({ name }) => name)).toContain('8.4');
+  expect(burstable?.supportedServerVersions?.[0]?.supportedSkus?.[0]).toMatchObject({
+    name: 'Standard_B1ms',
+    vCores: 1,
+  });
+});
+
 test('arm-keyvault: delete, recover, delete, purge', async () => {
   const b = await freshGroup(world);
   const group = b.base.split('/').at(-1) ?? '';

@@ -7,6 +7,7 @@ import type { Kind } from '../kind.ts';
 import type { Provider } from '../provider.ts';
 import { asObject, asText, defaults, getAt } from '../values.ts';
 import { connectionOf, disconnect, endpointsTo } from './endpointTargets.ts';
+import { capabilities } from './mysqlCapabilities.ts';
 import { configurationKind, configurationNames, showConfiguration } from './mysqlConfigurations.ts';
 import { afterFailure, invalid, prepareServer, serverActions, serverStates } from './mysqlServer.ts';
 import { flexibleServer } from './mysqlShapes.ts';
@@ -188,6 +189,12 @@ export const mysql: Provider = {
         return { status: 200, body };
       },
     })),
+    {
+      method: 'GET',
+      pattern: '/subscriptions/{subscription}/providers/Microsoft.DBforMySQL/locations/{location}/capabilities',
+      permission: 'Microsoft.DBforMySQL/locations/capabilities/read',
+      handle: () => ({ status: 200, body: { value: capabilities } }),
+    },
     {
       method: 'POST',
       pattern: '/providers/Microsoft.DBforMySQL/getPrivateDnsZoneSuffix',

@@ -85,7 +85,8 @@ const keptWhenLeftOut = [
   'replicaCapacity',
 ];
 
-const versions = ['5.7', '8.0.21', '8.4', '9.3'];
+/** The versions of MySQL that a server may have. */
+export const versions = ['5.7', '8.0.21', '8.4', '9.3'];
 
 function checkName(env: ArmEnv, resource: Stored): void {
   if (!/^[a-z0-9][-a-z0-9]{1,61}[a-z0-9]$/.test(resource.name))
