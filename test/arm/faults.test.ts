@@ -365,6 +365,20 @@ test('failOperation: a MySQL server that does not stop is Ready again', async ()
   expect((await ask(world, ['GET', server])).body.properties.state).toBe('Ready');
 });
 
+test('failOperation: a MySQL server that was never made is Disabled until a PUT makes it', async () => {
+  const b = await freshGroup(world);
+  const server = b.server('made-late');
+  const state = async () => {
+    await settled(world);
+    return (await ask(world, ['GET', server])).body.properties.state;
+  };
+  await fault({ kind: 'failOperation', match: { id: server }, count: 2 });
+  for (const expected of ['Disabled', 'Disabled', 'Ready']) {
+    expect((await ask(world, ['PUT', server, b.mysql()])).status).toBe(202);
+    expect(await state()).toBe(expected);
+  }
+});
+
 test('after a failed creation the NIC is reserved for that VM for 180 seconds', async () => {
   const clock = stillClock();
   const still = await startWorld({ factor: 1, clock });

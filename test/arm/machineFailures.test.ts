@@ -114,6 +114,18 @@ describe('ARM, the quota and the guest agree', () => {
     expect(await facts(b)).toEqual({ state, power, cores, guest });
   });
 
+  test.each(['PUT', 'PATCH', 'POST reapply', 'POST start'])(
+    'what carries it on may meet no room again: %s',
+    async (step) => {
+      const b = await place();
+      world.arm.faults.add({ kind: 'allocationFailure', match: {}, count: 2 });
+      await does(b, 'PUT');
+      await does(b, step);
+      expect(world.arm.faults.list()).toEqual([]);
+      expect(await facts(b)).toEqual({ state: 'Failed', power: 'deallocated', cores: 0, guest: 'none' });
+    },
+  );
+
   test('a PATCH carries no failed creation on where Azure is said to be like that', async () => {
     const b = await place();
     await does(b, 'PUT: AllocationFailed');

@@ -5,6 +5,7 @@ import type { Faults } from './faults.ts';
 import { groupName, lastName, parentId } from './ids.ts';
 import type { ActionRule, ArmAnswer, ArmRequest, Kind } from './kind.ts';
 import { checkNotBusy, locksOf } from './locks.ts';
+import { isUnmade } from './made.ts';
 import { acceptedAnswer } from './styles.ts';
 import { asObject } from './values.ts';
 
@@ -50,7 +51,7 @@ export async function act(
       style: kind.style,
       location: owner.location,
       existed: true,
-      failWith: faults.operation(request, kind, id),
+      failWith: faults.operation(request, kind, id, isUnmade(stored)),
     },
     seconds(owner.type, action) * 1000 * env.options.factor,
   );

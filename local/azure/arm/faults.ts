@@ -77,12 +77,12 @@ export class Faults {
     );
   }
 
-  /** How the operation that this request starts shall end, if a fault wants it to fail. */
-  operation(request: ArmRequest, kind: Kind, id: string): { code: string; message: string } | undefined {
+  /** How the operation that this request starts shall end, if a fault wants it to fail; `makes`: it makes the thing. */
+  operation(request: ArmRequest, kind: Kind, id: string, makes = false): { code: string; message: string } | undefined {
     const action = request.method === 'POST' ? request.path.split('/').at(-1) : undefined;
     const needsHost =
       kind.type === 'Microsoft.Compute/virtualMachines' &&
-      (request.method === 'PUT' || ['start', 'redeploy'].includes(action ?? ''));
+      (makes || request.method === 'PUT' || ['start', 'redeploy'].includes(action ?? ''));
     const fault = this.#take(
       { ...request, path: id },
       kind.type,

@@ -112,7 +112,8 @@ async function startWrite(
   secrets: Json,
   request: ArmRequest,
 ): Promise<ArmAnswer> {
-  const verb = makes(env, existing, request.method) ? (kind.createVerb?.(resource) ?? 'create') : 'update';
+  const creates = makes(env, existing, request.method);
+  const verb = creates ? (kind.createVerb?.(resource) ?? 'create') : 'update';
   const operation = env.operations.start(
     {
       kind: 'put',
@@ -124,7 +125,7 @@ async function startWrite(
       style: kind.style,
       location: resource.location ?? env.state.get(parentId(resource.id))?.location,
       existed: existing !== undefined,
-      failWith: faults.operation(request, kind, resource.id),
+      failWith: faults.operation(request, kind, resource.id, creates),
     },
     seconds(kind.type, verb) * 1000 * env.options.factor,
     secrets,
