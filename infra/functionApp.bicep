@@ -48,9 +48,9 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         alwaysReady: alwaysReadyInstances == 0 ? [] : [{ name: 'durable', instanceCount: alwaysReadyInstances }]
       }
     }
+    // Flex Consumption refuses most of siteConfig, ftpsState among it (error 51021); FTP is closed by the policies below.
     siteConfig: {
       minTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       // Code + Test in the portal calls from the browser (docs/portal.md).
       cors: { allowedOrigins: ['https://portal.azure.com'] }
     }

@@ -29,6 +29,14 @@ test('azd deploys to the app of its tag', () => {
   expect(read('infra/functionApp.bicep')).toContain(`'azd-service-name': '${service}'`);
 });
 
+test('siteConfig holds only what Flex Consumption takes: it refuses most members, and the deployment with them', () => {
+  const [, members = ''] = /^ {4}siteConfig: \{\n([\s\S]*?)^ {4}\}/m.exec(read('infra/functionApp.bicep')) ?? [];
+  const names = [...members.matchAll(/^ {6}(\w+):/gm)].map(([, name]) => name);
+  expect(names).not.toEqual([]);
+  const taken = ['minTlsVersion', 'cors', 'http20Enabled', 'ipSecurityRestrictions', 'scmIpSecurityRestrictions'];
+  expect(names.filter((name) => !taken.includes(name ?? ''))).toEqual([]);
+});
+
 test('the app registration has the roles that the code knows', () => {
   const given = (JSON.parse(read('infra/appRoles.json')) as { value: string }[]).map(({ value }) => value);
   expect(given).toEqual([...roles]);
