@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const wantedNode = 24;
 
-/** What to run, and whether it needs the machine's servers (MariaDB, HAProxy). */
+/** What to run, and whether it needs the machine: Linux and its servers (MariaDB, HAProxy). azd builds on macOS and Windows, too. */
 const commands = {
   start: { args: ['local/start/main.ts'], machine: true },
   test: { args: ['node_modules/vitest/vitest.mjs', 'run'], machine: true },
@@ -21,6 +21,8 @@ const commands = {
   token: { args: ['local/start/token.ts'], machine: false },
   openapi: { args: ['local/start/openapi.ts'], machine: false },
 };
+
+const portable = Object.keys(commands).filter((name) => !commands[name].machine);
 
 /** Binary → Debian package. The -core packages hold the programs without a service that Debian would start. */
 const programs = {
@@ -51,9 +53,11 @@ async function main() {
   const [name, ...rest] = process.argv.slice(2);
   const command = Object.hasOwn(commands, name ?? '') ? commands[name] : undefined;
   if (!command) throw new SetUpError(`Usage: node local/run.mjs ${Object.keys(commands).join('|')} [options]`);
-  if (platform() !== 'linux')
-    throw new SetUpError('Molcajete runs locally on Linux only (it binds many 127.x.y.z addresses).');
-  await withLock(async () => {
+  if (command.machine && platform() !== 'linux')
+    throw new SetUpError(
+      `Molcajete runs locally on Linux only (it binds many 127.x.y.z addresses); elsewhere there are ${portable.join(', ')}.`,
+    );
+  await withLock(command, async () => {
     await installPackages();
     if (command.machine) await installPrograms();
   });
@@ -61,9 +65,9 @@ async function main() {
 }
 
 /** Two commands started at once in one clone set it up one after the other. */
-async function withLock(work) {
+async function withLock(command, work) {
   const file = join(root, '.local', 'setup.lock');
-  if (isSetUp()) return work();
+  if (isSetUp(command)) return work();
   mkdirSync(dirname(file), { recursive: true });
   let said = false;
   while (!takeLock(file)) {
@@ -78,7 +82,7 @@ async function withLock(work) {
   }
 }
 
-const isSetUp = () => packagesAreCurrent() && Object.keys(programs).every(hasProgram);
+const isSetUp = (command) => packagesAreCurrent() && (!command.machine || Object.keys(programs).every(hasProgram));
 
 function takeLock(file) {
   try {
@@ -87,8 +91,16 @@ function takeLock(file) {
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
     const holder = Number(readText(file));
-    if (holder && !existsSync(`/proc/${holder}`)) rmSync(file, { force: true });
+    if (holder && !isRunning(holder)) rmSync(file, { force: true });
     return false;
+  }
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
   }
 }
 
@@ -113,7 +125,7 @@ function packagesAreCurrent() {
   });
 }
 
-const isNodeOfThisMachine = (path) => path === `node_modules/node-linux-${arch()}` && !isNewEnough();
+const isNodeOfThisMachine = (path) => path === `node_modules/node-${platform()}-${arch()}` && !isNewEnough();
 
 async function installPackages() {
   if (packagesAreCurrent()) return;
@@ -136,10 +148,10 @@ const isNewEnough = () => Number(process.versions.node.split('.')[0]) >= wantedN
 
 function pickNode() {
   if (isNewEnough()) return process.execPath;
-  const packaged = join(root, 'node_modules', `node-linux-${arch()}`, 'bin', 'node');
+  const packaged = join(root, 'node_modules', `node-${platform()}-${arch()}`, 'bin', 'node');
   if (isExecutable(packaged)) return packaged;
   throw new SetUpError(
-    `Node ${wantedNode} or newer is needed (this is ${process.version}) and there is no packaged one for ${arch()}: install it from https://nodejs.org.`,
+    `Node ${wantedNode} or newer is needed (this is ${process.version}) and there is no packaged one for ${platform()} ${arch()}: install it from https://nodejs.org.`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -49,7 +49,22 @@ async function writeIfChanged(file: string, text: string): Promise<void> {
   await rename(draft, file);
 }
 
+/**
+ * Makes the folder that is deployed (azure.yaml): the bundle, host.json and a package.json that only names the bundle, without scripts or
+ * dependencies that a build in Azure would run or install.
+ */
+export async function stagePackage(directory = join(root, 'dist', 'package')): Promise<Bundle> {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  const bundle = await buildBundle({ outfile: join(directory, 'main.cjs') });
+  await copyFile(join(root, 'host.json'), join(directory, 'host.json'));
+  const { name, version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Record<string, string>;
+  const shipped = { name, version, private: true, type: 'commonjs', main: 'main.cjs' };
+  await writeFile(join(directory, 'package.json'), `${JSON.stringify(shipped, undefined, 2)}\n`);
+  return bundle;
+}
+
 if (import.meta.main) {
-  const { file, bytes, milliseconds } = await buildBundle();
+  const { file, bytes, milliseconds } = await stagePackage();
   console.log(`${file}: ${(bytes / 1024).toFixed(0)} KiB in ${milliseconds} ms`);
 }

@@ -40,7 +40,7 @@ const settings = {
   MOLCAJETE_RESOURCE_GROUP: 'x',
 };
 
-function loadMilliseconds(file: string): number {
+export function loadMilliseconds(file: string): number {
   const run = spawnSync(process.execPath, ['-e', loader, file], {
     encoding: 'utf8',
     env: { ...process.env, ...settings },
