@@ -47,7 +47,7 @@ function assertPlain(...words: string[]): void {
 // A reload starts a new worker and lets the old one serve what it has: hard-stop-after is how long a session may outlive it.
 // Workers drop root after reading the key (root is the only one who may).
 const globalSection = `global
-  log stdout format raw local0 notice
+  log stdout format raw local0 info
   maxconn 4000
   user haproxy
   group haproxy
@@ -79,19 +79,34 @@ const defaultsSection = `defaults
   timeout check 5s
 `;
 
+/**
+ * On whatever the ingress answers. No other site may show Guacamole in a frame, nor learn the key in the URL of a shared connection.
+ * The policy is one more beside Guacamole's own, if it has one: a browser obeys both.
+ */
+const headers = `  http-after-response set-header Strict-Transport-Security max-age=31536000
+  http-after-response set-header X-Content-Type-Options nosniff
+  http-after-response set-header X-Frame-Options SAMEORIGIN
+  http-after-response add-header Content-Security-Policy "frame-ancestors 'self'"
+  http-after-response set-header Referrer-Policy same-origin`;
+
+/** A line in the journal for each request at its end: never the query nor what follows `/tokens`, where Guacamole has its session token. */
+const accessLog = '%ci %HM %[var(txn.path)] %ST %b/%s %B bytes %Ta ms %tsc';
+
 function frontends({ address, draining }: ProxyNode): string {
   const tls = `ssl crt ${nodeFiles.certificate}`;
   return `frontend ingress
   bind ${address}:${nodePorts.ingress} ${tls} alpn h2,http/1.1
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto https
-  http-response set-header Strict-Transport-Security max-age=31536000
-  http-response set-header X-Content-Type-Options nosniff
+${headers}
+  http-request set-var(txn.path) path,regsub(/tokens/.*,/tokens)
+  log-format "${accessLog}"
   http-request redirect location ${webPath} code 302 if { path / }
   default_backend guacamole
 
 frontend peer
   bind ${address}:${nodePorts.peer} ${tls}
+  no log
   monitor-uri /health
   monitor fail if ${webDown}
   http-request return status ${notHere} if ${webDown}
@@ -101,6 +116,7 @@ frontend peer
 
 frontend probe
   bind ${address}:${nodePorts.probe}
+  no log
   monitor-uri /health
   monitor fail if ${draining ? '{ always_true }' : webDown}
   http-request return status 404

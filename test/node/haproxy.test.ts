@@ -146,10 +146,28 @@ describe('two nodes', () => {
     await until(() => sessionsOf(1).relayed === 0, 'it is not counted any more');
   });
 
-  test('the root leads to Guacamole, and answers carry HSTS', async () => {
+  test('the root leads to Guacamole, and every answer tells the browser to keep to HTTPS and to this site', async () => {
     const answer = await get(proxies, node(0), { path: '/' });
     expect([answer.status, answer.headers.location]).toEqual([302, '/guacamole/']);
-    expect((await get(proxies, node(0))).headers['strict-transport-security']).toBe('max-age=31536000');
+    for (const { headers } of [answer, await get(proxies, node(0))])
+      expect(headers).toMatchObject({
+        'strict-transport-security': 'max-age=31536000',
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'SAMEORIGIN',
+        'content-security-policy': "frame-ancestors 'self'",
+        'referrer-policy': 'same-origin',
+      });
+  });
+
+  test('each request of a user is logged once, without what would let a reader take over the session', async () => {
+    const cookie = cookieOf(await get(proxies, node(0)));
+    await get(proxies, node(1), { path: '/guacamole/tunnel?token=s3cret', headers: { cookie } });
+    await get(proxies, node(1), { path: '/guacamole/api/tokens/s3cret', headers: { cookie } });
+    const line = (path: string) => `127.0.0.1 GET ${path} 200 guacamole/${node(0).node.name} `.replaceAll('.', '\\.');
+    for (const path of ['/guacamole/tunnel', '/guacamole/api/tokens'])
+      await until(() => new RegExp(`^${line(path)}\\d+ bytes \\d+ ms`, 'm').test(node(1).log()), `${path} is logged`);
+    expect(node(0).log()).not.toContain('tokens');
+    expect(node(0).log() + node(1).log()).not.toMatch(/s3cret|probe|health/);
   });
 
   test('TLS 1.1 is refused', async () => {

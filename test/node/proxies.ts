@@ -89,6 +89,8 @@ export interface RunningProxy {
   directory: string;
   master: ChildProcess;
   web: { close(): Promise<void> };
+  /** What HAProxy has logged. */
+  log(): string;
   /** Writes a configuration (and certificate) and reloads; returns when a new worker serves. */
   reload(change: { draining?: readonly string[]; certificate?: string; trusted?: string }): Promise<void>;
 }
@@ -168,7 +170,11 @@ async function startProxy(
   const web = await startWeb(node.name, lo);
   const master = spawn('haproxy', ['-W', '-S', join(directory, 'master.sock'), '-f', 'haproxy.cfg'], {
     cwd: directory,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let logged = '';
+  master.stdout?.on('data', (chunk: Buffer) => {
+    logged += chunk.toString();
   });
   let said = '';
   master.stderr?.on('data', (chunk: Buffer) => {
@@ -191,6 +197,7 @@ async function startProxy(
     directory,
     master,
     web,
+    log: () => logged,
     async reload({ draining = [], certificate: another, trusted: others }) {
       write(draining);
       if (another) writeFileSync(join(directory, 'private/certificate.pem'), another);
