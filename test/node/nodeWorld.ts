@@ -89,6 +89,7 @@ export async function openNodeWorld(caFile: string): Promise<NodeWorld> {
   mkdirSync(join(root, 'bin'));
   mkdirSync(state);
   writeFileSync(join(root, 'bin/systemctl'), systemd, { mode: 0o755 });
+  writeFileSync(join(root, 'bin/docker'), '', { mode: 0o755 });
   const web = await startWeb('contoso-1', lo);
 
   const world: NodeWorld = {

@@ -26,6 +26,7 @@ const translated = ['haproxy', 'mariadb', 'mysql', 'docker'];
 const harmless = [
   ...['apt-get', 'apt', 'useradd', 'usermod', 'groupadd', 'chown', 'sysctl', 'ufw', 'update-ca-certificates'],
   ...['hostnamectl', 'timedatectl', 'modprobe', 'mount', 'swapon', 'swapoff', 'journalctl', 'loginctl'],
+  ...['iptables', 'dpkg'],
 ];
 
 /** Services of the distribution that a node has without our unit files. */

@@ -7,7 +7,21 @@ from collections.abc import Callable
 
 from azure import Identity
 from health import ACCOUNT
-from machine import BASE, PRIVATE, Json, Trouble, is_active, last_line, log, read, read_json, run, systemctl, write
+from machine import (
+    BASE,
+    PRIVATE,
+    Json,
+    Trouble,
+    install_missing,
+    is_active,
+    last_line,
+    log,
+    read,
+    read_json,
+    run,
+    systemctl,
+    write,
+)
 
 CERTIFICATE = f"{PRIVATE}/certificate.pem"
 LOGIN = f"{PRIVATE}/account.json"
@@ -36,6 +50,7 @@ class Node:
         """Makes as much of it true as possible; true if anything changed. A step that fails does not hold up the others
         and is tried again at the next round."""
         steps: tuple[tuple[str, Callable[[Json], bool]], ...] = (
+            ("guacd", self.packages),
             ("guacd", self.guacd),
             ("haproxy", self.certificate),
             ("haproxy", self.haproxy),
@@ -48,7 +63,8 @@ class Node:
             try:
                 changed = step(desired) or changed
             except (Trouble, OSError, LookupError, TypeError, ValueError) as error:
-                problems[name] = str(error) if isinstance(error, Trouble) else f"{step.__name__}: {type(error).__name__}"
+                text = str(error) if isinstance(error, Trouble) else f"{step.__name__}: {type(error).__name__}"
+                problems.setdefault(name, text)  # what failed first is the cause of what failed next
         for name in problems.keys() - self.problems.keys():
             log(f"{name}: {problems[name]}")
         self.problems = problems
@@ -85,6 +101,13 @@ class Node:
         self.state["units"][unit] = wanted
         self.save()
         return True
+
+    def packages(self, _: Json) -> bool:
+        """The cloud-init installs them once, at the first boot; where that failed, this goes on."""
+        installed = install_missing()
+        if installed:
+            log(f"installed {', '.join(installed)}")
+        return bool(installed)
 
     def certificate(self, desired: Json) -> bool:
         """The certificate, and the authorities to trust between nodes: the former one's too, for other nodes may still show it."""
@@ -193,5 +216,7 @@ def guacamole_environment(database: Json, username: str) -> str:
         "MYSQL_SSL_MODE": "verify-identity",
         "ENABLE_FILE_ENVIRONMENT_PROPERTIES": "true",
         "REMOTE_IP_VALVE_ENABLED": "true",
+        # HAProxy, as a container sees it: the node's address in their network (containerNetwork.ts).
+        "REMOTE_IP_VALVE_INTERNAL_PROXIES": r"192\.0\.0\.1",
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())

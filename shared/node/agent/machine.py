@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -11,6 +12,9 @@ from typing import Any
 BASE = Path(__file__).resolve().parent
 RUN = BASE.parent.parent / "run" / "molcajete"
 PRIVATE = "private"
+
+# Program → package. The cloud-init installs the same ones, once.
+PACKAGES = {"docker": "docker.io", "haproxy": "haproxy", "mariadb": "mariadb-client-core"}
 
 Json = dict[str, Any]
 
@@ -85,6 +89,19 @@ def run(*command: str, timeout: int = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Trouble(f"{command[0]}: {type(error).__name__}") from None
+
+
+def install_missing() -> list[str]:
+    """Installs the packages whose program is not there, and returns them; a failure is Trouble."""
+    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    if missing:
+        # The first mends what an interrupted installation left behind.
+        apt = ("apt-get", "-o", "DPkg::Lock::Timeout=60", "--yes")
+        for command in (("dpkg", "--configure", "-a"), (*apt, "update"), (*apt, "install", *missing)):
+            done = run("env", "DEBIAN_FRONTEND=noninteractive", *command, timeout=600)
+            if done.returncode != 0:
+                raise Trouble(f"{' '.join(command)}: {last_line(done.stderr)}")
+    return missing
 
 
 def systemctl(*arguments: str) -> None:
