@@ -6,6 +6,7 @@ import desired from './agent/desired.py';
 import health from './agent/health.py';
 import machine from './agent/machine.py';
 import { nodeDirectory, nodeFiles } from './files.ts';
+import { systemFiles } from './systemFiles.ts';
 import { units } from './units.ts';
 
 export interface Bootstrap {
@@ -46,6 +47,7 @@ export function cloudInit({ apiUrl, audience, jumpServer, node }: Bootstrap): st
       permissions: '0644',
       content,
     })),
+    ...Object.entries(systemFiles).map(([path, content]) => ({ path, permissions: '0644', content })),
   ];
   const config = {
     package_update: true,

@@ -1,4 +1,5 @@
 /** The systemd units on a node (Ubuntu 24.04). The agent starts all but itself, when it has what they need. */
+import { closeNetwork, containerNetwork, networkOptions } from './containerNetwork.ts';
 import { nodeDirectory, nodeFiles } from './files.ts';
 import { nodePorts } from './ports.ts';
 
@@ -22,16 +23,20 @@ const unit = (description: string, service: string[], after = 'network-online.ta
 
 const docker = '/usr/bin/docker';
 
+/** Both images run as a user of their own and need no privilege. Their output is the unit's, so it is in the journal already. */
+const restraints = ['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--log-driver', 'none'];
+
 /**
- * A container in the bridge network `molcajete`, in which `guacd` is a name. Its port is published on the host's loopback only:
- * neither Tomcat nor guacd ever listens on the VM's own address.
+ * A container in the bridge network, in which `guacd` is a name. Its port is published on the host's loopback only: neither Tomcat nor
+ * guacd ever listens on the VM's own address. It does not start before the network is closed to what it must not reach.
  */
 const container = (name: string, port: number, options: string[]): string[] => [
   'Type=simple',
   `EnvironmentFile=${nodeFiles.versions}`,
-  `ExecStartPre=-${docker} network create molcajete`,
+  ...closeNetwork.map((command) => `ExecStartPre=${command}`),
+  `ExecStartPre=-${docker} network create ${networkOptions}`,
   `ExecStartPre=-${docker} rm --force ${name}`,
-  `ExecStart=${[docker, 'run', '--rm', '--name', name, '--network', 'molcajete', '--publish', `127.0.0.1:${port}:${port}`, ...options, `guacamole/${name}:$\{GUACAMOLE_VERSION}`].join(' ')}`,
+  `ExecStart=${[docker, 'run', '--rm', '--name', name, '--network', containerNetwork.name, ...restraints, '--publish', `127.0.0.1:${port}:${port}`, ...options, `guacamole/${name}:$\{GUACAMOLE_VERSION}`].join(' ')}`,
   `ExecStop=${docker} stop --time 10 ${name}`,
 ];
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { parseUnit } from '../../local/azure/guest/unitFile.ts';
 import { cloudInit } from '../../shared/node/cloudInit.ts';
+import { containerNetwork } from '../../shared/node/containerNetwork.ts';
 import { units } from '../../shared/node/units.ts';
 
 const bootstrap = {
@@ -47,6 +49,7 @@ describe('cloud-init', () => {
       'os',
       'pathlib',
       'random',
+      'shutil',
       'socket',
       'subprocess',
       'sys',
@@ -66,6 +69,26 @@ describe('cloud-init', () => {
     ]);
   });
 
+  test('installs what the agent would install when it is missing', () => {
+    const machine = config.write_files.find(({ path }) => path.endsWith('/machine.py'))?.content ?? '';
+    const [, entries = ''] = /^PACKAGES = \{(.*)\}$/m.exec(machine) ?? [];
+    const packages = [...entries.matchAll(/: "([^"]+)"/g)].map(([, name]) => name ?? '');
+    expect(config.packages.toSorted()).toEqual(['ca-certificates', ...packages].sort());
+  });
+
+  test('keeps unattended upgrades and needrestart away from what carries sessions', () => {
+    const file = (path: string) => config.write_files.find((one) => one.path === path)?.content ?? '';
+    expect(file('/etc/apt/apt.conf.d/52molcajete')).toBe(
+      'Unattended-Upgrade::Package-Blacklist { "docker.io"; "containerd"; "runc"; "haproxy"; };\n',
+    );
+    const kept = [
+      ...file('/etc/needrestart/conf.d/molcajete.conf').matchAll(/^\$nrconf\{override_rc\}\{qr\((.+)\)\} = 0;$/gm),
+    ];
+    const patterns = kept.map(([, pattern = '']) => new RegExp(pattern));
+    for (const unit of [...Object.keys(units), 'docker.service', 'containerd.service'])
+      expect(patterns.filter((pattern) => pattern.test(unit))).toHaveLength(1);
+  });
+
   test('refuses to be too long for custom data', () => {
     expect(() => cloudInit({ ...bootstrap, apiUrl: `https://${'x'.repeat(60_000)}` })).toThrow('Azure takes 65535');
   });
@@ -81,7 +104,41 @@ describe('the containers', () => {
       expect(start.match(/--publish \S+/g)).toEqual([
         expect.stringMatching(/^--publish 127\.0\.0\.1:(4822:4822|8080:8080)$/),
       ]);
+      expect(start).toContain(' --cap-drop ALL --security-opt no-new-privileges --log-driver none ');
       expect(start).toMatch(new RegExp(` guacamole/${name}:\\$\\{GUACAMOLE_VERSION\\}$`));
     },
   );
+
+  test.each(['guacd', 'guacamole'])(
+    '%s does not start before its network is closed to the metadata service',
+    (name) => {
+      const { execStartPre } = parseUnit(units[`molcajete-${name}.service`] ?? '');
+      const closing = execStartPre.filter(({ argv }) => argv[0] === '/bin/sh');
+      expect(closing).toEqual(execStartPre.slice(0, 2));
+      for (const [at, rule] of ['-d 169.254.0.0/16 -j DROP', '-d 168.63.129.16 -p tcp ! --dport 53 -j DROP'].entries())
+        expect(closing[at]).toEqual({
+          argv: [
+            '/bin/sh',
+            '-c',
+            `iptables -w -t raw -C PREROUTING -i molcajete0 ${rule} || iptables -w -t raw -I PREROUTING -i molcajete0 ${rule}`,
+          ],
+          ignoreFailure: false,
+        });
+      expect(execStartPre.map(({ argv }) => argv.join(' '))).toContain(
+        '/usr/bin/docker network create --subnet 192.0.0.0/29 --opt com.docker.network.bridge.name=molcajete0 molcajete',
+      );
+    },
+  );
+
+  test('no network of Docker hides a private address, and Guacamole believes the word of HAProxy there', () => {
+    const text = cloudInit(bootstrap);
+    const { write_files: files } = parse(text) as CloudConfig;
+    const daemon = files.find(({ path }) => path === '/etc/docker/daemon.json')?.content ?? '';
+    expect(JSON.parse(daemon)).toEqual({ bridge: 'none' });
+    const desired = files.find(({ path }) => path.endsWith('/desired.py'))?.content ?? '';
+    const [, proxies = ''] = /INTERNAL_PROXIES": r"(.+)"/.exec(desired) ?? [];
+    // Docker gives the node the first address of the subnet.
+    expect('192.0.0.1').toMatch(new RegExp(`^(${proxies})$`));
+    expect(containerNetwork.subnet).toBe('192.0.0.0/29');
+  });
 });

@@ -22,6 +22,9 @@ const withValue = new Set([
   '--volume',
   '-p',
   '--publish',
+  '--cap-drop',
+  '--security-opt',
+  '--log-driver',
 ]);
 
 /** `args`: what follows `docker run`. Options that change nothing here are passed over; those with a value must be `--name=value` or known. */
