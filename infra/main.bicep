@@ -12,13 +12,17 @@ param location string
 @description('Audiences of accepted tokens, comma-separated: application id URI of the app registration, then its client id. See docs/deploy.md.')
 param apiAudience string
 
-@description('Address space of the control plane\'s network. Each jump server takes one address of its endpoint subnet.')
+@description('Address space of the control plane\'s network, a /20 or larger. Each jump server takes one address of its endpoint subnet.')
 param addressPrefix string = '10.0.0.0/20'
 
 @description('Instances of the Functions app that are always warm. 0 is cheapest, 1 saves a cold start.')
 @minValue(0)
 @maxValue(5)
 param alwaysReadyInstances int = 0
+
+@description('Kind of the storage account. Standard_LRS where the region has no availability zones.')
+@allowed(['Standard_ZRS', 'Standard_LRS', 'Standard_GZRS', 'Standard_GRS'])
+param storageSku string = 'Standard_ZRS'
 
 var tags = { 'azd-env-name': environmentName }
 var suffix = uniqueString(subscription().id, environmentName, location)
@@ -50,7 +54,13 @@ module network 'network.bicep' = {
 
 module storage 'storage.bicep' = {
   scope: group
-  params: { location: location, tags: tags, name: 'molcajete${suffix}', principalId: identity.outputs.principalId }
+  params: {
+    location: location
+    tags: tags
+    name: 'molcajete${suffix}'
+    sku: storageSku
+    principalId: identity.outputs.principalId
+  }
 }
 
 module vault 'vault.bicep' = {

@@ -3,6 +3,7 @@ param tags object
 
 @maxLength(24)
 param name string
+param sku string
 param principalId string
 
 // The Functions host with Durable Functions: leases and packages in blobs, work in queues, state and history in tables.
@@ -17,7 +18,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: sku }
   properties: {
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
