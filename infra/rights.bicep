@@ -13,51 +13,9 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     description: 'Makes, keeps and removes jump servers.'
     type: 'CustomRole'
     assignableScopes: [subscription().id]
-    permissions: [
-      {
-        actions: [
-          'Microsoft.Resources/subscriptions/resourceGroups/read'
-          'Microsoft.Resources/subscriptions/resourceGroups/write'
-          'Microsoft.Resources/subscriptions/resourceGroups/delete'
-          'Microsoft.Resources/subscriptions/resourceGroups/resources/read'
-          'Microsoft.Network/networkSecurityGroups/*'
-          'Microsoft.Network/virtualNetworks/*'
-          'Microsoft.Network/ddosProtectionPlans/*'
-          'Microsoft.Network/publicIPAddresses/*'
-          'Microsoft.Network/loadBalancers/*'
-          'Microsoft.Network/networkInterfaces/*'
-          'Microsoft.Network/privateEndpoints/*'
-          'Microsoft.Network/privateDnsZones/*'
-          'Microsoft.Network/privateDnsOperationStatuses/read'
-          'Microsoft.Network/privateDnsOperationResults/read'
-          'Microsoft.Network/locations/*/read'
-          'Microsoft.Compute/availabilitySets/*'
-          'Microsoft.Compute/virtualMachines/*'
-          'Microsoft.Compute/disks/*'
-          'Microsoft.Compute/locations/*/read'
-          'Microsoft.ManagedIdentity/userAssignedIdentities/*'
-          'Microsoft.KeyVault/vaults/read'
-          'Microsoft.KeyVault/vaults/write'
-          'Microsoft.KeyVault/vaults/delete'
-          'Microsoft.KeyVault/locations/*/read'
-          'Microsoft.DBforMySQL/flexibleServers/*'
-          'Microsoft.DBforMySQL/locations/*/read'
-          'Microsoft.Authorization/roleAssignments/read'
-          'Microsoft.Authorization/roleAssignments/write'
-          'Microsoft.Authorization/roleAssignments/delete'
-          'Microsoft.ResourceHealth/availabilityStatuses/read'
-        ]
-        // Secrets of its own vault and of each jump server's; no keys, no certificates, no purge.
-        dataActions: [
-          'Microsoft.KeyVault/vaults/secrets/readMetadata/action'
-          'Microsoft.KeyVault/vaults/secrets/getSecret/action'
-          'Microsoft.KeyVault/vaults/secrets/setSecret/action'
-          'Microsoft.KeyVault/vaults/secrets/update/action'
-          'Microsoft.KeyVault/vaults/secrets/recover/action'
-          'Microsoft.KeyVault/vaults/secrets/delete'
-        ]
-      }
-    ]
+    // Secrets only: no keys, no certificates, no purge. In all vaults of the subscription, for a jump server's vault is made later and a role
+    // cannot say whose a vault is. The local machine (npm start) runs with this very role.
+    permissions: [loadJsonContent('rights.json')]
   }
 }
 

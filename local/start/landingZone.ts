@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { AzureEndpoints } from '../azure/azure.ts';
 import { putResource } from './arm.ts';
 import { fetchToken } from './endpoints.ts';
@@ -16,12 +17,9 @@ export interface LandingZone {
 
 const group = 'molcajete-control';
 
-/** Built-in roles of the control plane's identity on the subscription. */
-const roles = {
-  contributor: 'b24988ac-6180-42a0-ab88-20f7382dd24c',
-  userAccessAdministrator: '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9',
-  keyVaultSecretsOfficer: 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7',
-};
+/** The control plane's role on the subscription: the very one that the deployment gives it. */
+const permissions = JSON.parse(readFileSync(new URL('../../infra/rights.json', import.meta.url), 'utf8')) as object;
+const roleName = 'Molcajete control plane';
 
 /** Makes the landing zone by ordinary ARM requests with an owner's token; all of them may be repeated. */
 export async function makeLandingZone(azure: AzureEndpoints): Promise<LandingZone> {
@@ -51,13 +49,14 @@ export async function makeLandingZone(azure: AzureEndpoints): Promise<LandingZon
   const makeIdentity = async () => {
     const identity = await putResource(arm, identityId, '2024-11-30', { location });
     const principalId = String(identity.properties?.principalId);
-    for (const role of Object.values(roles)) {
-      const name = stableGuid(`${subscription} ${principalId} ${role}`);
-      const roleDefinitionId = `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role}`;
-      const assignment = `${subscription}/providers/Microsoft.Authorization/roleAssignments/${name}`;
-      const properties = { roleDefinitionId, principalId, principalType: 'ServicePrincipal' };
-      await putResource(arm, assignment, '2022-04-01', { properties });
-    }
+    const authorization = `${subscription}/providers/Microsoft.Authorization`;
+    const roleDefinitionId = `${authorization}/roleDefinitions/${stableGuid(`${subscription} ${roleName}`)}`;
+    const role = { roleName, type: 'CustomRole', assignableScopes: [subscription], permissions: [permissions] };
+    await putResource(arm, roleDefinitionId, '2022-04-01', { properties: role });
+    const name = stableGuid(`${subscription} ${principalId} ${roleDefinitionId}`);
+    await putResource(arm, `${authorization}/roleAssignments/${name}`, '2022-04-01', {
+      properties: { roleDefinitionId, principalId, principalType: 'ServicePrincipal' },
+    });
     await assignToApp(azure.control, identityId);
     return identity;
   };
