@@ -42,6 +42,39 @@ test('the app registration has the roles that the code knows', () => {
   expect(given).toEqual([...roles]);
 });
 
+test('the scope that the guide opens to the Azure CLI is the one that it makes, for tokens of version 2', () => {
+  const { api } = JSON.parse(read('infra/apiScope.json')) as {
+    api: { requestedAccessTokenVersion: number; oauth2PermissionScopes: { id: string; isEnabled: boolean }[] };
+  };
+  const opened = /"delegatedPermissionIds":\["([^"]+)"\]/.exec(read('docs/deploy.md'))?.[1];
+  expect(api).toMatchObject({
+    requestedAccessTokenVersion: 2,
+    oauth2PermissionScopes: [{ id: opened, isEnabled: true }],
+  });
+});
+
+/** What would let the control plane become more than it is, or carry something out. */
+const never = [
+  'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write',
+  'Microsoft.Authorization/roleDefinitions/write',
+  'Microsoft.Compute/disks/beginGetAccess/action',
+  'Microsoft.Compute/virtualMachines/extensions/write',
+  'Microsoft.KeyVault/vaults/accessPolicies/write',
+  'Microsoft.KeyVault/locations/deletedVaults/purge/action',
+  'Microsoft.KeyVault/vaults/secrets/purge/action',
+  'Microsoft.KeyVault/vaults/secrets/backup/action',
+];
+
+test("the control plane's role holds nothing that would make it more than it is", () => {
+  const { actions, dataActions } = JSON.parse(read('infra/rights.json')) as Record<string, string[]>;
+  const patterns = [...(actions ?? []), ...(dataActions ?? [])].map(
+    (action) => new RegExp(`^${action.split('*').map(RegExp.escape).join('.*')}$`, 'i'),
+  );
+  expect(patterns.length).toBeGreaterThan(30);
+  expect(never.filter((action) => patterns.some((pattern) => pattern.test(action)))).toEqual([]);
+  expect(read('infra/rights.bicep')).toContain("permissions: [loadJsonContent('rights.json')]");
+});
+
 test.skipIf(!existsSync(compiler))('the template compiles without a warning, and no key opens the storage', () => {
   const { stdout, stderr } = spawnSync(compiler, ['build', join(root, 'infra/main.bicep'), '--stdout'], {
     encoding: 'utf8',
