@@ -5,7 +5,7 @@
  */
 // @peculiar/x509 needs the polyfill before it is loaded.
 import 'reflect-metadata';
-import { createPrivateKey, type KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
@@ -24,16 +24,6 @@ export interface CertificateDescription {
   serialNumber: string;
   /** SHA-256 of the certificate, hexadecimal. */
   fingerprint: string;
-}
-
-export interface CertificateProblem {
-  code:
-    | 'CertificateUnreadable'
-    | 'CertificateKeyMismatch'
-    | 'CertificateExpired'
-    | 'CertificateNameMissing'
-    | 'CertificateChainIncomplete';
-  message: string;
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -112,6 +102,15 @@ export async function issueCertificate({
   return `${await privateKeyPem(keys.privateKey)}${certificate.toString('pem')}\n${authority.certificate.trim()}\n`;
 }
 
+/** By its own word: whether an authority of Molcajete issued it. */
+export function isIssuedHere(pem: string): boolean {
+  try {
+    return certificatesIn(pem)[0]?.issuer === 'CN=Molcajete CA\nO=Molcajete';
+  } catch {
+    return false;
+  }
+}
+
 /** Of the first certificate in a PEM text. Throws when there is none. */
 export function describeCertificate(pem: string): CertificateDescription {
   const [leaf] = certificatesIn(pem);
@@ -126,91 +125,29 @@ export function describeCertificate(pem: string): CertificateDescription {
   };
 }
 
-/**
- * What is wrong with a certificate that a user brings: empty when nothing is. `names`: every DNS name or address by which users
- * reach the ingress and which the certificate must therefore cover.
- */
-export function certificateProblems(
-  pem: string,
-  { names, now = new Date() }: { names: readonly string[]; now?: Date },
-): CertificateProblem[] {
-  // Node.js reads two blocks on one line, HAProxy does not.
-  if (/[^\n]-----BEGIN/.test(pem)) {
-    return [{ code: 'CertificateUnreadable', message: 'Each block of the PEM text must begin on a line of its own.' }];
-  }
-  let chain: X509Certificate[];
-  let key: KeyObject;
-  try {
-    chain = certificatesIn(pem);
-    key = createPrivateKey(pem);
-  } catch {
-    return [
-      {
-        code: 'CertificateUnreadable',
-        message: 'The PEM text must hold an unencrypted private key, the certificate and its chain.',
-      },
-    ];
-  }
-  const leaf = chain[0];
-  if (!leaf) return [{ code: 'CertificateUnreadable', message: 'There is no certificate in the PEM text.' }];
-  const problems: CertificateProblem[] = [];
-  if (!leaf.checkPrivateKey(key))
-    problems.push({
-      code: 'CertificateKeyMismatch',
-      message: 'The private key is not the one of the first certificate.',
-    });
-  const expired = chain.find((one) => new Date(one.validTo) <= now || new Date(one.validFrom) > now);
-  if (expired) {
-    problems.push({
-      code: 'CertificateExpired',
-      message: `'${oneLine(expired.subject)}' is valid from ${iso(expired.validFrom)} to ${iso(expired.validTo)}.`,
-    });
-  }
-  for (const name of names.filter((one) => !covers(leaf, one))) {
-    problems.push({
-      code: 'CertificateNameMissing',
-      message: `The certificate does not cover '${name}' but ${alternativeNames(leaf).join(', ') || 'no name'}.`,
-    });
-  }
-  const gap = chain.find(
-    (one, at) => !one.verify((chain[at + 1] ?? one).publicKey) || !one.checkIssued(chain[at + 1] ?? one),
-  );
-  if (gap) {
-    problems.push({
-      code: 'CertificateChainIncomplete',
-      message: `After '${oneLine(gap.subject)}' the certificate of '${oneLine(gap.issuer)}' must follow; the chain ends with its root.`,
-    });
-  }
-  return problems;
-}
-
 /** The name by which one node verifies the other's certificate: the internal one, or the first of a brought certificate. */
 export function peerName(pem: string, jumpServer: string): string {
   const { names } = describeCertificate(pem);
   const internal = internalName(jumpServer);
-  const usable = names.filter((name) => !isIP(name));
+  // It is written into HAProxy's configuration.
+  const usable = names.filter((name) => /^(\*\.)?[\w.-]+$/.test(name) && !isIP(name));
   const name = usable.includes(internal) ? internal : usable[0];
   if (!name) throw new Error('The certificate has no DNS name by which nodes could verify each other.');
   // Any name below a wildcard will do.
   return name.replace(/^\*/, 'node');
 }
 
-function certificatesIn(pem: string): X509Certificate[] {
+/** The certificates of a PEM text, in its order. */
+export function certificatesIn(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => new X509Certificate(block));
 }
 
-const alternativeNames = (certificate: X509Certificate): string[] =>
+export const alternativeNames = (certificate: X509Certificate): string[] =>
   (certificate.subjectAltName ?? '')
     .split(', ')
     .filter((entry) => /^(DNS|IP Address):/.test(entry))
     .map((entry) => entry.slice(entry.indexOf(':') + 1));
-
-const covers = (certificate: X509Certificate, name: string): boolean =>
-  (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name, { subject: 'never' })) !== undefined;
-
-const iso = (date: string): string => new Date(date).toISOString();
-const oneLine = (subject: string): string => subject.replaceAll('\n', ', ');
 
 /** Positive (first bit clear) and random. */
 function serialNumber(): string {

@@ -1,8 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { certificateProblems } from '../../shared/certificateProblems.ts';
 import {
   type Authority,
-  certificateProblems,
   createAuthority,
   describeCertificate,
   internalName,
