@@ -8,6 +8,7 @@ import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts
 import { requestOperation } from '../shared/operations.ts';
 import { planChanges, planShape } from '../shared/plan.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
+import { refuseBadCertificate } from '../shared/secrets/broughtCertificate.ts';
 import { changesNotAllowed, type JumpServerSpec, parseJumpServerName, specBody, specFor } from '../shared/spec.ts';
 import { findJumpServer, type JumpServer, listJumpServers } from '../shared/store/jumpServers.ts';
 
@@ -61,6 +62,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       if (isSettled(before?.state) && before !== undefined && etagOf(before.spec) === etagOf(spec))
         return present(deps, before);
       checkSleeping(before, spec);
+      if (!isSameCertificate(before, spec)) await refuseBadCertificate(deps, spec.ingress);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
         kind: 'provision',
@@ -115,6 +117,11 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
 ];
 
 const isSettled = (state: JumpServer['state'] | undefined): boolean => state === 'Ready' || state === 'Hibernated';
+
+/** One that is in force stays when it cannot be read again: no reason to refuse what else a PUT wants. */
+const isSameCertificate = (before: JumpServer | undefined, { ingress: { hostname, certificate } }: JumpServerSpec) =>
+  canonicalJson([before?.spec.ingress.hostname, before?.spec.ingress.certificate]) ===
+  canonicalJson([hostname, certificate]);
 
 /** A stopped MySQL server refuses every change, its tags included (azure-behaviour.md, 2.17). */
 function checkSleeping(before: JumpServer | undefined, { database, tags }: JumpServerSpec): void {

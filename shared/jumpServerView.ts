@@ -13,7 +13,7 @@ import { type InventoryItem, listInventory } from './store/inventory.ts';
 import type { JumpServer } from './store/jumpServers.ts';
 import { listNodes, type NodeRecord } from './store/nodes.ts';
 import { listReports, type StoredReport } from './store/reports.ts';
-import { listRotations } from './store/rotations.ts';
+import { listRotations, type Rotation } from './store/rotations.ts';
 import { secondsAfter } from './time.ts';
 
 const nodeShape = z.object({
@@ -32,7 +32,10 @@ const nodeShape = z.object({
 const credentialShape = z.object({
   credential: z.enum(credentials),
   rotatedAt: z.iso.datetime().nullable().describe('Null before the first rotation: as old as the jump server.'),
-  nextAt: z.iso.datetime().nullable().describe('Null when it is rotated by hand only.'),
+  nextAt: z.iso
+    .datetime()
+    .nullable()
+    .describe('Null when it is rotated by hand only, and for a certificate that is taken from ingress.certificate.'),
   unfinished: z.boolean().describe('A rotation of it is under way, or was interrupted and will be carried on.'),
 });
 
@@ -81,7 +84,10 @@ export async function describeJumpServer(deps: Deps, server: JumpServer): Promis
         nextAt: nextAt?.toISOString() ?? null,
         unfinished,
       })),
-      conditions: [...conditionsOf(deps, outputs), ...healingConditions(server, healing)],
+      conditions: [
+        ...certificateConditions(deps, server.spec.ingress, outputs, rotations),
+        ...healingConditions(server, healing),
+      ],
       lastOperation: { id: server.lastOperation, url: operationUrl(deps, server.name, server.lastOperation) },
       createdAt: server.createdAt.toISOString(),
     },
@@ -124,13 +130,32 @@ function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: O
 const healingConditions = ({ state, spec }: JumpServer, { server }: HealingMemory) =>
   state === 'Ready' ? [...(spec.healing.enabled ? server.conditions : []), ...server.failure] : [];
 
-function conditionsOf(deps: Deps, outputs: OutputsByKey): JumpServerView['status']['conditions'] {
-  const notAfter = outputs.certificate?.notAfter;
-  if (notAfter === undefined || new Date(notAfter) > secondsAfter(deps.now(), certificateWarning)) return [];
+function certificateConditions(
+  deps: Deps,
+  { certificate }: JumpServer['spec']['ingress'],
+  { certificate: present }: OutputsByKey,
+  rotations: readonly Rotation[],
+): JumpServerView['status']['conditions'] {
+  const notAfter = present?.notAfter;
+  const ends = notAfter !== undefined && new Date(notAfter) <= secondsAfter(deps.now(), certificateWarning);
+  const problem = rotations.find(({ credential }) => credential === 'certificate')?.problem ?? '';
+  const renew =
+    certificate === undefined
+      ? 'POST …/rotate with {"credentials": ["certificate"]} renews it.'
+      : `${certificate.keyVaultSecretId} has no better one. Renew it there: it is taken within the hour, or by POST …/rotate.`;
+  const stranger = `The version ${present?.replaced} of the secret 'certificate' in the jump server's vault was not written by Molcajete and has been replaced.`;
   return [
-    {
-      type: 'CertificateExpires',
-      message: `The certificate ends on ${notAfter}. POST …/rotate with {"credentials": ["certificate"]} renews it.`,
-    },
+    ...(ends ? [{ type: 'CertificateExpires', message: `The certificate ends on ${notAfter}. ${renew}` }] : []),
+    ...(certificate !== undefined && problem !== ''
+      ? [{ type: 'CertificateNotRenewed', message: `The present certificate stays. ${problem}` }]
+      : []),
+    ...(present?.replaced !== undefined
+      ? [
+          {
+            type: 'CertificateReplaced',
+            message: `${stranger} To bring a certificate, name its secret in ingress.certificate.`,
+          },
+        ]
+      : []),
   ];
 }

@@ -69,6 +69,19 @@ const web = z.strictObject({
     .default('1.6.0'),
 });
 
+const secretId =
+  "must be the id of a secret, 'https://{vault}.vault.azure.net/secrets/{name}', with '/{version}' to stay on that version";
+
+const certificate = z.strictObject({
+  keyVaultSecretId: z
+    .string()
+    .regex(/^https:\/\/[a-z0-9.-]{3,64}(:\d{1,5})?\/secrets\/[0-9A-Za-z-]{1,127}(\/[0-9a-f]{32})?$/, secretId)
+    .refine((id) => URL.canParse(id), secretId)
+    .describe(
+      'The secret of a certificate in Key Vault, with its private key: PKCS #12 or PEM. Without a version renewals are taken within the hour.',
+    ),
+});
+
 const ingress = z.strictObject({
   kind: z.literal('loadBalancer', "must be 'loadBalancer'").default('loadBalancer'),
   port: z.int().min(1, 'must be a port from 1 to 65535').max(65535, 'must be a port from 1 to 65535').default(443),
@@ -80,6 +93,16 @@ const ingress = z.strictObject({
     )
     .optional()
     .describe('Gives the ingress the name {dnsLabel}.{location}.cloudapp.azure.com.'),
+  hostname: z
+    .string()
+    .max(253, 'may be at most 253 characters long')
+    .regex(
+      /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
+      "must be a DNS name in lower case such as 'jump.contoso.com'",
+    )
+    .optional()
+    .describe("The name that users type; its DNS record is yours to make. Molcajete's own certificate covers it, too."),
+  certificate: certificate.optional().describe("Default: one of Molcajete's own authority."),
 });
 
 const database = z.strictObject({

@@ -5,6 +5,7 @@ import { type Complain, checkNetwork } from './specNetwork.ts';
 interface Spec {
   network: Parameters<typeof checkNetwork>[0];
   web: { count: number };
+  ingress: { hostname?: string | undefined; certificate?: object | undefined };
   database: { sku: string; highAvailability: string };
   scaling: Scaling;
   tags: Record<string, string>;
@@ -14,9 +15,19 @@ interface Spec {
 export function refineSpec(spec: Spec, context: z.RefinementCtx): void {
   const complain: Complain = (path, message) => context.addIssue({ code: 'custom', path, message });
   checkNetwork(spec.network, highestCount(spec.scaling, spec.web.count), complain);
+  checkIngress(spec.ingress, complain);
   checkScaling(spec.scaling, spec.web.count, complain);
   checkDatabase(spec.database, complain);
   checkTags(spec.tags, complain);
+}
+
+/** A certificate is checked for the name that users type. */
+function checkIngress({ hostname, certificate }: Spec['ingress'], complain: Complain): void {
+  if (certificate === undefined || hostname !== undefined) return;
+  complain(
+    ['ingress', 'hostname'],
+    "must go with ingress.certificate: the name that users type and the certificate covers, such as 'jump.contoso.com'.",
+  );
 }
 
 /** https://learn.microsoft.com/azure/mysql/flexible-server/concepts-high-availability#limitations */

@@ -6,6 +6,7 @@ import { environmentOf } from '../environment.ts';
 import { ApiError } from '../errors.ts';
 import type { StartOperation } from '../http.ts';
 import { fleetOf, isSurplus } from '../scaling/fleet.ts';
+import type { JumpServerSpec } from '../spec.ts';
 import { renewBefore } from '../steps/certificate.ts';
 import {
   type HealingMemory,
@@ -70,7 +71,7 @@ export async function findDrift(deps: Deps, server: JumpServer): Promise<string[
   const resources = topology(name, spec, environmentOf(deps, name), numbers);
   const drift = await Promise.all(resources.map((one) => differenceOf(deps.azure, one, outputs)));
   const [records, database] = await Promise.all([missingRecords(deps, name, spec), databaseTrouble(deps, name)]);
-  return [...drift.flat(), ...records, ...database, ...oldCertificate(outputs.certificate?.notAfter, deps.now())];
+  return [...drift.flat(), ...records, ...database, ...oldCertificate(spec, outputs.certificate?.notAfter, deps.now())];
 }
 
 /** What cannot be read just now says nothing. */
@@ -98,8 +99,9 @@ async function databaseTrouble(deps: Deps, jumpServer: string): Promise<string[]
   }
 }
 
-const oldCertificate = (notAfter: string | undefined, now: Date): string[] =>
-  notAfter === undefined || new Date(notAfter) > secondsAfter(now, renewBefore)
+/** One that was brought is renewed where it comes from. Pure. */
+export const oldCertificate = ({ ingress }: JumpServerSpec, notAfter: string | undefined, now: Date): string[] =>
+  ingress.certificate !== undefined || notAfter === undefined || new Date(notAfter) > secondsAfter(now, renewBefore)
     ? []
     : [`The certificate ends on ${notAfter}`];
 

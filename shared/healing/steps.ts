@@ -34,7 +34,7 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
       return { ...step, dependsOn: [...step.dependsOn, ...(extra[step.key] ?? [])] };
     }),
     ...recordSteps(deps, name, spec),
-    certificateStep(deps, name),
+    certificateStep(deps, name, spec.ingress),
     databasePowerStep(deps, writes, name, spec),
     databaseAgainStep(healing),
     ...order.nodes.flatMap((node) => [repairStep(healing, node), repairedHealthStep(healing, node)]),

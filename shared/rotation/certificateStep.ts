@@ -1,12 +1,20 @@
 import { type ConnectionOptions, connect } from 'node:tls';
-import type { Step } from '../azure/engine.ts';
+import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import { describeCertificate } from '../certificates.ts';
 import { fleetOf, isUp } from '../scaling/fleet.ts';
 import { nodeSecrets, type Vault } from '../secrets/vaults.ts';
-import { certificateChain, certificateOutput, issueVersion } from '../steps/certificate.ts';
+import {
+  type CertificatePlace,
+  certificateChain,
+  certificateOutput,
+  nextVersion,
+  serverName,
+} from '../steps/certificate.ts';
 import { listNodes } from '../store/nodes.ts';
+import type { Failure } from '../store/operations.ts';
 import { listReports } from '../store/reports.ts';
+import { abandonRotation } from '../store/rotations.ts';
 import {
   conclude,
   currentOutputs,
@@ -32,14 +40,16 @@ export function certificateRotationStep(rotating: Rotating, dependsOn: readonly 
     const outputs = await currentOutputs(rotating);
     const vault = deps.vaults.at(outputs.vault?.vaultUri ?? '');
     const current = await ensureVersion(rotating, vault, outputs.publicIpAddress, attempt);
+    if ('failure' in current) return giveUp(rotating, current.failure, attempt);
     await tellDependants(rotating, 'certificate', certificateOutput(server.name, current), attempt);
     const { nodes, late } = await behind(rotating, current.version);
     if (late.length > 0) return waiting(`waits for ${late.join(', ')} to load it`);
-    const { ipAddress = '', fqdn = '' } = outputs.publicIpAddress ?? {};
+    const host = outputs.publicIpAddress?.ipAddress ?? '';
+    const servername = serverName(server.spec.ingress, outputs.publicIpAddress);
     const { serialNumber } = describeCertificate(current.value);
     const ca = certificateChain(current.value);
     for (let handshake = 0; handshake < handshakesPerNode * nodes; handshake++) {
-      const shown = await shownSerial({ host: ipAddress, servername: fqdn, port: server.spec.ingress.port, ca });
+      const shown = await shownSerial({ host, servername, port: server.spec.ingress.port, ca });
       if (shown !== serialNumber) return waiting('the ingress still shows the former certificate');
     }
     return conclude(rotating, 'certificate', vault, nodeSecrets.certificate, current.version, attempt);
@@ -49,14 +59,21 @@ export function certificateRotationStep(rotating: Rotating, dependsOn: readonly 
 async function ensureVersion(
   rotating: Rotating,
   vault: Vault,
-  address: Parameters<typeof issueVersion>[3],
-  attempt: Parameters<Step['ensure']>[1],
-): Promise<{ value: string; version: string }> {
+  address: CertificatePlace['address'],
+  attempt: Attempt,
+): ReturnType<typeof nextVersion> {
   const newest = await vault.find(nodeSecrets.certificate);
-  const { holder, deps } = rotating;
+  const { holder, deps, server } = rotating;
   if (newest !== undefined && isPending(newest, holder.operationId, rotationOf(rotating, 'certificate'))) return newest;
+  const place = { jumpServer: server.name, ingress: server.spec.ingress, vault, address };
+  return nextVersion(deps, place, newest, attempt, madeBy(rotating));
+}
+
+/** What is wrong with a brought certificate is not mended by trying again: its source is looked at for that (`lookAtSource`). */
+async function giveUp({ deps, server }: Rotating, failure: Failure, attempt: Attempt): Promise<Outcome> {
   await attempt.permit();
-  return issueVersion(deps, holder.jumpServer, vault, address, madeBy(rotating));
+  await abandonRotation(deps.tables, server.name, 'certificate');
+  return { state: 'failed', failure };
 }
 
 /** Names of the nodes that do not use this version by their own word, and how many nodes there are. */

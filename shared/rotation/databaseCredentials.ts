@@ -162,7 +162,7 @@ export function guacadminStep(rotating: Rotating, dependsOn: readonly string[]):
     await attempt.permit();
     await ensureAdministrator(await deps.guacamole(server.name), login);
     const outputs = await currentOutputs(rotating);
-    const status = await logIn(deps, server.name, outputs, server.spec.ingress.port);
+    const status = await logIn(deps, server.name, outputs, server.spec.ingress);
     if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
     return conclude(rotating, 'guacadmin', control, name, login.version, attempt);
   });

@@ -29,9 +29,7 @@ export function planRotations({ spec, createdAt }: Known, rotations: readonly Ro
   const every = spec.rotation === undefined ? undefined : durationSeconds(spec.rotation.every);
   return credentials.map((credential) => {
     const known = rotations.find((one) => one.credential === credential);
-    const ages = [every, credential === 'certificate' ? certificateLasts : undefined].filter(
-      (age) => age !== undefined,
-    );
+    const ages = agesOf(credential, spec.ingress.certificate !== undefined, every);
     const from = known?.rotatedAt ?? createdAt;
     return {
       credential,
@@ -40,6 +38,12 @@ export function planRotations({ spec, createdAt }: Known, rotations: readonly Ro
       unfinished: known?.unfinished ?? false,
     };
   });
+}
+
+/** A brought certificate is renewed where it comes from, and taken from there when it is (`lookAtSource`). */
+function agesOf(credential: Credential, brought: boolean, every: number | undefined): number[] {
+  if (credential === 'certificate' && brought) return [];
+  return [every, credential === 'certificate' ? certificateLasts : undefined].filter((age) => age !== undefined);
 }
 
 /** All that the store knows of one jump server when a minute begins. */
@@ -67,7 +71,7 @@ export function decideRotation(minute: RotationMinute): { order: RotateOrder; re
 }
 
 /** Nobody else is at work, and no rotation was tried just now. */
-function isFree({ lease, now }: RotationMinute): boolean {
+export function isFree({ lease, now }: RotationMinute): boolean {
   if (lease === undefined) return true;
   if (isActive(lease, now)) return false;
   return lease.kind !== 'rotate' || secondsAfter(lease.requestedAt, pauseAfterAttempt) <= now;

@@ -6,12 +6,19 @@ import { requestOperation } from '../operations.ts';
 import { listJumpServers } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllRotations } from '../store/rotations.ts';
-import { decideRotation } from './due.ts';
+import { decideRotation, type RotationMinute } from './due.ts';
+import { isLookDue, lookAtSource } from './source.ts';
 
 /** Who asks for what is due. */
 const rotator = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
 
-/** Asks for the rotations that are due, and for those that were interrupted: three scans of tables, and not a word to Azure. */
+/** Certificates that are looked for at their source in one minute, at most: a vault that does not answer is waited for. */
+const mostLooks = 5;
+
+/**
+ * Asks for the rotations that are due, for those that were interrupted, and for certificates that are newer where they come from: three
+ * scans of tables, and two secrets an hour for each certificate that was brought.
+ */
 export async function sweepRotations(deps: Deps, start: StartOperation): Promise<void> {
   const [servers, leases, rotations] = await Promise.all([
     listJumpServers(deps.tables),
@@ -20,9 +27,16 @@ export async function sweepRotations(deps: Deps, start: StartOperation): Promise
   ]);
   const held = new Map(leases.map((lease) => [lease.jumpServer, lease]));
   const now = deps.now();
+  let looks = 0;
+  const look = (minute: RotationMinute) => {
+    looks++;
+    return lookAtSource(deps, minute);
+  };
   await forEach(servers, async (server) => {
     const { name } = server;
-    const decided = decideRotation({ server, rotations: rotations.get(name) ?? [], lease: held.get(name), now });
+    const minute = { server, rotations: rotations.get(name) ?? [], lease: held.get(name), now };
+    const mayLook = isLookDue(minute) && looks < mostLooks;
+    const decided = decideRotation(minute) ?? (mayLook ? await look(minute) : undefined);
     if (decided === undefined) return;
     try {
       await requestOperation(deps, start, { jumpServer: name, kind: 'rotate', ...decided, caller: rotator });

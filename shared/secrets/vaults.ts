@@ -127,7 +127,7 @@ async function write(client: SecretClient, name: string, value: string, more: Se
 const isDisabled = (error: unknown): boolean =>
   isCode(error, 403) && error instanceof Error && /SecretDisabled|disabled secret/.test(error.message);
 
-const isCode = (error: unknown, statusCode: number): boolean =>
+export const isCode = (error: unknown, statusCode: number): boolean =>
   error instanceof Error && 'statusCode' in error && error.statusCode === statusCode;
 
 /** A user name and password as they are stored: JSON in the secret's value. */

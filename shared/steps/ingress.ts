@@ -7,7 +7,7 @@ import { ensureAdministrator } from '../guacamole/administrator.ts';
 import { webPath } from '../node/haproxy.ts';
 import { controlSecrets, type Login, nodeSecrets } from '../secrets/vaults.ts';
 import type { JumpServerSpec } from '../spec.ts';
-import { certificateChain, ensureAuthority } from './certificate.ts';
+import { certificateChain, ensureAuthority, serverName } from './certificate.ts';
 
 /** The last proof: the balancer sees these nodes healthy, and guacadmin logs in at the public address. */
 export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec, nodes: readonly number[]): Step {
@@ -24,7 +24,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
         const seen = await balancerHealth(deps, jumpServer, spec);
         const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;
         if (up < nodes.length) return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`);
-        const status = await logIn(deps, jumpServer, outputs, port);
+        const status = await logIn(deps, jumpServer, outputs, spec.ingress);
         if (status === refused) await setGuacadmin(deps, jumpServer, attempt);
         if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
       } catch (error) {
@@ -33,7 +33,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
           `the ingress does not answer yet (${error instanceof Error && 'code' in error ? String(error.code) : 'no code'})`,
         );
       }
-      const host = fqdn || ipAddress;
+      const host = serverName(spec.ingress, outputs.publicIpAddress) || ipAddress;
       return {
         state: 'ready',
         output: { ipAddress, fqdn, url: `https://${host}${port === 443 ? '' : `:${port}`}${webPath}` },
@@ -56,9 +56,17 @@ async function setGuacadmin(deps: Deps, jumpServer: string, attempt: Attempt): P
 const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });
 
 /** Guacamole's own REST API answers 200 with a token (guacamole-contract.md); the token is given back at once. */
-export async function logIn(deps: Deps, jumpServer: string, outputs: Outputs, port: number): Promise<number> {
+export async function logIn(
+  deps: Deps,
+  jumpServer: string,
+  outputs: Outputs,
+  ingress: JumpServerSpec['ingress'],
+): Promise<number> {
   const { control } = deps.vaults;
-  const { ipAddress: host = '', fqdn: servername = '' } = outputs.publicIpAddress ?? {};
+  const { port } = ingress;
+  // By its address: the DNS record of a name of the user's may not be there yet.
+  const host = outputs.publicIpAddress?.ipAddress ?? '';
+  const servername = serverName(ingress, outputs.publicIpAddress);
   const [stored, authority] = await Promise.all([
     control.find(controlSecrets.guacadmin(jumpServer)),
     ensureAuthority(control),

@@ -26,7 +26,7 @@ export function ownSteps(
   const up = fleet.filter(isUp).map(({ number }) => number);
   const awake = (step: Step) => (up.length > 0 ? step : resting(step, known));
   return [
-    certificateStep(deps, jumpServer),
+    certificateStep(deps, jumpServer, spec.ingress),
     ...(up.length > 0 ? [databasePowerStep(deps, writes, jumpServer, spec)] : []),
     awake(databaseStep(deps, jumpServer)),
     ...fleet

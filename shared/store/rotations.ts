@@ -11,6 +11,9 @@ export interface Rotation {
   /** The version that the last finished rotation made and proved; undefined before the first. */
   version?: string;
   rotatedAt?: Date;
+  /** When the secret that the spec names for it was last looked at, and what was wrong with it then; empty: nothing. */
+  lookedAt?: Date;
+  problem?: string;
 }
 
 type RotationRow = Omit<Rotation, 'credential'>;
@@ -37,6 +40,21 @@ export async function endRotation(
   await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, ...row }, 'Replace');
 }
 
+/** It cannot come to its end, and nothing was changed: it is not to be carried on. */
+export async function abandonRotation(tables: Tables, jumpServer: string, credential: Credential): Promise<void> {
+  await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, unfinished: false }, 'Merge');
+}
+
+/** What its source was like when it was looked at. */
+export async function noteSource(
+  tables: Tables,
+  jumpServer: string,
+  seen: { lookedAt: Date; problem: string },
+): Promise<void> {
+  const credential: Credential = 'certificate';
+  await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, ...seen }, 'Merge');
+}
+
 export async function listRotations(tables: Tables, jumpServer: string): Promise<Rotation[]> {
   return (await listRows<RotationRow>(tables.rotations, jumpServer)).map(toRotation);
 }
@@ -53,10 +71,15 @@ export async function forgetRotations(tables: Tables, jumpServer: string): Promi
   await Promise.all(rotations.map(({ credential }) => deleteRow(tables.rotations, jumpServer, credential)));
 }
 
-const toRotation = ({ rowKey, operationId, unfinished, version, rotatedAt }: Row<RotationRow>): Rotation => ({
-  credential: rowKey as Credential,
-  operationId,
-  unfinished,
-  ...(version === undefined ? {} : { version }),
-  ...(rotatedAt === undefined ? {} : { rotatedAt }),
-});
+const toRotation = ({ rowKey, operationId = '', unfinished = false, ...more }: Row<Partial<RotationRow>>): Rotation => {
+  const { version, rotatedAt, lookedAt, problem } = more;
+  return {
+    credential: rowKey as Credential,
+    operationId,
+    unfinished,
+    ...(version === undefined ? {} : { version }),
+    ...(rotatedAt === undefined ? {} : { rotatedAt }),
+    ...(lookedAt === undefined ? {} : { lookedAt }),
+    ...(problem === undefined ? {} : { problem }),
+  };
+};

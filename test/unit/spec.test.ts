@@ -35,6 +35,17 @@ test('the least a user says is a region and who may come in; the rest has defaul
   });
 });
 
+const certificate = { keyVaultSecretId: 'https://contoso.vault.azure.net/secrets/jump' };
+const bringing = (keyVaultSecretId: string) => ({
+  ...minimal,
+  ingress: { hostname: 'jump.contoso.com', certificate: { keyVaultSecretId } },
+});
+
+test('a certificate is brought by the id of its secret, with or without a version', () => {
+  for (const id of [certificate.keyVaultSecretId, `${certificate.keyVaultSecretId}/${'0123456789abcdef'.repeat(2)}`])
+    expect(specOf(bringing(id)).ingress.certificate?.keyVaultSecretId).toBe(id);
+});
+
 /** Each: what is wrong, the body, the field that the error must name, and words of its message. */
 const refused: [string, unknown, string, RegExp][] = [
   ['no body', undefined, '', /object/],
@@ -139,6 +150,29 @@ const refused: [string, unknown, string, RegExp][] = [
   ['port 0', { ...minimal, ingress: { port: 0 } }, 'ingress.port', /1 to 65535/],
   ['port 65536', { ...minimal, ingress: { port: 65536 } }, 'ingress.port', /1 to 65535/],
   ['an upper-case DNS label', { ...minimal, ingress: { dnsLabel: 'Door' } }, 'ingress.dnsLabel', /lower-case/],
+  [
+    'an upper-case host name',
+    { ...minimal, ingress: { hostname: 'Jump.contoso.com' } },
+    'ingress.hostname',
+    /lower case/,
+  ],
+  ['an address as host name', { ...minimal, ingress: { hostname: '20.1.2.3' } }, 'ingress.hostname', /DNS name/],
+  ['a wildcard as host name', { ...minimal, ingress: { hostname: '*.contoso.com' } }, 'ingress.hostname', /DNS name/],
+  ['a host name of one label', { ...minimal, ingress: { hostname: 'jump' } }, 'ingress.hostname', /DNS name/],
+  ['a certificate for no name', { ...minimal, ingress: { certificate } }, 'ingress.hostname', /must go with/],
+  [
+    'a certificate of Key Vault instead of its secret',
+    bringing(certificate.keyVaultSecretId.replace('secrets', 'certificates')),
+    'ingress.certificate.keyVaultSecretId',
+    /id of a secret/,
+  ],
+  [
+    'a secret without TLS',
+    bringing('http://v.vault.azure.net/secrets/jump'),
+    'ingress.certificate.keyVaultSecretId',
+    /https/,
+  ],
+  ['a secret at no host', bringing('https://1.2.3.999/secrets/jump'), 'ingress.certificate.keyVaultSecretId', /vault/],
   ['an old MySQL', { ...minimal, database: { version: '5.7' } }, 'database.version', /8\.4/],
   [
     'a Terraform name for a size',
@@ -236,9 +270,9 @@ const forbiddenChanges: [string, ReturnType<typeof specOf>, ReturnType<typeof sp
     ['database.highAvailability'],
   ],
   [
-    'sources, port, label and tags',
+    'sources, port, label, name, certificate and tags',
     specOf(),
-    specWith({ ingress: { port: 8443, dnsLabel: 'door' }, tags: { a: 'b' } }),
+    specWith({ ingress: { port: 8443, dnsLabel: 'door', hostname: 'a.b', certificate }, tags: { a: 'b' } }),
     [],
   ],
 ];
