@@ -1,6 +1,7 @@
 import type { Deps } from '../shared/deps.ts';
 import type { Route } from '../shared/http.ts';
 import { auditRoutes } from './audit.ts';
+import { certificateAuthorityRoutes } from './certificateAuthority.ts';
 import { guacamoleRoutes } from './guacamole.ts';
 import { healingRoutes } from './healing.ts';
 import { healthRoutes } from './health.ts';
@@ -26,6 +27,7 @@ const apiRoutes = (deps: Deps): Route[] => [
   ...healingRoutes(deps),
   ...rotationRoutes(deps),
   ...operationRoutes(deps),
+  ...certificateAuthorityRoutes(deps),
   ...auditRoutes(deps),
   ...guacamoleRoutes(deps),
   ...nodeRoutes(deps),
