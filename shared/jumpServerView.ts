@@ -136,20 +136,20 @@ function certificateConditions(
   { certificate: present }: OutputsByKey,
   rotations: readonly Rotation[],
 ): JumpServerView['status']['conditions'] {
-  const notAfter = present?.notAfter;
+  const { notAfter, replaced = '' } = present ?? {};
   const ends = notAfter !== undefined && new Date(notAfter) <= secondsAfter(deps.now(), certificateWarning);
   const problem = rotations.find(({ credential }) => credential === 'certificate')?.problem ?? '';
   const renew =
     certificate === undefined
       ? 'POST …/rotate with {"credentials": ["certificate"]} renews it.'
       : `${certificate.keyVaultSecretId} has no better one. Renew it there: it is taken within the hour, or by POST …/rotate.`;
-  const stranger = `The version ${present?.replaced} of the secret 'certificate' in the jump server's vault was not written by Molcajete and has been replaced.`;
+  const stranger = `The version ${replaced} of the secret 'certificate' in the jump server's vault was not written by Molcajete and has been replaced.`;
   return [
     ...(ends ? [{ type: 'CertificateExpires', message: `The certificate ends on ${notAfter}. ${renew}` }] : []),
     ...(certificate !== undefined && problem !== ''
       ? [{ type: 'CertificateNotRenewed', message: `The present certificate stays. ${problem}` }]
       : []),
-    ...(present?.replaced !== undefined
+    ...(replaced !== ''
       ? [
           {
             type: 'CertificateReplaced',

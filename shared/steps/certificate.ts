@@ -127,7 +127,8 @@ export const certificateOutput = (jumpServer: string, { value, version, tags }: 
   version,
   peerName: peerName(value, jumpServer),
   notAfter: describeCertificate(value).notAfter.toISOString(),
-  ...(tags[replacedTag] === undefined ? {} : { replaced: tags[replacedTag] }),
+  // Empty, too: a rotation writes it over what the former version said.
+  replaced: tags[replacedTag] ?? '',
 });
 
 /** The certificates after the first: whom to trust to verify it. */

@@ -184,8 +184,9 @@ describe('a provision', () => {
     const { key, leaf } = await authority.issue({ names: [hostname] });
     const stranger = await vaults.at(own).put('certificate', key + leaf, { contentType: '' });
     expect(await step({ hostname })).toMatchObject({ output: { replaced: stranger } });
-    expect(await step({ hostname })).toMatchObject({ output: { replaced: stranger } });
     expect(present()).toHaveLength(2);
+    await bring();
+    expect(await step(brought)).toMatchObject({ output: { replaced: '' } });
   });
 
   test('of two first jump servers at once issues by the authority that stays', async () => {
