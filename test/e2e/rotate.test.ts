@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect } from 'node:tls';
+import { type ConnectionOptions, connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { random } from '../faults/random.ts';
+import { createPublicAuthority, type PublicAuthority } from '../unit/publicAuthority.ts';
 import { controlIdentity, mysqlNames, principalOf, vault, vaults } from './azure.ts';
 import { type LoadResult, type OpenSession, openSession, startLoad } from './load.ts';
 import { findIn, secretValues } from './secrets.ts';
@@ -123,10 +125,13 @@ function mysqlAccepts({ username, password }: Login): boolean {
 
 const databaseLogins = ['mysqlAdministrator', 'controlAccount', 'nodeAccount'];
 
-const serialShown = (from: string): Promise<string> =>
+const serialShown = (
+  from: string,
+  trust: Pick<ConnectionOptions, 'servername' | 'ca' | 'rejectUnauthorized'> = { rejectUnauthorized: false },
+): Promise<string> =>
   new Promise((resolve, reject) => {
     const { hostname, port } = new URL(ingress);
-    const place = { host: hostname, port: Number(port) || 443, localAddress: from, rejectUnauthorized: false };
+    const place = { host: hostname, port: Number(port) || 443, localAddress: from, ...trust };
     const socket = connect(place, () => {
       resolve(socket.getPeerCertificate().serialNumber);
       socket.destroy();
@@ -287,11 +292,16 @@ async function stepIsReady(url: string, key: string): Promise<void> {
 /** A new version as a rotation writes it. */
 async function writeVersion(credential: string, login: Login): Promise<void> {
   const { oid, uri } = await placeOf(credential);
+  const body = { value: JSON.stringify(login), tags: { 'molcajete-operation': 'another' } };
+  await putSecret(oid, `${uri}secrets/${secretNames[credential]}`, body);
+}
+
+async function putSecret(oid: string, url: string, body: { value: string; tags?: object }): Promise<void> {
   const token = await world.stack.mint({ audience: 'https://vault.azure.net', oid });
-  const answer = await fetch(`${uri}secrets/${secretNames[credential]}?api-version=2025-07-01`, {
+  const answer = await fetch(`${url}?api-version=2025-07-01`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ value: JSON.stringify(login), tags: { 'molcajete-operation': 'another' } }),
+    body: JSON.stringify(body),
   });
   expect(answer.status).toBe(200);
 }
@@ -319,6 +329,61 @@ test(`a rotation of everything carries on however often the host is killed: no v
   const { username, password } = await newest('guacadmin');
   expect(await logIn({ ingress, from: '127.0.0.7' }, username, password)).toBeDefined();
   expect((await world.call('GET', `${base}/users`)).status).toBe(200);
+});
+
+const hostname = 'jump.contoso.com';
+
+/** A new certificate from elsewhere in the secret that the spec names; returns its serial number. */
+async function bring(authority: PublicAuthority, id: string): Promise<string> {
+  const { key, leaf } = await authority.issue({ names: [hostname] });
+  const { oid } = await placeOf('guacadmin');
+  await putSecret(oid, id, { value: key + leaf + authority.intermediate + authority.root });
+  return new X509Certificate(leaf).serialNumber;
+}
+
+test('a certificate that the user brings is taken, and each newer version of it, and no session ends by that', async () => {
+  const authority = await createPublicAuthority();
+  const id = `${(await placeOf('guacadmin')).uri}secrets/jump`;
+  const { spec: stored } = await found(base);
+  const body = { ...stored, ingress: { ...stored.ingress, hostname, certificate: { keyVaultSecretId: id } } };
+  const early = await world.call('PUT', base, { body });
+  expect([early.status, early.body.error.code], early.text).toEqual([400, 'CertificateSecretNotFound']);
+
+  const first = await bring(authority, id);
+  const shown = () =>
+    Promise.all(
+      Array.from({ length: 8 }, (_, last) =>
+        serialShown(`127.0.0.${last + 30}`, { servername: hostname, ca: authority.root }),
+      ),
+    );
+  const put = await world.call('PUT', base, { body });
+  const made = await world.follow(put.headers.get('operation-location') ?? '');
+  expect(made.error).toBeUndefined();
+  expect((await found(base)).status.ingress.url).toBe(
+    `https://${hostname}${new URL(ingress).port && `:${new URL(ingress).port}`}/guacamole/`,
+  );
+  expect(new Set(await shown())).toEqual(new Set([first]));
+
+  for (const session of sessions.splice(0)) session.close();
+  await sessionOnEach([`${name}-1`, `${name}-2`]);
+  const second = await bring(authority, id);
+  const operation = await world.follow(await rotate({ credentials: ['certificate'] }));
+  expect(operation.error).toBeUndefined();
+  expect(new Set(await shown())).toEqual(new Set([second]));
+  for (const session of sessions) {
+    session.received();
+    await expect.poll(() => session.received(), { timeout: 10_000 }).toBeGreaterThan(0);
+    expect(session.endedAt).toBeUndefined();
+  }
+  const conditions: { type: string }[] = (await found(base)).status.conditions;
+  expect(conditions.filter(({ type }) => type.startsWith('Certificate'))).toEqual([]);
+});
+
+test("whoever may read can have the certificate of Molcajete's own authority, without its key", async () => {
+  const answer = await world.call('GET', '/certificate-authority', { token: await world.stack.token('Reader') });
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/x-pem-file']);
+  expect(new X509Certificate(answer.text).subject).toContain('Molcajete CA');
+  expect(answer.text).not.toContain('PRIVATE');
 });
 
 test.each([
