@@ -27,7 +27,7 @@ import { carryOutDecision } from './carryOutDecision.ts';
 import { decide } from './decision.ts';
 import { missingRecords } from './dnsRecords.ts';
 import type { NodeSight } from './findings.ts';
-import { lookCloser, probeOf, probesOf, sightOf, watchedNodes } from './sight.ts';
+import { lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
 import { forEach } from './sweep.ts';
 
 /** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
@@ -110,7 +110,7 @@ async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory
   const [recorded, reports, probes] = await Promise.all([
     listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
-    probesOf(deps, server),
+    probesIfTold(deps, server),
   ]);
   const sights = watchedNodes(server, recorded, deps.now()).map((record) => {
     const machine = { power: 'running', failed: false } as const;

@@ -3,6 +3,7 @@ import type { Condition, HealingMemory } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { isActive, type Lease } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
+import { commonCause, databaseToBlame, heardOf, stuckNodes } from './commonCause.ts';
 import { diagnose, type NodeSight, nextRepair, repairFacts } from './findings.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
 
@@ -47,11 +48,13 @@ export function decide(sight: Sight): Decision {
   const { server, lease, memory, now, byHand } = sight;
   const nothing = { suspects: [], conditions: [], opensBreaker: false, recovered: [] };
   if (server.state !== 'Ready' || (!server.spec.healing.enabled && !byHand)) return nothing;
-  const found = { ...nothing, recovered: recoveredNodes(sight) };
+  const busy = lease !== undefined && isActive(lease, now) && !lease.yields;
+  // What a running operation has noted of a node keeps it from doing the same twice.
+  const found = { ...nothing, recovered: busy ? [] : recoveredNodes(sight) };
   if (memory.server.breakerSince !== undefined && !byHand)
     return { ...found, conditions: [stopped(sight, memory.server.breakerSince)] };
   const { order, conditions, suspects } = plan(sight);
-  if (lease !== undefined && isActive(lease, now) && !lease.yields) return { ...found, conditions };
+  if (busy) return { ...found, conditions };
   if (order === undefined) return { ...found, conditions, suspects };
   if (byHand) return { ...found, conditions, suspects, order };
   if (pausedUntil(sight) > now) return { ...found, conditions };
@@ -87,12 +90,13 @@ function recoveredNodes({ server, nodes, now }: Sight): number[] {
 /** What would be done if nothing stood against doing it now. */
 function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'> {
   const { nodes, drift, byHand } = sight;
-  const conditions: Condition[] = [];
+  const conditions = stuckNodes(nodes);
   const suspects: number[] = [];
   const evidence = [...drift];
   const orders: NodeOrder[] = [];
   const blamed = databaseToBlame(sight);
   if (blamed !== undefined) evidence.push(blamed);
+  const common = byHand ? undefined : commonCause(nodes);
   let disrupted = false;
   for (const node of nodes) {
     const row = diagnose(node);
@@ -101,6 +105,10 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
     const why = `${node.name} ${row.says}${detailOf(node)}`;
     const against = objection(sight, node, row, repairFacts[repair].disrupts);
     if (against === 'patience') continue;
+    if (row.finding === common?.finding) {
+      if (!conditions.includes(common.condition)) conditions.push(common.condition);
+      continue;
+    }
     suspects.push(node.record.number);
     if (against !== undefined) {
       conditions.push({ type: against.type, message: `${why}. ${against.message}` });
@@ -117,26 +125,9 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
   return { conditions, suspects, ...(evidence.length === 0 && !byHand ? {} : { order }) };
 }
 
-const heardOf = (nodes: readonly NodeSight[]) => nodes.filter(({ voice }) => voice.kind !== 'silent');
-
 /** An operation that ends well has seen every node that it repaired well. */
 const hasHelped = ({ memory: { server } }: Sight, { memory }: NodeSight): boolean =>
   memory?.settledAt !== undefined && server.healedAt !== undefined && server.healedAt > memory.settledAt;
-
-/**
- * Every node that says anything complains about the database: repairing nodes would not help. Unless a look at the database, just
- * now, did not help either.
- */
-function databaseToBlame({ nodes, memory }: Sight): string | undefined {
-  if (memory.server.failure.some(({ type }) => type === stillUnwell)) return undefined;
-  const heard = heardOf(nodes);
-  const complaints = heard.flatMap(({ voice }) =>
-    voice.kind === 'unwell' && voice.parts.includes('database') ? [voice.detail] : [],
-  );
-  return heard.length > 0 && complaints.length === heard.length
-    ? `No node reaches the database (${complaints[0]}): look at the database and the way to it`
-    : undefined;
-}
 
 function detailOf({ voice }: NodeSight): string {
   if (voice.kind === 'silent') return ` (last heard of at ${voice.since.toISOString()})`;
@@ -163,14 +154,14 @@ function objection(sight: Sight, node: NodeSight, row: FindingRow, disrupts: boo
   return undefined;
 }
 
-/** Does it alone serve users, by the balancer's word, whatever else is wrong with it? */
+/**
+ * Does it alone serve users? Only the balancer can say that it does not: one that calls itself unwell may still have everybody's
+ * sessions.
+ */
 const isLastHope = (nodes: readonly NodeSight[], node: NodeSight): boolean =>
-  node.voice.kind !== 'unwell' &&
-  node.probe !== 'down' &&
-  !nodes.some((other) => other !== node && other.voice.kind === 'well' && other.probe !== 'down');
+  node.probe !== 'down' && !nodes.some((other) => other !== node && serves(other));
 
-/** Code of the failure of an operation that found the database in order, and nodes that still do not reach it. */
-export const stillUnwell = 'NodesStillUnwell';
+const serves = ({ voice, probe }: NodeSight): boolean => probe === 'up' || (probe !== 'down' && voice.kind === 'well');
 
 const heldBack = {
   paused: {

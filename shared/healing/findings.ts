@@ -11,8 +11,8 @@ export interface Machine {
 
 /** What is heard of a node. */
 export type Voice =
-  /** Its last report is fresh, and all is well in it. */
-  | { kind: 'well' }
+  /** Its last report is fresh, and it serves users. `stuck`: all the same its last change could not be made, and why. */
+  | { kind: 'well'; stuck?: string }
   /** Its last report is fresh and names parts that do not work. */
   | { kind: 'unwell'; parts: readonly string[]; detail: string; since: Date }
   /** It has not reported since. */

@@ -1,12 +1,13 @@
 import type { Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Outputs } from '../azure/resource.ts';
-import { reasonsUnhealthy } from '../node/report.ts';
+import { type NodeReport, reasonsUnhealthy } from '../node/report.ts';
 import { desiredNode } from '../nodes.ts';
 import { findHealing } from '../store/healing.ts';
-import { findReport } from '../store/reports.ts';
+import { brokenParts, findReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
-import { graceOf, stillUnwell } from './decision.ts';
+import { stillUnwell } from './commonCause.ts';
+import { graceOf } from './decision.ts';
 import { type Repair, repairFacts } from './findings.ts';
 import type { NodeOrder } from './order.ts';
 import type { Healing } from './repairStep.ts';
@@ -92,7 +93,11 @@ function healthStep(
     const desired = desiredNode(server.name, server.spec, fleet, outputs, node);
     if (stored === undefined || stored.receivedAt <= since || desired === undefined)
       return ['has not reported yet', ''];
-    const [reason] = reasonsUnhealthy(stored.report, desired);
+    const [reason] = servesAsItIs(stored.report) ? [] : reasonsUnhealthy(stored.report, desired);
     return [reason === undefined ? undefined : `reports that ${reason}`, stored.report.bootId];
   }
 }
+
+/** It works, and a change that it cannot make is no matter of repairs (`stuckNodes`). */
+const servesAsItIs = (report: NodeReport): boolean =>
+  brokenParts(report).length === 0 && unchangedParts(report).length > 0;

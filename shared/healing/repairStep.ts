@@ -3,14 +3,16 @@ import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
-import { anotherIsHealthy } from '../scaling/rest.ts';
+import { isUp } from '../scaling/fleet.ts';
 import { findHealing, never, rememberNode, rememberServer } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
+import { brokenParts, listReports } from '../store/reports.ts';
+import { secondsAfter } from '../time.ts';
 import { type Repair, repairFacts } from './findings.ts';
 import type { NodeOrder } from './order.ts';
-import { machineId, probeOf, probesOf } from './sight.ts';
+import { machineId, probeOf, probesOf, silentAfter } from './sight.ts';
 
 /** What the steps of one heal operation share. */
 export interface Healing {
@@ -52,7 +54,7 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
         if (begun && !(await mayBeRepeated(healing, order, memory.vmId)))
           return (await isBusy(healing, order.number)) ? working : await settled();
         if (!begun) {
-          const against = await whyNot(healing, order);
+          const against = await whyNot(healing, order).catch((error: unknown) => unsure(order, error, ++setbacks));
           if (against !== undefined) return against;
           await begin(healing, order, attempt);
         } else await attempt.permit();
@@ -77,18 +79,35 @@ function failed({ number, repair }: NodeOrder, outcome: Outcome): Outcome {
   return { state: 'failed', failure: { code: cause?.code ?? 'RepairFailed', message, advice } };
 }
 
-/** Much may have changed since it was decided. */
-async function whyNot(healing: Healing, { number, finding, repair }: NodeOrder): Promise<Outcome | undefined> {
+/** Much may have changed since it was decided. Throws when it cannot be told whether the node alone serves users. */
+async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<Outcome | undefined> {
   const { deps, server, fleet } = healing;
-  if (!repairFacts[repair].disrupts || finding === 'unwell') return undefined;
-  const others = fleet.filter((node) => node.number !== number);
-  if (await anotherIsHealthy(deps, server.name, others)) return undefined;
+  if (!repairFacts[repair].disrupts) return undefined;
+  const others = fleet.filter((node) => node.number !== number && isUp(node));
+  if (await oneWorks(deps, server.name, others)) return undefined;
   const probes = await probesOf(deps, server);
   const record = fleet.find((node) => node.number === number);
   if (probes === undefined || record === undefined || probeOf(probes, { record }).probe === 'down') return undefined;
+  if (others.some((other) => probeOf(probes, { record: other }).probe === 'up')) return undefined;
   const message = `Node ${number} is the only one that serves users, so nothing was done that would end their sessions.`;
   const advice = 'It is repaired once another node works.';
   return { state: 'failed', failure: { code: 'LastNode', message, advice } };
+}
+
+async function oneWorks(deps: Deps, jumpServer: string, nodes: readonly NodeRecord[]): Promise<boolean> {
+  const names = nodes.map(({ number }) => nodeName(jumpServer, number));
+  const fresh = secondsAfter(deps.now(), -silentAfter(deps));
+  return (await listReports(deps.tables, jumpServer)).some(
+    ({ node, report, receivedAt }) => names.includes(node) && receivedAt > fresh && brokenParts(report).length === 0,
+  );
+}
+
+/** Nothing is done while it is not known who would suffer from it; asked again a few times. */
+function unsure({ number }: NodeOrder, error: unknown, setbacks: number): Outcome {
+  const outcome = afterError(error, setbacks);
+  if (outcome.state !== 'pending' || setbacks < mostSetbacks) return outcome;
+  const message = `Whether node ${number} alone serves users cannot be told (${outcome.failure?.code ?? 'no code'}), so nothing was done to it.`;
+  return { state: 'failed', failure: { code: 'LastNodeUnknown', message, advice: 'It is tried again after a pause.' } };
 }
 
 /** Written down before it is sent: what is remembered decides after a crash. */

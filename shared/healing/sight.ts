@@ -8,7 +8,7 @@ import type { HealingMemory } from '../store/healing.ts';
 import { listInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { NodeRecord } from '../store/nodes.ts';
-import { brokenParts, type StoredReport } from '../store/reports.ts';
+import { brokenParts, type StoredReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import type { Machine, NodeSight, Voice } from './findings.ts';
 
@@ -81,11 +81,13 @@ export function sightOf(deps: Deps, server: JumpServer, record: NodeRecord, know
 
 function voiceOf(deps: Deps, { report, receivedAt }: StoredReport, unwellSince: Date | undefined): Voice {
   if (secondsAfter(receivedAt, silentAfter(deps)) < deps.now()) return { kind: 'silent', since: receivedAt };
+  const describe = (parts: ReturnType<typeof brokenParts>): string | undefined =>
+    parts[0] && `${parts.join(', ')}: ${report[parts[0]].detail ?? 'no detail'}`;
   const parts = brokenParts(report);
-  const [first] = parts;
-  if (first === undefined) return { kind: 'well' };
-  const detail = `${parts.join(', ')}: ${report[first].detail ?? 'no detail'}`;
-  return { kind: 'unwell', parts, detail, since: unwellSince ?? deps.now() };
+  const detail = describe(parts);
+  if (detail !== undefined) return { kind: 'unwell', parts, detail, since: unwellSince ?? deps.now() };
+  const stuck = describe(unchangedParts(report));
+  return { kind: 'well', ...(stuck === undefined ? {} : { stuck }) };
 }
 
 /** What is asked only about a node with which something is wrong: two reads, and a third where it alone may serve users. */
@@ -96,7 +98,7 @@ export async function lookCloser(
   suspects: readonly number[],
 ): Promise<NodeSight[]> {
   const oneStays = nodes.some(({ voice, record }) => voice.kind === 'well' && !suspects.includes(record.number));
-  const probes = oneStays ? undefined : await probesOf(deps, server);
+  const probes = oneStays ? undefined : await probesIfTold(deps, server);
   return Promise.all(
     nodes.map(async (node) => {
       const probed = probes === undefined ? node : { ...node, ...probeOf(probes, node) };
@@ -153,20 +155,21 @@ async function platformAtFault(deps: Deps, vmId: string): Promise<boolean> {
 /** What the balancer's probe says, by private address. */
 type Probes = { up: Set<string>; addresses: Map<number, string> };
 
-/** Undefined when the balancer or its rule is not there: then nobody is served, and other repairs come first. */
+/** Undefined when the balancer or its rule is not there: then nobody is served. Any other error is thrown: it says nothing of users. */
 export async function probesOf(deps: Deps, server: JumpServer): Promise<Probes | undefined> {
-  try {
-    const inventory = await listInventory(deps.tables, server.name);
-    const addresses = new Map<number, string>();
-    for (const { key, output } of inventory) {
-      const number = /^node-(\d+)\/networkInterface$/.exec(key)?.[1];
-      if (number !== undefined && output.privateIPAddress) addresses.set(Number(number), output.privateIPAddress);
-    }
-    return { up: await balancerHealth(deps, server.name, server.spec), addresses };
-  } catch {
-    return undefined;
+  const inventory = await listInventory(deps.tables, server.name);
+  const addresses = new Map<number, string>();
+  for (const { key, output } of inventory) {
+    const number = /^node-(\d+)\/networkInterface$/.exec(key)?.[1];
+    if (number !== undefined && output.privateIPAddress) addresses.set(Number(number), output.privateIPAddress);
   }
+  const up = await orUndefinedIfMissing(balancerHealth(deps, server.name, server.spec));
+  return up && { up, addresses };
 }
+
+/** The same where a node is only judged: one of which the balancer says nothing may serve users. */
+export const probesIfTold = (deps: Deps, server: JumpServer): Promise<Probes | undefined> =>
+  probesOf(deps, server).catch(() => undefined);
 
 export function probeOf({ up, addresses }: Probes, { record }: Pick<NodeSight, 'record'>): Pick<NodeSight, 'probe'> {
   const address = addresses.get(record.number);

@@ -7,8 +7,12 @@ const part = z.strictObject({
   healthy: z.boolean(),
   /** What is wrong, in the words of the part itself. Never a secret. */
   detail: z.string().max(1000).optional(),
+  /** Of a part that is not healthy: it does its work all the same, and only the last change to it failed. */
+  works: z.literal(true).optional(),
   version: z.string().max(100).optional(),
 });
+export const partNames = ['haproxy', 'web', 'guacd', 'database'] as const;
+
 const version = z.string().min(1).max(200);
 const count = z.int().min(0);
 
@@ -95,10 +99,12 @@ export function desiredNodeState(input: DesiredNodeInput): DesiredNodeState {
 
 /** Why a node cannot be counted on, a sentence each; empty when it can. A draining node may well be healthy. */
 export function reasonsUnhealthy(report: NodeReport, desired: DesiredNodeState): string[] {
-  const parts = ['haproxy', 'web', 'guacd', 'database'] as const;
-  const reasons = parts
+  const reasons = partNames
     .filter((name) => !report[name].healthy)
-    .map((name) => `${name} is not healthy: ${report[name].detail ?? 'no detail'}`);
+    .map((name) => {
+      const { works, detail = 'no detail' } = report[name];
+      return `${name} ${works === true ? 'works, but could not be changed' : 'is not healthy'}: ${detail}`;
+    });
   if (report.applied !== desired.version) reasons.push('the desired state is not wholly applied yet');
   if (desired.secrets.database === null) reasons.push('there is no database account for it yet');
   return reasons;

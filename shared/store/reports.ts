@@ -1,4 +1,4 @@
-import type { NodeReport } from '../node/report.ts';
+import { type NodeReport, partNames } from '../node/report.ts';
 import { deleteRow, findRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
 
 /** The last that was heard of a node. */
@@ -11,18 +11,25 @@ export interface StoredReport {
 interface ReportRow {
   report: string;
   receivedAt: Date;
-  /** For `listTroubledReports`. */
+  /** For `listTroubledReports`: every part is healthy. */
   happy: boolean;
 }
 
-const parts = ['haproxy', 'web', 'guacd', 'database'] as const;
-
 /** The parts that do not work, by the node's own word. */
-export const brokenParts = (report: NodeReport) => parts.filter((part) => !report[part].healthy);
+export const brokenParts = (report: NodeReport) =>
+  partNames.filter((part) => !report[part].healthy && report[part].works !== true);
+
+/** The parts that work, and whose last change failed. */
+export const unchangedParts = (report: NodeReport) =>
+  partNames.filter((part) => !report[part].healthy && report[part].works === true);
 
 export async function putReport(tables: Tables, jumpServer: string, stored: StoredReport): Promise<void> {
   const { report, receivedAt } = stored;
-  const row: ReportRow = { report: JSON.stringify(report), receivedAt, happy: brokenParts(report).length === 0 };
+  const row: ReportRow = {
+    report: JSON.stringify(report),
+    receivedAt,
+    happy: partNames.every((part) => report[part].healthy),
+  };
   await tables.reports.upsertEntity({ partitionKey: jumpServer, rowKey: stored.node, ...row }, 'Replace');
 }
 

@@ -228,13 +228,14 @@ describe.concurrent('the agent', () => {
     },
   ];
   test.for(refused)(
-    'keeps the $what in force when HAProxy refuses the new one, and says why',
+    'keeps the $what in force when HAProxy refuses the new one, and says why, and that it works all the same',
     async ({ bad, why }, { node }) => {
       const good = await healthyNode(node);
       node.secrets.set('certificate/broken', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
       node.desired = bad(node);
       const report = await node.nextReport(({ haproxy }) => !haproxy.healthy, 'a complaint');
       expect(report.haproxy.detail).toContain(why);
+      expect(report.haproxy.works).toBe(true);
       expect(report.applied).toBe(good.version);
       expect([node.file('haproxy.cfg'), node.file('private/certificate.pem')]).toEqual([
         good.haproxyConfig,
@@ -271,10 +272,23 @@ describe.concurrent('the agent', () => {
     const report = await node.nextReport(({ haproxy }) => haproxy.healthy, 'HAProxy is up');
     expect(report).toMatchObject({ applied: null, web: { healthy: true }, database: { healthy: false } });
     expect(report.database.detail).toMatch(/secret node-database: .* answered 403 Forbidden/);
+    expect(report.database.works).toBeUndefined();
     const tokens = () => node.seen.filter(({ path }) => path.includes('vault.azure.net')).length;
     await until(() => tokens() > 1, 'a token is asked for anew');
     node.secrets.set('node-database/d1', JSON.stringify(accounts.one));
     await node.nextReport((one) => isHealthy(one, state), 'all is well');
+  });
+
+  test('keeps the account in force while the vault does not give a new one, and says that it works all the same', async ({
+    node,
+  }) => {
+    const good = await healthyNode(node);
+    node.secrets.delete('node-database/d2');
+    node.desired = desired(node, { secrets: { database: 'd2', certificate: 'c1' } });
+    const report = await node.nextReport(({ database }) => !database.healthy, 'a complaint');
+    expect(report).toMatchObject({ applied: good.version, database: { works: true }, secrets: { database: 'd1' } });
+    expect(report.database.detail).toContain('secret node-database');
+    expect(node.orders()).toEqual([]);
   });
 
   test('keeps the node going without a control plane, also over its own restart, and is back at once afterwards', async ({

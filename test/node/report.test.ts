@@ -70,6 +70,11 @@ describe('a node', () => {
       { database: { healthy: false, detail: 'Access denied' } },
       /Access denied/,
     ],
+    [
+      'not healthy when it works and could not be changed',
+      { haproxy: { healthy: false, works: true, detail: 'refused' } },
+      /haproxy works, but could not be changed: refused/,
+    ],
     ['not healthy in a former desired state', { applied: 'former' }, /not wholly applied/],
     ['not healthy before its first desired state', { applied: null }, /not wholly applied/],
   ])('is %s', (_title, change, reason) => {

@@ -159,8 +159,8 @@ describe('what is done', () => {
     ],
     ['a single frozen node that serves nobody is repaired', { nodes: [node(1, frozen)] }, ['1 restartMachine']],
     [
-      'a single node that calls itself broken is repaired',
-      { nodes: [node(1, { voice: unwell(300, 'web') })] },
+      'a single node that calls itself broken is repaired when the balancer sends it nobody',
+      { nodes: [node(1, { voice: unwell(300, 'web'), probe: 'down' })] },
       ['1 restartServices'],
     ],
     ['nothing while another operation runs', { nodes: [node(1, frozen), node(2)], lease: leaseOf({}) }, undefined],
@@ -255,7 +255,8 @@ describe('what is done', () => {
   });
 
   test('nodes are repaired when the database was looked at and they still do not reach it', () => {
-    const nodes = [node(1, { voice: unwell(300, 'database') }), node(2, { voice: unwell(300, 'database') })];
+    const voice = unwell(300, 'database');
+    const nodes = [node(1, { voice, probe: 'up' }), node(2, { voice, probe: 'up' })];
     const failure = [{ type: 'NodesStillUnwell', message: '' }];
     expect(done(decide(sight({ nodes, memory: memory({ failure }) })))).toEqual(['1 restartServices']);
   });
@@ -276,10 +277,56 @@ describe('what is left alone is said', () => {
       { nodes: [node(1, { voice: silent(300), guestAgent: 'notReady' })] },
       'LastNode',
     ],
+    [
+      'the only one, which calls itself unwell while the balancer sends it users',
+      { nodes: [node(1, { voice: unwell(300, 'guacd'), probe: 'up' })] },
+      'LastNode',
+    ],
+    [
+      'the only one, which calls itself unwell and of which the balancer says nothing',
+      { nodes: [node(1, { voice: unwell(300, 'guacd') })] },
+      'LastNode',
+    ],
+    [
+      'a part that no node has',
+      {
+        nodes: [node(1, { voice: unwell(300, 'web'), probe: 'down' }), node(2, { voice: unwell(300, 'web', 'guacd') })],
+      },
+      'CommonTrouble',
+    ],
+    [
+      'nodes that work, and none of which the probe reaches',
+      { nodes: [1, 2].map((number) => node(number, { probe: 'down', probeDownSince: ago(300) })) },
+      'CommonTrouble',
+    ],
+    [
+      'a node that cannot make its last change',
+      { nodes: [node(1, { voice: { kind: 'well', stuck: 'haproxy: refused' } })] },
+      'ChangeNotApplied',
+    ],
   ])('%s', (_, change, condition) => {
     const decision = decide(sight(change));
     expect(said(decision)).toContain(condition);
     expect(done(decision) ?? []).not.toContain('1 restartMachine');
+  });
+
+  test('a common trouble is said once, after the grace period, and is repaired by hand all the same', () => {
+    const broken = (seconds: number) => [1, 2].map((number) => node(number, { voice: unwell(seconds, 'web') }));
+    expect(decide(sight({ nodes: broken(60) }))).toMatchObject({ conditions: [], suspects: [] });
+    expect(said(decide(sight({ nodes: broken(300) })))).toEqual(['CommonTrouble']);
+    const down = broken(300).map((one) => ({ ...one, probe: 'down' as const }));
+    expect(done(decide(sight({ nodes: down, byHand: true })))).toEqual(['1 restartServices']);
+  });
+
+  test('with a node that says nothing the others have their trouble in common, and it has its own', () => {
+    const nodes = [
+      node(1, { voice: unwell(300, 'web') }),
+      node(2, { voice: unwell(300, 'web') }),
+      node(3, frozen),
+      node(4, { voice: { kind: 'well', stuck: 'database: secret node-database' } }),
+    ];
+    expect(done(decide(sight({ nodes: nodes.slice(0, 3) })))).toEqual(['3 restartMachine']);
+    expect(done(decide(sight({ nodes })))).toEqual(['1 restartServices']);
   });
 
   test('its agent may be restarted all the same: no session notices', () => {

@@ -37,6 +37,7 @@ let calls: string[];
 let machine: { vmId: string; provisioningState: string } | undefined;
 let probed: string[];
 let failure: Error | undefined;
+let probeFailure: Error | undefined;
 let tables: Tables;
 
 const missing = () => Object.assign(new Error('gone'), { statusCode: 404 });
@@ -53,11 +54,17 @@ function healing(operationId = 'op-1'): Healing {
     delete: act('delete'),
     runCommand: act('runCommand'),
   };
-  const health = async () => ({
-    loadBalancerBackendAddresses: probed.map((ipAddress) => ({ ipAddress, state: 'Up' })),
-  });
+  const health = async () => {
+    if (probeFailure !== undefined) throw probeFailure;
+    return { loadBalancerBackendAddresses: probed.map((ipAddress) => ({ ipAddress, state: 'Up' })) };
+  };
   const azure = { compute: { virtualMachines }, network: { loadBalancerLoadBalancingRules: { health } } };
-  const deps = { tables, azure, now: () => now, config: { AZURE_SUBSCRIPTION_ID: 'sub' } } as unknown as Deps;
+  const deps = {
+    tables,
+    azure,
+    now: () => now,
+    config: { AZURE_SUBSCRIPTION_ID: 'sub', MOLCAJETE_REPORT_SECONDS: 30 },
+  } as unknown as Deps;
   const server = { name: 'demo', spec: specOf(), state: 'Ready', createdAt: now, lastOperation: '', etag: '' } as const;
   const fleet = [1, 2].map((number) => ({ number, state: 'running' as const, since: secondsAfter(now, -3600) }));
   const holder = { jumpServer: 'demo', operationId, fence: 1 };
@@ -77,6 +84,7 @@ beforeEach(async () => {
   machine = { vmId: 'first', provisioningState: 'Succeeded' };
   probed = [];
   failure = undefined;
+  probeFailure = undefined;
   tables = Object.fromEntries(
     ['healing', 'reports', 'inventory'].map((name) => [name, memoryTable()]),
   ) as unknown as Tables;
@@ -132,6 +140,34 @@ test('nothing that ends sessions is done to the only node that serves users', as
   expect(calls).toEqual([]);
   expect((await findHealing(tables, 'demo')).nodes).toEqual([]);
   probed = ['10.20.0.5'];
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+});
+
+test('what calls itself unwell, and still has the users, is left alone too', async () => {
+  await putReport(tables, 'demo', { node: 'demo-2', report: well, receivedAt: secondsAfter(now, -600) });
+  probed = ['10.20.0.4'];
+  const order: NodeOrder = { number: 1, finding: 'unwell', repair: 'restartServices' };
+  expect(await run(order)).toMatchObject({ state: 'failed', failure: { code: 'LastNode' } });
+  probed = ['10.20.0.4', '10.20.0.5'];
+  expect(await run(order)).toMatchObject({ state: 'ready' });
+});
+
+test('nothing is done while the balancer does not say whom it would hit; where there is no balancer nobody is served', async () => {
+  await putReport(tables, 'demo', { node: 'demo-2', report: well, receivedAt: secondsAfter(now, -600) });
+  probeFailure = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+  const step = repairStep(healing(), frozen('restartMachine'));
+  expect(await step.ensure({}, attempt)).toMatchObject({ state: 'pending' });
+  expect(await step.ensure({}, attempt)).toMatchObject({ state: 'pending' });
+  expect(await step.ensure({}, attempt)).toMatchObject({ state: 'failed', failure: { code: 'LastNodeUnknown' } });
+  expect(calls).toEqual([]);
+  probeFailure = Object.assign(new Error('gone'), { statusCode: 404 });
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+});
+
+test('another node that serves users and only cannot make its last change is enough', async () => {
+  const stuck = { ...well, haproxy: { healthy: false, works: true } } as NodeReport;
+  await putReport(tables, 'demo', { node: 'demo-2', report: stuck, receivedAt: now });
+  probed = ['10.20.0.4'];
   expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
 });
 

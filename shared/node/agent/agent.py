@@ -31,10 +31,11 @@ class Agent:
         self.sessions = {"served": 0, "relayed": 0}
 
     def report(self) -> Json:
-        """The body of a report. A problem of the last attempt to change a part makes that part unhealthy."""
+        """The body of a report. A part whose last change failed is not healthy; `works` says that it serves users all the same."""
         parts = health.parts()
         for name, problem in self.node.problems.items():
-            parts[name] = {**parts[name], "healthy": False, "detail": problem[:500]}
+            works = {"works": True} if parts[name]["healthy"] else {}
+            parts[name] = {**parts[name], "healthy": False, "detail": problem[:500], **works}
         self.healthy = all(part["healthy"] for part in parts.values())
         try:
             self.sessions = health.sessions()

@@ -1,0 +1,60 @@
+import { partNames } from '../node/report.ts';
+import type { Condition } from '../store/healing.ts';
+import type { Sight } from './decision.ts';
+import type { Finding, NodeSight } from './findings.ts';
+
+/** Code of the failure of an operation that found the database in order, and nodes that still do not reach it. */
+export const stillUnwell = 'NodesStillUnwell';
+
+export const heardOf = (nodes: readonly NodeSight[]) => nodes.filter(({ voice }) => voice.kind !== 'silent');
+
+/**
+ * Every node that says anything complains about the database: repairing nodes would not help. Unless a look at the database, just
+ * now, did not help either.
+ */
+export function databaseToBlame({ nodes, memory }: Pick<Sight, 'nodes' | 'memory'>): string | undefined {
+  if (memory.server.failure.some(({ type }) => type === stillUnwell)) return undefined;
+  const heard = heardOf(nodes);
+  const complaints = complaintsOf(heard, 'database');
+  return heard.length > 0 && complaints.length === heard.length
+    ? `No node reaches the database (${complaints[0]}): look at the database and the way to it`
+    : undefined;
+}
+
+/**
+ * What all nodes have in common is hardly the trouble of any of them: restarting one after the other would end everybody's sessions and
+ * mend nothing. The finding that is left alone, and what to say; undefined where there is none. The database is looked at instead
+ * (`databaseToBlame`).
+ */
+export function commonCause(nodes: readonly NodeSight[]): { finding: Finding; condition: Condition } | undefined {
+  const heard = heardOf(nodes);
+  if (heard.length < 2) return undefined;
+  const part = partNames.find((name) => name !== 'database' && complaintsOf(heard, name).length === heard.length);
+  if (part !== undefined) {
+    const why = `Every node that reports says that ${part} does not work (${complaintsOf(heard, part)[0]})`;
+    return { finding: 'unwell', condition: { type: 'CommonTrouble', message: `${why}${leftAlone}` } };
+  }
+  const well = heard.filter(({ voice }) => voice.kind === 'well');
+  if (well.length < 2 || !well.every(({ probe }) => probe === 'down')) return undefined;
+  const message = `The nodes say that they work, and the balancer's probe reaches none of them${leftAlone}`;
+  return { finding: 'probeFails', condition: { type: 'CommonTrouble', message } };
+}
+
+const leftAlone =
+  ', so the cause is hardly in a node, and none is restarted for it. Look at what was changed last: web.guacamoleVersion, network rules, the load balancer. POST …/heal repairs the nodes all the same, one at a time.';
+
+const complaintsOf = (nodes: readonly NodeSight[], part: string): string[] =>
+  nodes.flatMap(({ voice }) => (voice.kind === 'unwell' && voice.parts.includes(part) ? [voice.detail] : []));
+
+const mostNames = 5;
+
+/** Nodes that serve users and cannot make their last change: a person should know, and a restart would only end sessions. */
+export function stuckNodes(nodes: readonly NodeSight[]): Condition[] {
+  const stuck = nodes.filter(({ voice }) => voice.kind === 'well' && voice.stuck !== undefined);
+  const [first] = stuck;
+  if (first?.voice.kind !== 'well') return [];
+  const names = stuck.slice(0, mostNames).map(({ name }) => name);
+  const more = stuck.length > mostNames ? ` and ${stuck.length - mostNames} more` : '';
+  const message = `${names.join(', ')}${more} could not make the last change (${first.voice.stuck}). Users are served as before, and the change is tried again with every report. Look at the jump server's vault where a secret is not given, else at what was changed last.`;
+  return [{ type: 'ChangeNotApplied', message }];
+}
