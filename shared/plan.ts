@@ -8,7 +8,7 @@ import type { JumpServerSpec } from './spec.ts';
 import { listInventory } from './store/inventory.ts';
 import { listNodes } from './store/nodes.ts';
 import { findScaling } from './store/scaling.ts';
-import { topology } from './topology.ts';
+import { topologyOf } from './topology.ts';
 
 /** What a PUT would do to each resource. */
 export const planShape = z.object({
@@ -34,8 +34,8 @@ export async function planChanges(
     findScaling(deps.tables, jumpServer),
   ]);
   const { fleet } = provisionChanges(spec, recorded, memory, deps.now());
-  const numbers = fleet.filter((node) => !isSurplus(node, spec)).map(({ number }) => number);
-  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer), numbers);
+  const kept = fleet.filter((node) => !isSurplus(node, spec));
+  const resources = topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), kept);
   const outputs: Outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
   const changes = await Promise.all(
     resources.map(async ({ key, type, id, look }) => {

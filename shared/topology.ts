@@ -19,6 +19,7 @@ import { virtualMachine } from './azure/resources/virtualMachine.ts';
 import { virtualNetwork } from './azure/resources/virtualNetwork.ts';
 import { peerings } from './azure/resources/virtualNetworkPeering.ts';
 import type { JumpServerSpec } from './spec.ts';
+import type { NodeRecord } from './store/nodes.ts';
 
 export type { Environment } from './azure/blueprint.ts';
 
@@ -57,6 +58,31 @@ export function topology(
     ...nodes.flatMap((number) => nodeResources(blueprint, number)),
   ];
 }
+
+/**
+ * The same for the nodes as they are meant to be. The machine of a deallocated one is no more than looked after: made again it would run,
+ * and nobody would switch it off. Who starts the node makes it.
+ */
+export function topologyOf(
+  name: string,
+  spec: JumpServerSpec,
+  environment: Environment,
+  nodes: readonly Pick<NodeRecord, 'number' | 'state'>[],
+): Resource[] {
+  const asleep = new Set(nodes.filter(({ state }) => state === 'deallocated').map(({ number }) => machineKey(number)));
+  const numbers = nodes.map(({ number }) => number);
+  return topology(name, spec, environment, numbers).map((one) => (asleep.has(one.key) ? onlyIfThere(one) : one));
+}
+
+const machineKey = (number: number): string => `node-${number}/virtualMachine`;
+
+const onlyIfThere = (resource: Resource): Resource => ({
+  ...resource,
+  async look(azure, outputs) {
+    const look = await resource.look(azure, outputs);
+    return look.observed === 'missing' ? { observed: 'ready', output: {}, change: undefined } : look;
+  },
+});
 
 const firstNodes = (spec: JumpServerSpec): number[] => Array.from({ length: spec.web.count }, (_, index) => index + 1);
 

@@ -14,7 +14,7 @@ import { type InventoryItem, listInventory, putInventory } from '../../shared/st
 import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { listSteps, putStep, type StepProgress } from '../../shared/store/operations.ts';
 import { secondsAfter } from '../../shared/time.ts';
-import { topology } from '../../shared/topology.ts';
+import { topologyOf } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
 
 /** One call works for this long, in milliseconds: well under the function time-out, and a restart loses no more than that. */
@@ -62,8 +62,7 @@ async function provisionSteps(
   const known = await knownOutputs(deps, jumpServer);
   const kept = fleet.filter((node) => !isSurplus(node, spec));
   const leaving = fleet.filter((node) => isSurplus(node, spec) && node.state === 'draining');
-  const numbers = kept.map(({ number }) => number);
-  const resources = topology(jumpServer, spec, environmentOf(deps, jumpServer), numbers);
+  const resources = topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), kept);
   return [
     ...resources.map((resource) => armStep(resource, deps.azure, writes)),
     ...ownSteps(deps, writes, jumpServer, spec, fleet, known),
