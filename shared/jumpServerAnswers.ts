@@ -36,9 +36,12 @@ export async function existingJumpServer(deps: Deps, name: string): Promise<Jump
 export async function readyJumpServer(deps: Deps, name: string, what: string): Promise<JumpServer> {
   const server = await existingJumpServer(deps, name);
   if (server.state === 'Hibernated') throw hibernated(name);
-  if (server.state !== 'Ready') {
-    const message = `The jump server '${name}' is ${server.state}: only one that is Ready can ${what}. Send its spec again by PUT.`;
-    throw new ApiError(409, 'JumpServerNotReady', message, { target: name });
-  }
+  if (server.state !== 'Ready') throw notReady(server, what);
   return server;
+}
+
+/** @param what what cannot be done with it then */
+export function notReady({ name, state }: JumpServer, what: string): ApiError {
+  const message = `The jump server '${name}' is ${state}: only one that is Ready can ${what}. Send its spec again by PUT.`;
+  return new ApiError(409, 'JumpServerNotReady', message, { target: name });
 }

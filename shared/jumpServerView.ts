@@ -128,7 +128,9 @@ function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: O
 
 /** What the sweep said last holds only where it still looks. */
 const healingConditions = ({ state, spec }: JumpServer, { server }: HealingMemory) =>
-  state === 'Ready' ? [...(spec.healing.enabled ? server.conditions : []), ...server.failure] : [];
+  state === 'Ready'
+    ? [...(spec.healing.enabled ? [...server.conditions, ...server.noticed] : []), ...server.failure]
+    : [];
 
 function certificateConditions(
   deps: Deps,

@@ -70,7 +70,7 @@ export async function requestOperation(deps: Deps, start: StartOperation, reques
 }
 
 /** An operation's end is written a moment before its lease is given back: whoever has seen the end need not wait for that. */
-async function hasEnded(deps: Deps, lease: Lease): Promise<boolean> {
+export async function hasEnded(deps: Deps, lease: Lease): Promise<boolean> {
   const operation = await findOperation(deps.tables, lease.jumpServer, lease.operationId);
   return operation?.finishedAt !== undefined;
 }
@@ -93,7 +93,7 @@ function newLease(deps: Deps, request: OperationRequest, spec: string, fence: nu
   };
 }
 
-function inProgress(deps: Deps, lease: Lease): ApiError {
+export function inProgress(deps: Deps, lease: Lease): ApiError {
   const url = operationUrl(deps, lease.jumpServer, lease.operationId);
   return new ApiError(
     409,

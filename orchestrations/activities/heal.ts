@@ -3,16 +3,15 @@ import { checkGraph } from '../../shared/azure/engine.ts';
 import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
+import { notedWrites } from '../../shared/healing/ending.ts';
 import { parseHealOrder } from '../../shared/healing/order.ts';
 import { silentAfter, watchedNodes } from '../../shared/healing/sight.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
 import { works } from '../../shared/scaling/rest.ts';
-import { rememberServer } from '../../shared/store/healing.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
 import type { Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
-import type { Failure } from '../../shared/store/operations.ts';
 import { listReports } from '../../shared/store/reports.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import type { Progress } from '../contracts.ts';
@@ -36,15 +35,14 @@ export const mend =
     const known = await knownOutputs(deps, server.name);
     const { requestedAt } = lease;
     const order = parseHealOrder(lease.spec);
+    const noted = notedWrites(deps, holder, writes);
     const well = await wellNodes(deps, server, recorded);
-    const steps = healSteps({ deps, writes, holder, server, fleet, requestedAt }, order, well);
+    const steps = healSteps({ deps, writes: noted, holder, server, fleet, requestedAt }, order, well);
     checkGraph(steps);
-    const progress = await carryOutSteps(deps, holder, steps, {
+    return carryOutSteps(deps, holder, steps, {
       known: beside(known, steps),
       longestSeconds: longest + graces * durationSeconds(server.spec.healing.gracePeriod),
     });
-    await rememberOutcome(deps, server.name, progress);
-    return progress;
   };
 
 /** Those that work by their own word, just now, must be reached at the end. */
@@ -56,19 +54,4 @@ async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly Node
   return watchedNodes(server, recorded, now)
     .map(({ number }) => number)
     .filter((number) => well.has(nodeName(server.name, number)));
-}
-
-const canceled: Failure = {
-  code: 'HealCanceled',
-  message: 'The last heal was canceled. It is tried again after a pause.',
-  advice: 'To stop that, set healing.enabled to false in the spec.',
-};
-
-/** What did not work is a condition until an operation works (`finishOperation`). */
-async function rememberOutcome(deps: Deps, jumpServer: string, progress: Progress): Promise<void> {
-  const failure = progress.state === 'failed' ? progress.failure : progress.state === 'canceled' ? canceled : undefined;
-  if (failure === undefined) return;
-  const { code, message, advice } = failure;
-  const condition = { type: code, message: advice === undefined ? message : `${message} ${advice}` };
-  await rememberServer(deps.tables, jumpServer, { failure: [condition] });
 }

@@ -1,4 +1,5 @@
 import type { Deps } from '../../shared/deps.ts';
+import { rememberEnding } from '../../shared/healing/ending.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
@@ -46,6 +47,7 @@ export const finishOperation =
     const status = endings[ending.state];
     // Whatever made it whole, what healing failed at is over.
     if (ending.state === 'done') await rememberHealed(deps.tables, holder.jumpServer, deps.now());
+    if (lease.kind === 'heal') await rememberEnding(deps, lease, ending);
     if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
     else
       await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, await stateAfter(deps, lease, ending));

@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts';
 import { findHealing, forgetNode, never, rememberServer } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
+import { findLease, isActive } from '../store/leases.ts';
 import { listNodes } from '../store/nodes.ts';
 import { listReports } from '../store/reports.ts';
 import { decide } from './decision.ts';
@@ -33,7 +34,19 @@ export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealO
 
 /** Lets healing go on after it stopped: what was tried counts no more. */
 export async function resetBreaker(deps: Deps, jumpServer: string): Promise<void> {
-  const { nodes } = await findHealing(deps.tables, jumpServer);
-  await Promise.all(nodes.map(({ number }) => forgetNode(deps.tables, jumpServer, number)));
-  await rememberServer(deps.tables, jumpServer, { repairs: [], breakerSince: never, conditions: [], failure: [] });
+  const [{ nodes }, lease] = await Promise.all([
+    findHealing(deps.tables, jumpServer),
+    findLease(deps.tables, jumpServer),
+  ]);
+  // A running heal must not lose what it has sent already: it would send it again.
+  const running = lease !== undefined && isActive(lease, deps.now()) ? lease.operationId : undefined;
+  const others = nodes.filter(({ operationId }) => operationId === undefined || operationId !== running);
+  await Promise.all(others.map(({ number }) => forgetNode(deps.tables, jumpServer, number)));
+  await rememberServer(deps.tables, jumpServer, {
+    repairs: [],
+    fruitless: [],
+    breakerSince: never,
+    conditions: [],
+    failure: [],
+  });
 }

@@ -2,7 +2,7 @@ import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
-import { forgetNode, rememberServer } from '../store/healing.ts';
+import { forgetNode, rememberServer, type ServerMemory } from '../store/healing.ts';
 import { type Decision, recentRepairs, type Sight } from './decision.ts';
 import type { HealOrder } from './order.ts';
 
@@ -20,9 +20,19 @@ export async function carryOutDecision(
   if (opensBreaker || JSON.stringify(conditions) !== JSON.stringify(memory.conditions))
     await rememberServer(deps.tables, name, { conditions, ...(opensBreaker ? { breakerSince: now } : {}) });
   if (order === undefined) return;
-  // Counted before it is asked for: a crash in between must not make repairs that nobody counts.
-  await rememberServer(deps.tables, name, { repairs: [...recentRepairs(memory.repairs, now), now] });
-  await request(deps, start, name, order);
+  await request(deps, start, name, await counted(deps, name, memory, order, now));
+}
+
+/** Counted before it is asked for: a crash in between must not make repairs that nobody counts. */
+export async function counted(
+  deps: Deps,
+  jumpServer: string,
+  { repairs }: Pick<ServerMemory, 'repairs'>,
+  order: HealOrder,
+  now: Date,
+): Promise<HealOrder> {
+  await rememberServer(deps.tables, jumpServer, { repairs: [...recentRepairs(repairs, now), now] });
+  return { ...order, countedAt: now.toISOString() };
 }
 
 export const reasonOf = ({ evidence }: HealOrder): string => evidence.join('. ').slice(0, 2000);

@@ -1,14 +1,16 @@
+import { RestError } from '@azure/core-rest-pipeline';
 import { readArmError } from '../azure/armError.ts';
 import type { AzureClients } from '../azure/clients.ts';
 import type { Outputs, Resource } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { environmentOf } from '../environment.ts';
-import { ApiError } from '../errors.ts';
+import { isLost } from '../guacamole/databaseErrors.ts';
 import type { StartOperation } from '../http.ts';
-import { fleetOf, isSurplus } from '../scaling/fleet.ts';
+import { fleetOf } from '../scaling/fleet.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { renewBefore } from '../steps/certificate.ts';
 import {
+  type Condition,
   type HealingMemory,
   listHealing,
   never,
@@ -19,15 +21,16 @@ import {
 import { listInventory } from '../store/inventory.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
 import { findLease, isActive } from '../store/leases.ts';
-import { listNodes } from '../store/nodes.ts';
+import { listNodes, type NodeRecord } from '../store/nodes.ts';
 import { listReports } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { topology } from '../topology.ts';
 import { carryOutDecision } from './carryOutDecision.ts';
-import { decide } from './decision.ts';
+import { isUnreachable, nodeLogins, outOfReach } from './databaseSteps.ts';
+import { decide, graceOf, stoppedCondition } from './decision.ts';
 import { missingRecords } from './dnsRecords.ts';
 import type { NodeSight } from './findings.ts';
-import { lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
+import { awakeNodes, lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
 import { forEach } from './sweep.ts';
 
 /** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
@@ -50,28 +53,49 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   await rememberServer(deps.tables, server.name, { comparedAt: now });
   const lease = await findLease(deps.tables, server.name);
   if (lease !== undefined && isActive(lease, now)) return;
-  const drift = await findDrift(deps, server);
+  const { drift, noticed } = await findDrift(deps, server);
   const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
   // Nodes that do not work are the business of the sweep; here they only count as not well.
   const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetSilent: false, byHand: false, now };
   const { suspects } = decide(sight);
   const closer = suspects.length === 0 ? nodes : await lookCloser(deps, server, nodes, suspects);
   const decision = decide({ ...sight, nodes: closer });
+  await rememberNoticed(deps, server, memory, [...noticed, ...decision.conditions]);
   await carryOutDecision(deps, start, sight, { ...decision, conditions: memory.server.conditions, recovered: [] });
 }
 
-/** What differs from the spec, a sentence each. Reads only. */
-export async function findDrift(deps: Deps, server: JumpServer): Promise<string[]> {
+/** What the sweep does not see by itself; that healing has stopped it says, too. */
+async function rememberNoticed(
+  deps: Deps,
+  { name }: JumpServer,
+  { server: memory }: HealingMemory,
+  found: readonly Condition[],
+): Promise<void> {
+  const noticed = found.filter(({ type }) => type !== stoppedCondition);
+  if (JSON.stringify(noticed) !== JSON.stringify(memory.noticed)) await rememberServer(deps.tables, name, { noticed });
+}
+
+/** What a comparison finds. */
+export interface Findings {
+  /** What differs from the spec, a sentence each. */
+  drift: string[];
+  /** What is none of the jump server's own faults, for a person. */
+  noticed: Condition[];
+}
+
+/** Reads only. */
+export async function findDrift(deps: Deps, server: JumpServer): Promise<Findings> {
   const { name, spec } = server;
   const [inventory, recorded] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
   const outputs: Outputs = Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
-  const numbers = fleetOf(spec, recorded, server.createdAt)
-    .filter((node) => !isSurplus(node, spec))
-    .map(({ number }) => number);
+  const fleet = fleetOf(spec, recorded, server.createdAt);
+  const numbers = awakeNodes(fleet, spec).map(({ number }) => number);
   const resources = topology(name, spec, environmentOf(deps, name), numbers);
   const drift = await Promise.all(resources.map((one) => differenceOf(deps.azure, one, outputs)));
-  const [records, database] = await Promise.all([missingRecords(deps, name, spec), databaseTrouble(deps, name)]);
-  return [...drift.flat(), ...records, ...database, ...oldCertificate(spec, outputs.certificate?.notAfter, deps.now())];
+  const [records, database] = await Promise.all([missingRecords(deps, name, spec), databaseTrouble(deps, name, fleet)]);
+  const own = [...drift.flat(), ...records, ...oldCertificate(spec, outputs.certificate?.notAfter, deps.now())];
+  // What is in the way of a connection comes first: once it is mended the connection is looked at again.
+  return { drift: [...own, ...database.drift], noticed: own.length > 0 ? [] : database.noticed };
 }
 
 /** What cannot be read just now says nothing. */
@@ -87,23 +111,39 @@ async function differenceOf(azure: AzureClients, one: Resource, outputs: Outputs
   }
 }
 
-/** Schema and accounts show only when they are used. */
-async function databaseTrouble(deps: Deps, jumpServer: string): Promise<string[]> {
+/**
+ * Schema and accounts show only when they are used. Only what MySQL itself answers is drift: our own vault or tables may fail too, and a
+ * connection that does not come about is our own trouble where nodes log in, and the sweep's business where they do not.
+ */
+export async function databaseTrouble(deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<Findings> {
   try {
     const db = await deps.guacamole(jumpServer);
     await db.selectFrom('guacamole_user').select('user_id').limit(1).execute();
-    return [];
+    return { drift: [], noticed: [] };
   } catch (error) {
-    if (error instanceof ApiError || !(error instanceof Error && 'code' in error)) return [];
-    return [`The control plane cannot use the database (${String(error.code)})`];
+    if (error instanceof RestError || !(error instanceof Error && 'code' in error)) return { drift: [], noticed: [] };
+    const code = String(error.code);
+    if (/^ER_/.test(code) && !isLost(error) && !isBusy(error))
+      return { drift: [`The control plane cannot use the database (${code})`], noticed: [] };
+    if (!isUnreachable(code) || (await nodeLogins(deps, jumpServer, fleet)).works === 0)
+      return { drift: [], noticed: [] };
+    const message = `${outOfReach.message(code)} ${outOfReach.advice}`;
+    return { drift: [], noticed: [{ type: outOfReach.type, message }] };
   }
 }
+
+/** The server has no connection to spare just now. */
+const isBusy = (error: Error & { code?: unknown }): boolean =>
+  error.code === 'ER_CON_COUNT_ERROR' || error.code === 'ER_TOO_MANY_USER_CONNECTIONS';
 
 /** One that was brought is renewed where it comes from. Pure. */
 export const oldCertificate = ({ ingress }: JumpServerSpec, notAfter: string | undefined, now: Date): string[] =>
   ingress.certificate !== undefined || notAfter === undefined || new Date(notAfter) > secondsAfter(now, renewBefore)
     ? []
     : [`The certificate ends on ${notAfter}`];
+
+/** Until when a probe that fails is surely looked at for the second time. Seconds. */
+const secondLook = (server: JumpServer): number => graceOf(server) + 120;
 
 /** Nodes that say that they are well, with what the balancer says of them; the others cannot be judged here. */
 async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory): Promise<NodeSight[]> {
@@ -120,8 +160,9 @@ async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory
   });
   for (const { record, probe, voice, probeDownSince } of sights) {
     const down = voice.kind === 'well' && probe === 'down';
-    // Only two rounds in a row count: its turn comes again at once.
-    if (down) await rememberServer(deps.tables, server.name, { comparedAt: never });
+    // Only two rounds a grace period apart count: until then its turn comes again at once. Not for ever, for others wait for theirs.
+    if (down && secondsAfter(probeDownSince ?? deps.now(), secondLook(server)) > deps.now())
+      await rememberServer(deps.tables, server.name, { comparedAt: never });
     if (down !== (probeDownSince !== undefined))
       await rememberNode(deps.tables, server.name, {
         number: record.number,

@@ -1,14 +1,18 @@
 import { afterError } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
-import { namesOf } from '../azure/names.ts';
+import { namesOf, resourceId } from '../azure/names.ts';
 import type { Resource } from '../azure/resource.ts';
+import type { Deps } from '../deps.ts';
 import { databaseStep } from '../steps/database.ts';
 import { databaseNumber, findHealing, never, rememberNode } from '../store/healing.ts';
-import { listSteps } from '../store/operations.ts';
+import type { NodeRecord } from '../store/nodes.ts';
+import { type Failure, listSteps } from '../store/operations.ts';
+import { brokenParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { graceOf } from './decision.ts';
 import { repairFacts } from './findings.ts';
 import type { Healing } from './repairStep.ts';
+import { freshReports, platformAtFault } from './sight.ts';
 
 /** Everything else waits for this: an empty database in place of a lost one would look like health. */
 export const keptKey = 'mysqlServer/kept';
@@ -45,11 +49,12 @@ const lost: Outcome = {
 };
 
 /** Codes of a connection that does not come about, as against one that is refused by the server. */
-const unreachable = /^(E[A-Z]+|PROTOCOL_CONNECTION_LOST|HANDSHAKE_.*)$/;
+export const isUnreachable = (code: string): boolean =>
+  /^(E[A-Z_]+|PROTOCOL_CONNECTION_LOST|HANDSHAKE_.*)$/.test(code) && !code.startsWith('ER_');
 
 /**
- * Schema and accounts, put right where they are not. A server that Azure calls ready and that does not answer for a grace period is
- * restarted, once an operation.
+ * Schema and accounts, put right where they are not. A server that Azure calls ready and that answers neither us nor any node for a
+ * grace period is restarted, once an operation; our own word alone may be our own network's trouble.
  */
 export function databaseAgainStep(healing: Healing): Step {
   const { deps, holder, server } = healing;
@@ -64,13 +69,60 @@ export function databaseAgainStep(healing: Healing): Step {
       const code = outcome.failure?.code ?? '';
       const grace = graceOf(server);
       if (secondsAfter(since, grace) > deps.now()) return outcome;
-      const again = unreachable.test(code) ? await restartOnce(healing, attempt) : 'restarted';
+      const culprit = isUnreachable(code) ? await culpritOf(healing) : 'unknown';
+      if (culprit === 'ourselves' || culprit === 'platform') return { state: 'failed', failure: blamed[culprit](code) };
+      const again = culprit === 'server' ? await restartOnce(healing, attempt) : 'restarted';
       if (again !== 'restarted') return again;
       if (secondsAfter(since, grace * repairFacts.rebuild.graces) > deps.now()) return outcome;
       const message = `The database cannot be used although its server and the way to it are in order (${code}).`;
       return { state: 'failed', failure: { code: 'DatabaseUnreachable', message, advice } };
     },
   };
+}
+
+type Culprit = 'server' | 'platform' | 'ourselves' | 'unknown';
+
+/** Who is to blame that our connection does not come about, by the word of the nodes and of Azure. */
+async function culpritOf({ deps, server, fleet }: Healing): Promise<Culprit> {
+  const logins = await nodeLogins(deps, server.name, fleet);
+  if (logins.works > 0) return 'ourselves';
+  if (logins.fails === 0) return 'unknown';
+  return (await platformAtFault(deps, mysqlServerOf(deps, server).id)) ? 'platform' : 'server';
+}
+
+/** How many of the nodes that were heard lately can log in to the database, and how many cannot. */
+export async function nodeLogins(
+  deps: Deps,
+  jumpServer: string,
+  fleet: readonly NodeRecord[],
+): Promise<{ works: number; fails: number }> {
+  const heard = await freshReports(deps, jumpServer, fleet);
+  const fails = heard.filter(({ report }) => brokenParts(report).includes('database')).length;
+  return { works: heard.length - fails, fails };
+}
+
+const blamed: Record<'ourselves' | 'platform', (code: string) => Failure> = {
+  ourselves: (code) => ({ code: outOfReach.type, message: outOfReach.message(code), advice: outOfReach.advice }),
+  platform: () => ({
+    code: 'PlatformAtFault',
+    message: 'Nobody reaches the MySQL server, and Azure says that its platform is at fault and repairs it.',
+    advice: 'It is waited for; the Azure portal shows how far that is: Resource health of the MySQL server.',
+  }),
+};
+
+/** The nodes log in and the control plane does not. */
+export const outOfReach = {
+  type: 'DatabaseOutOfReach',
+  message: (code: string) =>
+    `The control plane does not reach the MySQL server (${code}), while nodes log in to it: users are served, and the server is left alone.`,
+  advice:
+    "Look at the control plane's own network: its private endpoint for this server, the record in its DNS zone, what its subnet may reach.",
+};
+
+function mysqlServerOf(deps: Deps, { name, spec }: Healing['server']): { name: string; id: string } {
+  const place = { subscriptionId: deps.config.AZURE_SUBSCRIPTION_ID, resourceGroup: spec.resourceGroup };
+  const own = namesOf(name, place).mysqlServer;
+  return { name: own, id: resourceId(place, 'Microsoft.DBforMySQL/flexibleServers', own) };
 }
 
 const advice = 'Look at the MySQL server in the Azure portal: Resource health, Metrics, Server logs.';
@@ -80,8 +132,7 @@ async function restartOnce(
   attempt: Attempt,
 ): Promise<Outcome | 'restarted'> {
   const { resourceGroup } = server.spec;
-  const place = { subscriptionId: deps.config.AZURE_SUBSCRIPTION_ID, resourceGroup };
-  const name = namesOf(server.name, place).mysqlServer;
+  const { name } = mysqlServerOf(deps, server);
   const id = `${name}#restart`;
   const working: Outcome = { state: 'pending', detail: 'Azure restarts the MySQL server', lookAgainSeconds: 2 };
   try {

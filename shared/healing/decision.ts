@@ -67,9 +67,10 @@ export const recentRepairs = (repairs: readonly Date[], now: Date): Date[] =>
   repairs.filter((at) => secondsAfter(at, 3600) > now);
 
 /** After repairs that did not help: one grace period, then two, four … at most a quarter of an hour. */
-function pausedUntil({ server, memory, now }: Sight): Date {
-  const { repairs, failure, healedAt = new Date(0) } = memory.server;
-  const vain = recentRepairs(repairs, now).filter((at) => at > healedAt);
+export function pausedUntil({ server, memory, now }: Pick<Sight, 'server' | 'memory' | 'now'>): Date {
+  const { repairs, fruitless, failure, healedAt = new Date(0) } = memory.server;
+  const begun = [...repairs, ...fruitless].sort((a, b) => a.getTime() - b.getTime());
+  const vain = recentRepairs(begun, now).filter((at) => at > healedAt);
   const last = vain.at(-1);
   if (last === undefined || failure.length === 0) return new Date(0);
   return secondsAfter(last, Math.min(longestPause, graceOf(server) * 2 ** (vain.length - 1)));
@@ -185,7 +186,9 @@ const heldBack = {
   },
 } satisfies Record<string, Condition>;
 
+export const stoppedCondition = 'HealingStopped';
+
 const stopped = ({ server }: Sight, since: Date): Condition => ({
-  type: 'HealingStopped',
+  type: stoppedCondition,
   message: `Healing stopped at ${since.toISOString()}: ${server.spec.healing.maxRepairsPerHour} repairs within an hour did not help for good. Look at the last heal operations, mend the cause, then POST /jump-servers/${server.name}/heal with {"resetBreaker": true}.`,
 });

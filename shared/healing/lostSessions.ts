@@ -2,13 +2,13 @@ import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { toDateTime } from '../guacamole/times.ts';
+import { fleetOf } from '../scaling/fleet.ts';
 import { works } from '../scaling/rest.ts';
-import { rememberServer, type ServerMemory } from '../store/healing.ts';
+import { forgetLoss, type Loss } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { listNodes } from '../store/nodes.ts';
 import { listReports, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
-import { watchedNodes } from './sight.ts';
 
 /** A session is written down a moment before the node counts it. Seconds. */
 const margin = 30;
@@ -21,7 +21,7 @@ const margin = 30;
 export function surelyOver(
   nodes: readonly number[],
   reports: ReadonlyMap<number, StoredReport>,
-  losses: ServerMemory['losses'],
+  losses: readonly Loss[],
   now: Date,
 ): Date | undefined {
   if (nodes.length === 0) return undefined;
@@ -41,12 +41,15 @@ const earliest = (times: readonly Date[]): Date => new Date(Math.min(...times.ma
  * Closes the history of sessions that ended with their node, as far as it is sure which they are; forgets the losses whose sessions are
  * all closed. Repeating it changes nothing.
  */
-export async function closeLostSessions(deps: Deps, server: JumpServer, losses: ServerMemory['losses']): Promise<void> {
+export async function closeLostSessions(deps: Deps, server: JumpServer, losses: readonly Loss[]): Promise<void> {
   const [recorded, reports] = await Promise.all([
     listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
   ]);
-  const numbers = watchedNodes(server, recorded, deps.now()).map(({ number }) => number);
+  // One that drains or has just come up may have sessions as well as one that is watched.
+  const numbers = fleetOf(server.spec, recorded, server.createdAt)
+    .filter(({ state }) => state !== 'deallocated')
+    .map(({ number }) => number);
   const byNumber = new Map(
     numbers.flatMap((number) => {
       const stored = reports.find(({ node }) => node === nodeName(server.name, number));
@@ -70,5 +73,5 @@ export async function closeLostSessions(deps: Deps, server: JumpServer, losses: 
     if (error instanceof ApiError || (error instanceof Error && 'code' in error)) return;
     throw error;
   }
-  if (until >= last) await rememberServer(deps.tables, server.name, { losses: [] });
+  if (until >= last) await Promise.all(losses.map((loss) => forgetLoss(deps.tables, server.name, loss)));
 }

@@ -16,6 +16,10 @@ export interface HealOrder {
   everything: boolean;
   /** What was seen, a sentence each. */
   evidence: string[];
+  /** Under which time it is among the repairs that the breaker counts; a heal by hand is not. */
+  countedAt?: string;
+  /** An alert asked for it. */
+  alert?: true;
 }
 
 export const parseHealOrder = (text: string): HealOrder => JSON.parse(text) as HealOrder;

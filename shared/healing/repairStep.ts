@@ -4,15 +4,14 @@ import { nodeName } from '../azure/names.ts';
 import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { isUp } from '../scaling/fleet.ts';
-import { findHealing, never, rememberNode, rememberServer } from '../store/healing.ts';
+import { findHealing, never, rememberLoss, rememberNode } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
-import { brokenParts, listReports } from '../store/reports.ts';
-import { secondsAfter } from '../time.ts';
+import { brokenParts } from '../store/reports.ts';
 import { type Repair, repairFacts } from './findings.ts';
 import type { NodeOrder } from './order.ts';
-import { machineId, probeOf, probesOf, silentAfter } from './sight.ts';
+import { freshReports, machineId, probeOf, probesOf } from './sight.ts';
 
 /** What the steps of one heal operation share. */
 export interface Healing {
@@ -95,11 +94,7 @@ async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<
 }
 
 async function oneWorks(deps: Deps, jumpServer: string, nodes: readonly NodeRecord[]): Promise<boolean> {
-  const names = nodes.map(({ number }) => nodeName(jumpServer, number));
-  const fresh = secondsAfter(deps.now(), -silentAfter(deps));
-  return (await listReports(deps.tables, jumpServer)).some(
-    ({ node, report, receivedAt }) => names.includes(node) && receivedAt > fresh && brokenParts(report).length === 0,
-  );
+  return (await freshReports(deps, jumpServer, nodes)).some(({ report }) => brokenParts(report).length === 0);
 }
 
 /** Nothing is done while it is not known who would suffer from it; asked again a few times. */
@@ -118,11 +113,8 @@ async function begin({ deps, server, holder }: Healing, order: NodeOrder, attemp
   const found = await orUndefinedIfMissing(
     deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
   );
-  const { losses } = (await findHealing(deps.tables, server.name)).server;
   if (repair !== 'restartAgent' && repair !== 'reapply')
-    await rememberServer(deps.tables, server.name, {
-      losses: [...losses.filter((loss) => loss.number !== number), { number, at: now }],
-    });
+    await rememberLoss(deps.tables, server.name, { number, at: now });
   await rememberNode(deps.tables, server.name, {
     number,
     repair,

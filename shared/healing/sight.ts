@@ -3,17 +3,30 @@ import { balancerHealth } from '../azure/balancerHealth.ts';
 import { nodeName, resourceId } from '../azure/names.ts';
 import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
-import { fleetOf } from '../scaling/fleet.ts';
+import { fleetOf, isSurplus } from '../scaling/fleet.ts';
 import type { HealingMemory } from '../store/healing.ts';
 import { listInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { NodeRecord } from '../store/nodes.ts';
-import { brokenParts, type StoredReport, unchangedParts } from '../store/reports.ts';
+import { brokenParts, listReports, type StoredReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import type { Machine, NodeSight, Voice } from './findings.ts';
 
 /** A node whose last report is older is not heard of. Seconds: three of its agent's intervals. */
 export const silentAfter = (deps: Deps): number => Math.max(10, 3 * deps.config.MOLCAJETE_REPORT_SECONDS);
+
+/** The reports of those of these nodes that are heard of. */
+export async function freshReports(
+  deps: Deps,
+  jumpServer: string,
+  nodes: readonly NodeRecord[],
+): Promise<StoredReport[]> {
+  const names = nodes.map(({ number }) => nodeName(jumpServer, number));
+  const fresh = secondsAfter(deps.now(), -silentAfter(deps));
+  return (await listReports(deps.tables, jumpServer)).filter(
+    ({ node, receivedAt }) => names.includes(node) && receivedAt > fresh,
+  );
+}
 
 /** What Azure says of every virtual machine of the subscription, by id in lower case: one paged list, whatever their number. */
 export async function listMachines(deps: Deps): Promise<Map<string, Machine>> {
@@ -53,6 +66,10 @@ export const watchedNodes = (server: JumpServer, recorded: readonly NodeRecord[]
   fleetOf(server.spec, recorded, server.createdAt).filter(
     ({ state, since }) => state === 'running' || (state === 'starting' && secondsAfter(since, longestStart) < now),
   );
+
+/** The nodes whose resources must be right: one that is deallocated, made again, would run and cost where nobody wants it. */
+export const awakeNodes = (fleet: readonly NodeRecord[], spec: JumpServer['spec']): NodeRecord[] =>
+  fleet.filter((node) => node.state !== 'deallocated' && !isSurplus(node, spec));
 
 /** What the store and a list say. */
 interface Known {
@@ -131,9 +148,9 @@ const platformPatience = 1800;
 const healthApi = '2025-05-01';
 
 /** Azure Resource Health: unavailable, and not because a person switched it off. No answer says nothing. */
-async function platformAtFault(deps: Deps, vmId: string): Promise<boolean> {
+export async function platformAtFault(deps: Deps, resource: string): Promise<boolean> {
   try {
-    const id = `${vmId}/providers/Microsoft.ResourceHealth/availabilityStatuses/current`;
+    const id = `${resource}/providers/Microsoft.ResourceHealth/availabilityStatuses/current`;
     const { properties = {} } = await deps.azure.resources.resources.getById(id, healthApi);
     const {
       availabilityState,

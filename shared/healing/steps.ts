@@ -1,7 +1,6 @@
 import { armStep } from '../azure/armStep.ts';
 import type { Step } from '../azure/engine.ts';
 import { environmentOf } from '../environment.ts';
-import { isSurplus } from '../scaling/fleet.ts';
 import { certificateStep } from '../steps/certificate.ts';
 import { databasePowerStep } from '../steps/databasePower.ts';
 import { ingressStep } from '../steps/ingress.ts';
@@ -11,6 +10,7 @@ import { recordKey, recordSteps } from './dnsRecords.ts';
 import { awaitedHealthStep, repairedHealthStep } from './healthSteps.ts';
 import type { HealOrder } from './order.ts';
 import { type Healing, repairStep } from './repairStep.ts';
+import { awakeNodes } from './sight.ts';
 
 /**
  * The graph of a heal operation: the resources that all nodes share, those of the nodes concerned, what is done to these, and the proof.
@@ -20,8 +20,8 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
   const { deps, writes, server, fleet } = healing;
   const { name, spec } = server;
   const concerned = [...order.nodes.map(({ number }) => number), ...order.awaits];
-  const kept = fleet.filter((node) => !isSurplus(node, spec)).map(({ number }) => number);
-  const numbers = order.everything ? kept : concerned;
+  const awake = awakeNodes(fleet, spec).map(({ number }) => number);
+  const numbers = order.everything ? awake : concerned;
   const resources = topology(name, spec, environmentOf(deps, name), numbers);
   const mysqlServer = resources.find(({ key }) => key === 'mysqlServer');
   const extra = extraDependencies(order);

@@ -1,3 +1,4 @@
+import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import type { StartOperation } from '../http.ts';
 import {
@@ -9,14 +10,15 @@ import {
   nothingToHeal,
   putHeartbeat,
   rememberNode,
+  rememberServer,
 } from '../store/healing.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllNodes } from '../store/nodes.ts';
-import { listTroubledReports } from '../store/reports.ts';
+import { listReporters, listTroubledReports } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { carryOutDecision } from './carryOutDecision.ts';
-import { decide, type Sight } from './decision.ts';
+import { type Decision, decide, type Sight } from './decision.ts';
 import type { NodeSight } from './findings.ts';
 import { closeLostSessions } from './lostSessions.ts';
 import { listMachines, lookCloser, machineId, sightOf, silentAfter, watchedNodes } from './sight.ts';
@@ -35,24 +37,39 @@ const fleetTrouble = { share: 0.3, nodes: 4 };
  * something is wrong.
  */
 export async function sweepHealing(deps: Deps, start: StartOperation): Promise<void> {
-  const quietUntil = await beat(deps);
+  const sights = await observeFleet(deps, await beat(deps));
+  const looked = inTurn(sights);
+  await forEach(sights, async (sight) => {
+    await rememberVoices(deps, sight);
+    if (looked.has(sight) || decide(sight).suspects.length === 0) {
+      if (looked.has(sight)) await rememberServer(deps.tables, sight.server.name, { lookedAt: sight.now });
+      await carryOutDecision(deps, start, sight, await judge(deps, sight));
+    }
+    if (sight.memory.server.losses.length > 0) await closeLostSessions(deps, sight.server, sight.memory.server.losses);
+  });
+}
+
+/** Those that are looked at more closely this time: whoever has waited longest, so that nobody waits for ever. Pure. */
+export function inTurn(sights: readonly Sight[]): Set<Sight> {
+  const lookedAt = ({ memory }: Sight) => memory.server.lookedAt?.getTime() ?? 0;
+  const suspicious = sights.filter((sight) => decide(sight).suspects.length > 0);
+  return new Set(suspicious.sort((a, b) => lookedAt(a) - lookedAt(b)).slice(0, mostLooks));
+}
+
+/** Decides, after a closer look at the nodes with which something is wrong. */
+export async function judge(deps: Deps, sight: Sight): Promise<Decision> {
+  const decision = decide(sight);
+  if (decision.suspects.length === 0) return decision;
+  const nodes = await lookCloser(deps, sight.server, sight.nodes, decision.suspects);
+  return decide({ ...sight, nodes });
+}
+
+/** Every jump server that healing watches, as the store and one list of machines show it. */
+export async function observeFleet(deps: Deps, quietUntil: Date): Promise<Sight[]> {
   const servers = (await listJumpServers(deps.tables)).filter(
     ({ state, spec }) => state === 'Ready' && spec.healing.enabled,
   );
-  if (servers.length === 0) return;
-  const sights = await observe(deps, servers, quietUntil);
-  let looks = 0;
-  await forEach(sights, async (sight) => {
-    await rememberVoices(deps, sight);
-    let decision = decide(sight);
-    if (decision.suspects.length > 0) {
-      if (looks++ >= mostLooks) return;
-      const nodes = await lookCloser(deps, sight.server, sight.nodes, decision.suspects);
-      decision = decide({ ...sight, nodes });
-    }
-    await carryOutDecision(deps, start, sight, decision);
-    if (sight.memory.server.losses.length > 0) await closeLostSessions(deps, sight.server, sight.memory.server.losses);
-  });
+  return servers.length === 0 ? [] : observe(deps, servers, quietUntil);
 }
 
 /** One after the other. What fails for one must not keep the others waiting: all failures are thrown at the end. */
@@ -78,12 +95,13 @@ export function nextBeat(last: Heartbeat | undefined, now: Date): Heartbeat {
 
 async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: Date): Promise<Sight[]> {
   const now = deps.now();
-  const [leases, recorded, memories, machines, troubled] = await Promise.all([
+  const [leases, recorded, memories, machines, troubled, reporters] = await Promise.all([
     listLeases(deps.tables),
     listAllNodes(deps.tables),
     listHealing(deps.tables),
     listMachines(deps),
     listTroubledReports(deps.tables, secondsAfter(now, -silentAfter(deps))),
+    listReporters(deps.tables),
   ]);
   const held = new Map(leases.map((lease) => [lease.jumpServer, lease]));
   const seen = servers.map((server) => {
@@ -91,7 +109,9 @@ async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: D
     const reports = troubled.get(server.name) ?? [];
     const nodes = watchedNodes(server, recorded.get(server.name) ?? [], now).map((record): NodeSight => {
       const machine = machines.get(machineId(deps, server, record.number).toLowerCase());
-      return sightOf(deps, server, record, { machine, reports, unheard: 'well', memory });
+      // Its report is none of the troubled ones: either all is well in it, or there has never been one.
+      const unheard = reporters.get(server.name)?.has(nodeName(server.name, record.number)) ? 'well' : 'silent';
+      return sightOf(deps, server, record, { machine, reports, unheard, memory });
     });
     return { server, nodes, memory };
   });

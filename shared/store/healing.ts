@@ -27,19 +27,32 @@ export interface NodeMemory {
 
 /** What healing remembers of one jump server. */
 export interface ServerMemory {
-  /** When repairs were begun within the last hour. */
+  /** When repairs were begun within the last hour; the breaker counts them. */
   repairs: Date[];
+  /** The same of those that the breaker does not count: they ended before anything was written, or Azure had no room. */
+  fruitless: Date[];
+  /** The last heal operation that has written anything to Azure. */
+  wrote?: string;
   /** Since when the circuit breaker has been open. */
   breakerSince?: Date;
   conditions: Condition[];
+  /** What the comparison found last and left alone. */
+  noticed: Condition[];
   /** How the last heal operation failed; empty after one that did not. */
   failure: Condition[];
   /** When a heal operation last succeeded. */
   healedAt?: Date;
   /** When its resources were last compared with its spec. */
   comparedAt?: Date;
+  /** When its nodes were last looked at more closely. */
+  lookedAt?: Date;
   /** Nodes whose sessions ended with them, and when: their history is still open. */
-  losses: { number: number; at: Date }[];
+  losses: Loss[];
+}
+
+export interface Loss {
+  number: number;
+  at: Date;
 }
 
 export interface HealingMemory {
@@ -48,22 +61,17 @@ export interface HealingMemory {
 }
 
 export const nothingToHeal: HealingMemory = {
-  server: { repairs: [], conditions: [], failure: [], losses: [] },
+  server: { repairs: [], fruitless: [], conditions: [], noticed: [], failure: [], losses: [] },
   nodes: [],
 };
 
 /** Stands for "not": a merge cannot take a member away. */
 export const never = new Date(0);
 
-interface ServerRow {
-  repairs?: string;
-  breakerSince?: Date;
-  conditions?: string;
-  failure?: string;
-  healedAt?: Date;
-  comparedAt?: Date;
-  losses?: string;
-}
+type ServerTimes = 'breakerSince' | 'healedAt' | 'comparedAt' | 'lookedAt';
+type ServerRow = Pick<ServerMemory, ServerTimes | 'wrote'> & {
+  [Key in 'repairs' | 'fruitless' | 'conditions' | 'noticed' | 'failure']?: string;
+};
 type NodeRow = Omit<NodeMemory, 'number'>;
 
 const serverRow = 'server';
@@ -83,30 +91,42 @@ export async function findHealing(tables: Tables, jumpServer: string): Promise<H
 }
 
 /** Changes the members given and leaves the others: the sweep and an operation write different ones. */
-export async function rememberServer(tables: Tables, jumpServer: string, change: Partial<ServerMemory>): Promise<void> {
-  const { repairs, conditions, failure, losses, breakerSince, healedAt, comparedAt } = change;
-  const row: ServerRow = {
-    ...(repairs === undefined ? {} : { repairs: JSON.stringify(repairs) }),
-    ...(conditions === undefined ? {} : { conditions: JSON.stringify(conditions) }),
-    ...(failure === undefined ? {} : { failure: JSON.stringify(failure) }),
-    ...(losses === undefined ? {} : { losses: JSON.stringify(losses) }),
-    ...(breakerSince === undefined ? {} : { breakerSince }),
-    ...(healedAt === undefined ? {} : { healedAt }),
-    ...(comparedAt === undefined ? {} : { comparedAt }),
-  };
+export async function rememberServer(
+  tables: Tables,
+  jumpServer: string,
+  change: Partial<Omit<ServerMemory, 'losses'>>,
+): Promise<void> {
+  const row: ServerRow = Object.fromEntries(
+    Object.entries(change).map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value) : value]),
+  );
   await tables.healing.upsertEntity<ServerRow>({ partitionKey: jumpServer, rowKey: serverRow, ...row }, 'Merge');
 }
 
 /** An operation has succeeded: nothing that healing failed at before counts any more. */
 export async function rememberHealed(tables: Tables, jumpServer: string, now: Date): Promise<void> {
   const { server } = await findHealing(tables, jumpServer);
-  if (server.failure.length > 0 || server.repairs.length > 0)
+  if (server.failure.length > 0 || server.repairs.length > 0 || server.fruitless.length > 0)
     await rememberServer(tables, jumpServer, { failure: [], healedAt: now });
 }
 
 export async function rememberNode(tables: Tables, jumpServer: string, change: NodeMemory): Promise<void> {
   const { number, ...row } = change;
   await tables.healing.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Merge');
+}
+
+/** A row of its own each: several repairs of one operation begin at once, and none may overwrite another's. */
+export async function rememberLoss(tables: Tables, jumpServer: string, { number, at }: Loss): Promise<void> {
+  await tables.healing.upsertEntity({ partitionKey: jumpServer, rowKey: lossKey({ number, at }) }, 'Replace');
+}
+
+export const forgetLoss = (tables: Tables, jumpServer: string, loss: Loss): Promise<void> =>
+  deleteRow(tables.healing, jumpServer, lossKey(loss));
+
+const lossKey = ({ number, at }: Loss): string => `loss-${number}-${at.getTime()}`;
+
+function toLoss(rowKey: string): Loss[] {
+  const [, number, time] = /^loss-(\d+)-(\d+)$/.exec(rowKey) ?? [];
+  return time === undefined ? [] : [{ number: Number(number), at: new Date(Number(time)) }];
 }
 
 export const forgetNode = (tables: Tables, jumpServer: string, number: number): Promise<void> =>
@@ -135,27 +155,25 @@ export async function putHeartbeat(tables: Tables, beat: Heartbeat): Promise<voi
 function toMemory(rows: Row<ServerRow & NodeRow>[]): HealingMemory {
   const own = rows.find(({ rowKey }) => rowKey === serverRow);
   const nodes = rows.filter(({ rowKey }) => /^\d+$/.test(rowKey ?? '')).map(toNode);
-  return { server: own === undefined ? nothingToHeal.server : toServer(own), nodes };
+  const losses = rows.flatMap(({ rowKey }) => toLoss(rowKey ?? ''));
+  losses.sort((a, b) => a.at.getTime() - b.at.getTime());
+  return { server: { ...(own === undefined ? nothingToHeal.server : toServer(own)), losses }, nodes };
 }
 
-function toServer({
-  repairs,
-  conditions,
-  failure,
-  losses,
-  breakerSince,
-  healedAt,
-  comparedAt,
-}: ServerRow): ServerMemory {
-  const lost = JSON.parse(losses ?? '[]') as { number: number; at: string }[];
+function toServer(row: ServerRow): Omit<ServerMemory, 'losses'> {
+  const times = (text = '[]') => (JSON.parse(text) as string[]).map((time) => new Date(time));
+  const conditions = (text = '[]') => JSON.parse(text) as Condition[];
   return {
-    repairs: (JSON.parse(repairs ?? '[]') as string[]).map((at) => new Date(at)),
-    conditions: JSON.parse(conditions ?? '[]') as Condition[],
-    failure: JSON.parse(failure ?? '[]') as Condition[],
-    losses: lost.map(({ number, at }) => ({ number, at: new Date(at) })),
-    ...at('breakerSince', breakerSince),
-    ...at('healedAt', healedAt),
-    ...at('comparedAt', comparedAt),
+    repairs: times(row.repairs),
+    fruitless: times(row.fruitless),
+    conditions: conditions(row.conditions),
+    noticed: conditions(row.noticed),
+    failure: conditions(row.failure),
+    ...(row.wrote === undefined ? {} : { wrote: row.wrote }),
+    ...at('breakerSince', row.breakerSince),
+    ...at('healedAt', row.healedAt),
+    ...at('comparedAt', row.comparedAt),
+    ...at('lookedAt', row.lookedAt),
   };
 }
 

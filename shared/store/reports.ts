@@ -57,6 +57,17 @@ export async function listTroubledReports(tables: Tables, before: Date): Promise
   return new Map([...grouped].map(([jumpServer, rows]) => [jumpServer, rows.map(toReport)]));
 }
 
+/** The nodes of every jump server that have ever reported: names only. */
+export async function listReporters(tables: Tables): Promise<Map<string, Set<string>>> {
+  const found: Row<object>[] = [];
+  const queryOptions = { select: ['PartitionKey', 'RowKey'] };
+  for await (const row of tables.reports.listEntities<object>({ queryOptions })) found.push(row);
+  const grouped = Map.groupBy(found, ({ partitionKey }) => partitionKey ?? '');
+  return new Map(
+    [...grouped].map(([jumpServer, rows]) => [jumpServer, new Set(rows.map(({ rowKey }) => rowKey ?? ''))]),
+  );
+}
+
 export const deleteReport = (tables: Tables, jumpServer: string, node: string): Promise<void> =>
   deleteRow(tables.reports, jumpServer, node);
 

@@ -11,7 +11,7 @@ import {
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
 import { forEach, isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
-import type { HealingMemory, NodeMemory, ServerMemory } from '../../shared/store/healing.ts';
+import { type HealingMemory, type NodeMemory, nothingToHeal, type ServerMemory } from '../../shared/store/healing.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
 import type { StoredReport } from '../../shared/store/reports.ts';
@@ -51,7 +51,7 @@ const server = (healing: object = {}, state: JumpServer['state'] = 'Ready'): Jum
 });
 
 const memory = (change: Partial<ServerMemory> = {}, nodes: NodeMemory[] = []): HealingMemory => ({
-  server: { repairs: [], conditions: [], failure: [], losses: [], ...change },
+  server: { ...nothingToHeal.server, ...change },
   nodes,
 });
 
@@ -72,32 +72,49 @@ const done = ({ order }: Decision) => order?.nodes.map(({ number, repair }) => `
 const said = ({ conditions }: Decision) => conditions.map(({ type }) => type);
 const frozen = { voice: silent(300), guestAgent: 'notReady', probe: 'down' } as const;
 
+/** What is seen of a node, the finding, and its first repair. */
+const observations: [string, Partial<NodeSight>, string | undefined, string | undefined][] = [
+  ['all is well', {}, undefined, undefined],
+  ['there is no machine', { machine: undefined }, 'machineMissing', 'create'],
+  [
+    'its last change failed',
+    { machine: { ...running, failed: true }, voice: silent(1) },
+    'provisioningFailed',
+    'reapply',
+  ],
+  ['its last change failed, and it works', { machine: { ...running, failed: true } }, undefined, undefined],
+  ['it is stopped', { machine: { power: 'stopped', failed: false } }, 'stopped', 'start'],
+  ['it was deallocated by hand', { machine: { power: 'deallocated', failed: false } }, 'deallocated', 'start'],
+  ['Azure works on it', { machine: { power: 'changing', failed: false }, voice: silent(9e3) }, undefined, undefined],
+  ['its agent is gone', { voice: silent(300), guestAgent: 'ready' }, 'agentGone', 'restartAgent'],
+  ['it is frozen', frozen, 'frozen', 'restartMachine'],
+  ['it says that it is unwell', { voice: unwell(300, 'web') }, 'unwell', 'restartServices'],
+  ['only its probe fails', { probe: 'down', probeDownSince: ago(300) }, 'probeFails', 'restartServices'],
+  [
+    'its probe fails, and Azure’s agent in it is not ready, though its last report was well',
+    { probe: 'down', probeDownSince: ago(300), guestAgent: 'notReady' },
+    'frozen',
+    'restartMachine',
+  ],
+  [
+    'Azure’s agent in it is not ready, and its probe succeeds',
+    { probe: 'up', guestAgent: 'notReady' },
+    undefined,
+    undefined,
+  ],
+];
+
 describe('what is observed of a node leads to a finding and its first repair', () => {
-  test.each<[string, Partial<NodeSight>, string | undefined, string | undefined]>([
-    ['all is well', {}, undefined, undefined],
-    ['there is no machine', { machine: undefined }, 'machineMissing', 'create'],
-    [
-      'its last change failed',
-      { machine: { ...running, failed: true }, voice: silent(1) },
-      'provisioningFailed',
-      'reapply',
-    ],
-    ['its last change failed, and it works', { machine: { ...running, failed: true } }, undefined, undefined],
-    ['it is stopped', { machine: { power: 'stopped', failed: false } }, 'stopped', 'start'],
-    ['it was deallocated by hand', { machine: { power: 'deallocated', failed: false } }, 'deallocated', 'start'],
-    ['Azure works on it', { machine: { power: 'changing', failed: false }, voice: silent(9e3) }, undefined, undefined],
-    ['its agent is gone', { voice: silent(300), guestAgent: 'ready' }, 'agentGone', 'restartAgent'],
-    ['it is frozen', frozen, 'frozen', 'restartMachine'],
-    ['it says that it is unwell', { voice: unwell(300, 'web') }, 'unwell', 'restartServices'],
-    ['only its probe fails', { probe: 'down', probeDownSince: ago(300) }, 'probeFails', 'restartServices'],
-  ])('%s', (_, change, finding, repair) => {
+  test.each(observations)('%s', (_, change, finding, repair) => {
     const row = diagnose(node(1, change));
     expect(row?.finding).toBe(finding);
     if (row !== undefined) expect(nextRepair(row, undefined, false)).toBe(repair);
   });
 
   test('every finding is reached by a row above, and no repair is beyond the known ones', () => {
-    expect(findings.map(({ finding }) => finding)).toHaveLength(new Set(findings.map(({ finding }) => finding)).size);
+    const reached = observations.flatMap(([, , finding]) => finding ?? []);
+    expect(new Set(reached)).toEqual(new Set(findings.map(({ finding }) => finding)));
+    expect(findings).toHaveLength(new Set(findings.map(({ finding }) => finding)).size);
     for (const row of findings) for (const repair of row.repairs) expect(repairs).toContain(repair);
   });
 });
@@ -375,6 +392,13 @@ test('a node that has been well for five grace periods begins anew with its next
   };
   expect(after(599)).toEqual([]);
   expect(after(601)).toEqual([1]);
+});
+
+test('what an operation that runs has noted of a node is not forgotten', () => {
+  const own: NodeMemory = { number: 1, repair: 'redeploy', operationId: 'op', sentAt: ago(700) };
+  const nodes = [node(1, { memory: own }), node(2)];
+  expect(decide(sight({ nodes, lease: leaseOf({ kind: 'heal' }) })).recovered).toEqual([]);
+  expect(decide(sight({ nodes })).recovered).toEqual([1]);
 });
 
 test('what fails for one jump server keeps no other waiting, and is not hushed up', async () => {

@@ -1,0 +1,232 @@
+import { RestError } from '@azure/core-rest-pipeline';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Attempt } from '../../shared/azure/engine.ts';
+import { databaseDnsZone, namesOf } from '../../shared/azure/names.ts';
+import { ApiError } from '../../shared/errors.ts';
+import { databaseTrouble, findDrift } from '../../shared/healing/compare.ts';
+import { missingRecords, recordSteps } from '../../shared/healing/dnsRecords.ts';
+import { putInventory } from '../../shared/store/inventory.ts';
+import { topologyOf } from '../../shared/topology.ts';
+import { broken, openHealingWorld } from './healingWorld.ts';
+import { environment, specOf, subscriptionId } from './sample.ts';
+
+const spec = specOf();
+const names = namesOf('demo', { subscriptionId, resourceGroup: spec.resourceGroup });
+const group = `/subscriptions/${subscriptionId}/resourceGroups/${spec.resourceGroup}`;
+const control = `/subscriptions/${subscriptionId}/resourceGroups/${environment.controlResourceGroup}`;
+const attempt: Attempt = { permit: async () => {}, within: async (work) => ({ value: await work }) };
+
+let made: Awaited<ReturnType<typeof openHealingWorld>>;
+/** What a query of the control plane's comes to. */
+let query: () => Promise<unknown>;
+
+beforeEach(async () => {
+  query = async () => [];
+  const db = { selectFrom: () => ({ select: () => ({ limit: () => ({ execute: () => query() }) }) }) };
+  made = await openHealingWorld({ guacamole: async () => db });
+});
+
+async function build(): Promise<void> {
+  await made.build();
+  for (const endpoint of endpoints) {
+    setAddress(endpoint, '10.20.1.4');
+    setRecord(endpoint, '10.20.1.4');
+  }
+}
+
+const endpoints = [
+  {
+    key: 'dataEndpointDns',
+    id: `${group}/providers/Microsoft.Network/privateEndpoints/${names.dataEndpoint}`,
+    at: group,
+  },
+  {
+    key: 'controlEndpointDns',
+    id: `${control}/providers/Microsoft.Network/privateEndpoints/${names.controlEndpoint}`,
+    at: control,
+  },
+] as const;
+type Endpoint = (typeof endpoints)[number];
+
+const recordId = ({ at }: Endpoint) =>
+  `${at}/providers/Microsoft.Network/privateDnsZones/${databaseDnsZone}/A/${names.mysqlServer}`.toLowerCase();
+
+function setRecord(endpoint: Endpoint, ipv4Address: string): void {
+  const id = recordId(endpoint);
+  made.stub.stored.set(id, { id, properties: { aRecords: [{ ipv4Address }] } });
+}
+
+function setAddress({ id }: Endpoint, address: string): void {
+  const found = made.stub.find(id) as { properties: object };
+  made.stub.stored.set(id.toLowerCase(), {
+    ...found,
+    properties: { ...found.properties, customDnsConfigs: [{ fqdn: 'x', ipAddresses: [address] }] },
+  });
+}
+
+const drift = async () => (await findDrift(made.deps, made.server)).drift;
+const lose = (id: string) => expect(made.stub.stored.delete(id.toLowerCase())).toBe(true);
+const outputOf = (key: string, output: Record<string, string>) =>
+  putInventory(made.deps.tables, 'demo', { key, type: '', id: '', dependsOn: [], output });
+
+describe('what a comparison finds', () => {
+  beforeEach(build);
+
+  test.each<[string, () => unknown, RegExp[]]>([
+    ['nothing where all is as the spec says', () => undefined, []],
+    [
+      'a balancer that is gone',
+      () => lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`),
+      [/^loadBalancer is gone$/],
+    ],
+    [
+      'a machine that is gone',
+      () => lose(`${group}/providers/Microsoft.Compute/virtualMachines/demo-2`),
+      [/^node-2\/virtualMachine is gone$/],
+    ],
+    [
+      'no machine that a deallocated node has lost: made again it would run',
+      async () => {
+        await made.nodes('running', 'deallocated');
+        lose(`${group}/providers/Microsoft.Compute/virtualMachines/demo-2`);
+      },
+      [],
+    ],
+    [
+      'an interface out of its pool',
+      () => {
+        const id = `${group}/providers/Microsoft.Network/networkInterfaces/demo-1-nic`;
+        const nic = made.stub.find(id) as { properties: { ipConfigurations: { properties: object }[] } };
+        const ipConfigurations = nic.properties.ipConfigurations.map((one) => ({
+          ...one,
+          properties: { ...one.properties, loadBalancerBackendAddressPools: [] },
+        }));
+        made.stub.stored.set(id.toLowerCase(), { ...nic, properties: { ...nic.properties, ipConfigurations } });
+      },
+      [/^node-1\/networkInterface differs/],
+    ],
+    [
+      'a MySQL server that is stopped',
+      () => {
+        const id = `${group}/providers/Microsoft.DBforMySQL/flexibleServers/${names.mysqlServer}`;
+        const found = made.stub.find(id) as { properties: object };
+        made.stub.stored.set(id.toLowerCase(), { ...found, properties: { ...found.properties, state: 'Stopped' } });
+      },
+      [/^The MySQL server is stopped$/],
+    ],
+    [
+      'the record of the database, gone from its own zone',
+      () => lose(recordId(endpoints[0])),
+      [/^The DNS record .* of dataEndpointDns is gone/],
+    ],
+    [
+      "and one in the control plane's zone that names another address",
+      () => setRecord(endpoints[1], '10.9.9.9'),
+      [/^The DNS record .* of controlEndpointDns .* names another address$/],
+    ],
+    [
+      'a database without its schema',
+      () => {
+        query = () => Promise.reject(Object.assign(new Error('no table'), { code: 'ER_NO_SUCH_TABLE', errno: 1146 }));
+      },
+      [/^The control plane cannot use the database \(ER_NO_SUCH_TABLE\)$/],
+    ],
+    [
+      'a certificate near its end',
+      () => outputOf('certificate', { notAfter: '2026-12-01T00:00:00Z' }),
+      [/^The certificate ends on 2026-12-01/],
+    ],
+    ['none with more than 30 days left', () => outputOf('certificate', { notAfter: '2026-12-31T00:00:00Z' }), []],
+  ])('%s', async (_, strike, wanted) => {
+    await strike();
+    const found = await drift();
+    expect(found).toEqual(wanted.map((one) => expect.stringMatching(one)));
+  });
+
+  test('nothing where Azure cannot be read just now, and a right that is missing', async () => {
+    const { azure } = made.deps;
+    const failing = (statusCode: number, code: string) => ({
+      ...azure,
+      network: new Proxy(azure.network, {
+        get: (target, name) =>
+          name === 'loadBalancers'
+            ? { get: () => Promise.reject(Object.assign(new Error(code), { statusCode, code })) }
+            : Reflect.get(target, name),
+      }),
+    });
+    const found = async (statusCode: number, code: string) =>
+      (await findDrift({ ...made.deps, azure: failing(statusCode, code) }, made.server)).drift;
+    expect(await found(503, 'ServiceUnavailable')).toEqual([]);
+    expect(await found(403, 'AuthorizationFailed')).toEqual(['loadBalancer cannot be read: AuthorizationFailed']);
+  });
+});
+
+describe('what the control plane meets at the database', () => {
+  const failsWith = (error: Error) => () => Promise.reject(error);
+  const mysql = (code: string) => Object.assign(new Error(code), { code, errno: 1 });
+
+  test.each<[string, () => Promise<unknown>, boolean, string[], string[]]>([
+    ['nothing', async () => [], true, [], []],
+    ['a missing table', failsWith(mysql('ER_NO_SUCH_TABLE')), true, ['ER_NO_SUCH_TABLE'], []],
+    ['a refused login', failsWith(mysql('ER_ACCESS_DENIED_ERROR')), true, ['ER_ACCESS_DENIED_ERROR'], []],
+    ['a server that shuts down', failsWith(mysql('ER_SERVER_SHUTDOWN')), true, [], []],
+    ['a server with no connection to spare', failsWith(mysql('ER_CON_COUNT_ERROR')), true, [], []],
+    ['a vault that does not answer', failsWith(new RestError('no', { code: 'ENOTFOUND' })), true, [], []],
+    ['a vault that refuses', failsWith(new RestError('no', { code: 'Forbidden', statusCode: 403 })), true, [], []],
+    ['no database yet', failsWith(new ApiError(409, 'JumpServerNotReady', '')), true, [], []],
+    ['no connection, while nodes log in', failsWith(mysql('ECONNREFUSED')), true, [], ['DatabaseOutOfReach']],
+    ['no name, while nodes log in', failsWith(mysql('EAI_AGAIN')), true, [], ['DatabaseOutOfReach']],
+    ['no connection, and no node logs in: the sweep sees that', failsWith(mysql('ETIMEDOUT')), false, [], []],
+  ])('%s', async (_, outcome, nodesLogIn, codes, conditions) => {
+    query = outcome;
+    for (const number of [1, 2]) await made.heard(number, nodesLogIn ? {} : { database: broken });
+    const fleet = [1, 2].map((number) => ({ number, state: 'running' as const, since: made.world.now }));
+    const found = await databaseTrouble(made.deps, 'demo', fleet);
+    expect(found.drift).toEqual(codes.map((code) => `The control plane cannot use the database (${code})`));
+    expect(found.noticed.map(({ type }) => type)).toEqual(conditions);
+  });
+});
+
+describe('the records of the database', () => {
+  beforeEach(build);
+
+  const step = (key: string) => recordSteps(made.deps, 'demo', spec).find((one) => one.key === `${key}/record`);
+  const deleted = () =>
+    made.stub.writes.filter(({ method }) => method === 'DELETE').map(({ id }) => id.split('/').at(-1));
+
+  test('are right as they are, and nothing is written', async () => {
+    expect(await missingRecords(made.deps, 'demo', spec)).toEqual([]);
+    for (const { key } of endpoints) expect(await step(key)?.ensure({}, attempt)).toMatchObject({ state: 'ready' });
+    expect(deleted()).toEqual([]);
+  });
+
+  test.each(endpoints)('$key: the zone group of a wrong one is deleted, so that it is made again', async (endpoint) => {
+    setRecord(endpoint, '10.9.9.9');
+    expect(await step(endpoint.key)?.ensure({}, attempt)).toMatchObject({ state: 'pending' });
+    expect(deleted()).toHaveLength(1);
+    // Without its group it is the topology's turn.
+    expect(await step(endpoint.key)?.ensure({}, attempt)).toMatchObject({ state: 'ready' });
+    expect(deleted()).toHaveLength(1);
+  });
+
+  test('are not missed where the endpoint itself is missing', async () => {
+    const [endpoint] = endpoints;
+    lose(recordId(endpoint));
+    lose(endpoint.id);
+    expect(await missingRecords(made.deps, 'demo', spec)).toEqual([]);
+  });
+});
+
+test('a PUT looks after the machine of a deallocated node, and makes none where it is gone', async () => {
+  await build();
+  const states = { 1: 'running', 2: 'deallocated' } as const;
+  const look = async (number: 1 | 2) => {
+    const nodes = [1, 2].map((one) => ({ number: one, state: states[one as 1 | 2] }));
+    const resources = topologyOf('demo', spec, environment, nodes);
+    return resources.find(({ key }) => key === `node-${number}/virtualMachine`)?.look(made.deps.azure, {});
+  };
+  expect(await look(2)).toMatchObject({ observed: 'ready' });
+  for (const number of [1, 2]) lose(`${group}/providers/Microsoft.Compute/virtualMachines/demo-${number}`);
+  expect(await look(1)).toMatchObject({ observed: 'missing', change: { kind: 'create' } });
+  expect(await look(2)).toMatchObject({ observed: 'ready', change: undefined });
+});
