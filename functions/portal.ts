@@ -9,6 +9,7 @@ import { healForAlert } from '../shared/portal/healForAlert.ts';
 import { obeyTag } from '../shared/portal/obeyTag.ts';
 import { type Action, routeOf, starterBody, starters } from '../shared/portal/starters.ts';
 import { actionTag, eventsBody, groupsWritten, validationCode } from '../shared/portal/tagEvent.ts';
+import { parseJumpServerName } from '../shared/spec.ts';
 import { findJumpServer } from '../shared/store/jumpServers.ts';
 
 const outcomeShape = z.object({
@@ -65,7 +66,7 @@ const showRoute = (deps: Deps): Route =>
       responses: { 200: { description: 'The jump server.', schema: jumpServerShape } },
     },
     async ({ body: { jumpServer } }) => {
-      const server = await findJumpServer(deps.tables, jumpServer);
+      const server = await findJumpServer(deps.tables, parseJumpServerName(jumpServer));
       if (server === undefined) throw notFound('jump server', jumpServer);
       return { body: await describeJumpServer(deps, server) };
     },

@@ -3,6 +3,7 @@ import { audited } from '../audited.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError, notFound } from '../errors.ts';
 import type { Route, RouteRequest } from '../http.ts';
+import { parseJumpServerName } from '../spec.ts';
 import { auditId } from '../store/audit.ts';
 
 /** What an entrance asks of one jump server. */
@@ -32,7 +33,9 @@ export type Entrance = Pick<RouteRequest<string, unknown, unknown>, 'caller' | '
  * entrance. Throws what the route throws.
  */
 export async function act(deps: Deps, entrance: Entrance, route: Route, wish: Wish): Promise<Outcome> {
-  const { jumpServer, body, because } = wish;
+  const { body, because } = wish;
+  // As the API's own call does, before anything is written of it.
+  const jumpServer = parseJumpServerName(wish.jumpServer);
   const { caller, headers, url, startOperation } = entrance;
   const answer = await audited(route, deps, {
     params: { name: jumpServer },

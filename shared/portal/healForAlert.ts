@@ -1,17 +1,23 @@
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { counted, reasonOf } from '../healing/carryOutDecision.ts';
+import { pausedUntil, type Sight } from '../healing/decision.ts';
+import { judge, nextBeat, observeFleet } from '../healing/sweep.ts';
 import type { Route } from '../http.ts';
-import { findHealing } from '../store/healing.ts';
+import { acceptedAnswer, notReady, readyJumpServer } from '../jumpServerAnswers.ts';
+import { askedBecause, hasEnded, inProgress, requestOperation } from '../operations.ts';
+import { findHealing, findHeartbeat } from '../store/healing.ts';
 import { listInventory } from '../store/inventory.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
-import { findLease } from '../store/leases.ts';
+import { findLease, type Lease } from '../store/leases.ts';
 import { act, type Entrance, type Outcome, orRefusal } from './act.ts';
 import { candidates, describeAlert, type Essentials, heedBrakes, isAbout, refuseStale } from './alert.ts';
 import { onceOnly } from './onceOnly.ts';
 
 /**
- * Heals the jump servers that an alert is about; none for one that has resolved. Throws ApiError 400 for an alert about nothing of ours
- * or of another time, 409 for one that has been here before, and whatever refused the heal of all of them.
+ * Heals the jump servers that an alert is about; none for one that has resolved. Throws ApiError 400 for an alert about nothing of ours,
+ * and whatever refused the heal of all of them: 400 for one of another time, 409 for one that has been here before. What was refused is in
+ * the jump server's audit, too.
  */
 export async function healForAlert(
   deps: Deps,
@@ -25,20 +31,18 @@ export async function healForAlert(
     throw new ApiError(400, 'NotOurs', message, { target: 'data.essentials.alertTargetIDs' });
   }
   if (essentials.monitorCondition === 'Resolved') return [];
-  refuseStale(essentials, deps.now());
-  const { alertId, firedDateTime } = essentials;
-  return onceOnly(deps, ['alert', alertId.toLowerCase(), firedDateTime], async () => {
-    const outcomes: Outcome[] = [];
-    const refusals: ApiError[] = [];
-    for (const server of servers) {
-      const outcome = await healOne(deps, entrance, heal, server, essentials).catch(orRefusal);
-      if (outcome instanceof ApiError) refusals.push(outcome);
-      else outcomes.push(outcome);
-    }
-    const [refusal] = refusals;
-    if (outcomes.length === 0 && refusal !== undefined) throw refusal;
-    return outcomes;
-  });
+  const outcomes: Outcome[] = [];
+  const refusals: ApiError[] = [];
+  for (const { name } of servers) {
+    const route = { ...heal, handle: healAsSwept(deps, essentials) };
+    const wish = { jumpServer: name, body: {}, because: describeAlert(essentials) };
+    const outcome = await act(deps, entrance, route, wish).catch(orRefusal);
+    if (outcome instanceof ApiError) refusals.push(outcome);
+    else outcomes.push(outcome);
+  }
+  const [refusal] = refusals;
+  if (outcomes.length === 0 && refusal !== undefined) throw refusal;
+  return outcomes;
 }
 
 async function ownersOf(deps: Deps, essentials: Essentials): Promise<JumpServer[]> {
@@ -48,16 +52,52 @@ async function ownersOf(deps: Deps, essentials: Essentials): Promise<JumpServer[
   return near.filter((_, index) => isAbout(essentials, owned[index] ?? []));
 }
 
-async function healOne(
-  deps: Deps,
-  entrance: Entrance,
-  heal: Route,
-  server: JumpServer,
-  essentials: Essentials,
-): Promise<Outcome> {
-  const { name } = server;
-  const [memory, lease] = await Promise.all([findHealing(deps.tables, name), findLease(deps.tables, name)]);
-  heedBrakes(server, memory.server, lease, deps.now());
-  const body = heal.definition.body?.parse({});
-  return act(deps, entrance, heal, { jumpServer: name, body, because: describeAlert(essentials) });
+/**
+ * An alert is one more thing that is seen: what is done about it is decided as in the sweep, with all its brakes, and counted. Whatever
+ * else is found, the resources are looked at.
+ */
+const healAsSwept =
+  (deps: Deps, essentials: Essentials): Route['handle'] =>
+  async ({ params, caller, because = '', startOperation }) => {
+    refuseStale(essentials, deps.now());
+    const { alertId, firedDateTime } = essentials;
+    const server = await readyJumpServer(deps, (params as { name: string }).name, 'be healed');
+    const { name } = server;
+    return onceOnly(deps, ['alert', alertId.toLowerCase(), firedDateTime, name], async () => {
+      const lease = await findLease(deps.tables, name);
+      const sight = await sightOfOne(deps, server, lease);
+      const { order } = await judge(deps, { ...sight, drift: [because] });
+      // The brakes let it pass: what is left is an operation that runs.
+      if (order === undefined && lease !== undefined) throw inProgress(deps, lease);
+      if (order === undefined) throw new Error(`Nothing was decided about the alert for '${name}'.`);
+      const granted = await requestOperation(deps, startOperation, {
+        jumpServer: name,
+        kind: 'heal',
+        order: await counted(deps, name, sight.memory.server, { ...order, alert: true }, sight.now),
+        reason: askedBecause(`${caller.name} asked for it`, reasonOf(order)),
+        caller,
+      });
+      return acceptedAnswer(deps, name, granted.operationId);
+    });
+  };
+
+/** As the sweep sees it just now. Throws ApiError 409 when a brake is on. */
+async function sightOfOne(deps: Deps, server: JumpServer, lease: Lease | undefined): Promise<Sight> {
+  const [heartbeat, { server: memory }] = await Promise.all([
+    findHeartbeat(deps.tables),
+    findHealing(deps.tables, server.name),
+  ]);
+  heedBrakes(server, memory, lease, deps.now());
+  const sights = await observeFleet(deps, nextBeat(heartbeat, deps.now()).quietUntil);
+  const sight = sights.find((one) => one.server.name === server.name);
+  if (sight === undefined) throw notReady(server, 'be healed');
+  const paused = pausedUntil(sight);
+  if (paused > sight.now) throw afterPause(server.name, paused);
+  const held = lease === undefined || (await hasEnded(deps, lease)) ? undefined : lease;
+  return { ...sight, lease: held };
 }
+
+const afterPause = (name: string, until: Date): ApiError => {
+  const message = `The last heal of '${name}' did not help; the next may begin at ${until.toISOString()}. Nothing was started.`;
+  return new ApiError(409, 'HealingPaused', message, { target: name });
+};

@@ -4,13 +4,14 @@ import { ApiError } from '../errors.ts';
 import type { Route } from '../http.ts';
 import { listJumpServers } from '../store/jumpServers.ts';
 import { act, type Entrance, type Outcome, orRefusal } from './act.ts';
+import { findObeyed, forgetObeyed, type Obeyed, rememberObeyed } from './obeyed.ts';
 import { routeOf } from './starters.ts';
 import { actionTag, describeOutcome, readAction, serverOf, settledTags, type Tags, tagOf } from './tagEvent.ts';
 
 /**
  * Does what the action tag of a resource group says, as Azure has it now, and replaces the tag by one that says what came of it. Undefined when
  * there is nothing to do: no jump server's group, no tag. The start comes first and joins one that is running, so a crash in between
- * loses no wish. Throws ApiError 409 `OperationInProgress` and leaves the tag: whoever sent the event sends it again.
+ * loses no wish; where only the tag cannot be replaced, the next event replaces it and starts nothing. Throws ApiError 409 `OperationInProgress` and leaves the tag: whoever sent the event sends it again.
  */
 export async function obeyTag(
   deps: Deps,
@@ -23,14 +24,28 @@ export async function obeyTag(
   const tags = await tagsOf(deps, group);
   const value = tagOf(tags, actionTag);
   const server = serverOf(inGroup, tags);
+  const before = await findObeyed(deps, group, value);
   if (value === undefined || server === undefined) return undefined;
-  const outcome = await carryOut(deps, entrance, routes, server.name, value).catch(orRefusal);
+  const obeyed = before ?? (await obey(deps, entrance, routes, server.name, value));
+  if (before === undefined) await rememberObeyed(deps, group, value, obeyed);
+  await settle(deps, group, value, obeyed.result);
+  await forgetObeyed(deps, group, value);
+  return obeyed.outcome;
+}
+
+async function obey(
+  deps: Deps,
+  entrance: Entrance,
+  routes: readonly Route[],
+  jumpServer: string,
+  value: string,
+): Promise<Obeyed> {
+  const outcome = await carryOut(deps, entrance, routes, jumpServer, value).catch(orRefusal);
   if (outcome instanceof ApiError && outcome.code === 'OperationInProgress') throw outcome;
-  await settle(deps, group, value, describeOutcome(value, outcome, deps.now()));
-  if (outcome instanceof ApiError) {
-    return { jumpServer: server.name, started: false, operation: null, message: outcome.message };
-  }
-  return outcome;
+  const result = describeOutcome(value, outcome, deps.now());
+  return outcome instanceof ApiError
+    ? { outcome: { jumpServer, started: false, operation: null, message: outcome.message }, result }
+    : { outcome, result };
 }
 
 async function carryOut(

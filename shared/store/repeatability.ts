@@ -1,4 +1,4 @@
-import { findRow, type Row, type Tables, writeRow } from './tables.ts';
+import { deleteRow, findRow, type Row, type Tables, writeRow } from './tables.ts';
 
 /** A POST that its caller may send again (OASIS Repeatable Requests 1.0): the first one's answer is kept for the repeats. */
 export interface RepeatableRequest {
@@ -35,8 +35,13 @@ export async function beginRepeatable(tables: Tables, request: RepeatableRequest
   const row: RepeatabilityRow = { fingerprint: request.fingerprint, startedAt: now, answer: '' };
   const entity = { partitionKey: partition, rowKey: request.key, ...row };
   if (await writeRow<RepeatabilityRow>(tables.repeatability, entity, undefined)) return { state: 'first' };
+  return (await findAnswer(tables, request)) ?? beginRepeatable(tables, request, now);
+}
+
+/** What is known of an earlier request of that key. */
+export async function findAnswer(tables: Tables, request: RepeatableRequest): Promise<Repeated | undefined> {
   const known = await findRow<RepeatabilityRow>(tables.repeatability, partition, request.key);
-  return known === undefined ? beginRepeatable(tables, request, now) : readRepeated(known, request);
+  return known && readRepeated(known, request);
 }
 
 function readRepeated(known: Row<RepeatabilityRow>, request: RepeatableRequest): Repeated {
@@ -53,7 +58,7 @@ export async function keepAnswer(tables: Tables, request: RepeatableRequest, ans
 
 /** The first request was refused and changed nothing: the next one counts as the first. */
 export async function forgetRepeatable(tables: Tables, request: RepeatableRequest): Promise<void> {
-  await tables.repeatability.deleteEntity(partition, request.key);
+  await deleteRow(tables.repeatability, partition, request.key);
 }
 
 /** Forgets what no caller repeats any more. */
