@@ -5,15 +5,13 @@ import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { notedWrites } from '../../shared/healing/ending.ts';
 import { parseHealOrder } from '../../shared/healing/order.ts';
-import { silentAfter, watchedNodes } from '../../shared/healing/sight.ts';
+import { freshReports, watchedNodes } from '../../shared/healing/sight.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
-import { works } from '../../shared/scaling/rest.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
 import type { Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
-import { listReports } from '../../shared/store/reports.ts';
-import { secondsAfter } from '../../shared/time.ts';
+import { brokenParts } from '../../shared/store/reports.ts';
 import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, knownOutputs } from './advance.ts';
 import { findHeldServer } from './heldServer.ts';
@@ -47,11 +45,8 @@ export const mend =
 
 /** Those that work by their own word, just now, must be reached at the end. */
 async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly NodeRecord[]): Promise<number[]> {
-  const reports = await listReports(deps.tables, server.name);
-  const now = deps.now();
-  const heard = reports.filter(({ receivedAt }) => secondsAfter(receivedAt, silentAfter(deps)) > now);
-  const well = new Set(heard.filter((stored) => works(stored, now)).map(({ node }) => node));
-  return watchedNodes(server, recorded, now)
-    .map(({ number }) => number)
-    .filter((number) => well.has(nodeName(server.name, number)));
+  const watched = watchedNodes(server, recorded, deps.now());
+  const heard = await freshReports(deps, server.name, watched);
+  const well = new Set(heard.filter(({ report }) => brokenParts(report).length === 0).map(({ node }) => node));
+  return watched.map(({ number }) => number).filter((number) => well.has(nodeName(server.name, number)));
 }

@@ -3,11 +3,11 @@ import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { toDateTime } from '../guacamole/times.ts';
 import { fleetOf } from '../scaling/fleet.ts';
-import { works } from '../scaling/rest.ts';
+import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { forgetLoss, type Loss } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { listNodes } from '../store/nodes.ts';
-import { listReports, type StoredReport } from '../store/reports.ts';
+import { brokenParts, listReports, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 
 /** A session is written down a moment before the node counts it. Seconds. */
@@ -27,7 +27,10 @@ export function surelyOver(
   if (nodes.length === 0) return undefined;
   const bounds: Date[] = [];
   const heard = nodes.flatMap((number) => reports.get(number) ?? []);
-  const idle = heard.every((stored) => works(stored, now) && stored.report.sessions.served === 0);
+  const fresh = secondsAfter(now, -staleAfterSeconds);
+  const idle = heard.every(
+    ({ report, receivedAt }) => receivedAt > fresh && brokenParts(report).length === 0 && report.sessions.served === 0,
+  );
   if (heard.length === nodes.length && idle)
     bounds.push(secondsAfter(earliest(heard.map((one) => one.receivedAt)), -margin));
   const lost = nodes.flatMap((number) => losses.filter((loss) => loss.number === number).at(-1)?.at ?? []);

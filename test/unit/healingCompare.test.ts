@@ -3,11 +3,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Attempt } from '../../shared/azure/engine.ts';
 import { databaseDnsZone, namesOf } from '../../shared/azure/names.ts';
 import { ApiError } from '../../shared/errors.ts';
-import { databaseTrouble, findDrift } from '../../shared/healing/compare.ts';
+import { compareResources, databaseTrouble, findDrift } from '../../shared/healing/compare.ts';
 import { missingRecords, recordSteps } from '../../shared/healing/dnsRecords.ts';
+import { findHealing, rememberNode, rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
+import { findLease } from '../../shared/store/leases.ts';
 import { topologyOf } from '../../shared/topology.ts';
-import { broken, openHealingWorld } from './healingWorld.ts';
+import { ago, broken, openHealingWorld } from './healingWorld.ts';
 import { environment, specOf, subscriptionId } from './sample.ts';
 
 const spec = specOf();
@@ -184,6 +186,60 @@ describe('what the control plane meets at the database', () => {
     const found = await databaseTrouble(made.deps, 'demo', fleet);
     expect(found.drift).toEqual(codes.map((code) => `The control plane cannot use the database (${code})`));
     expect(found.noticed.map(({ type }) => type)).toEqual(conditions);
+  });
+});
+
+describe('a comparison', () => {
+  beforeEach(async () => {
+    await build();
+    await made.addresses();
+    for (const number of [1, 2]) await made.heard(number);
+  });
+
+  const compare = async (probed?: string[]) => {
+    const { azure } = made.deps;
+    const health = async () => ({
+      loadBalancerBackendAddresses: (probed ?? []).map((ipAddress) => ({ ipAddress, state: 'Up' })),
+    });
+    const network = new Proxy(azure.network, {
+      get: (target, name) => (name === 'loadBalancerLoadBalancingRules' ? { health } : Reflect.get(target, name)),
+    });
+    await compareResources({ ...made.deps, azure: { ...azure, network } }, async () => {});
+    return (await findHealing(made.deps.tables, 'demo')).server;
+  };
+  const both = ['10.20.0.4', '10.20.0.5'];
+
+  test('says what is none of the jump server’s faults, starts nothing for it, and takes it back', async () => {
+    query = () => Promise.reject(Object.assign(new Error('no way'), { code: 'ECONNREFUSED' }));
+    expect((await compare(both)).noticed).toMatchObject([{ type: 'DatabaseOutOfReach' }]);
+    expect(await findLease(made.deps.tables, 'demo')).toBeUndefined();
+    query = async () => [];
+    expect((await compare(both)).noticed).toEqual([]);
+  });
+
+  test('comes again at once for a probe that fails, but not for ever', async () => {
+    expect((await compare(['10.20.0.5'])).comparedAt).toBeUndefined();
+    await rememberNode(made.deps.tables, 'demo', { number: 1, probeDownSince: ago(600) });
+    await rememberServer(made.deps.tables, 'demo', {
+      repairs: [ago(60)],
+      failure: [{ type: 'NodeNotHealed', message: '' }],
+    });
+    expect((await compare(['10.20.0.5'])).comparedAt).toEqual(made.world.now);
+  });
+
+  test('restarts the services of one node that the probe does not reach, and of none when it reaches none', async () => {
+    for (const number of [1, 2]) await rememberNode(made.deps.tables, 'demo', { number, probeDownSince: ago(600) });
+    expect((await compare([])).noticed).toMatchObject([{ type: 'CommonTrouble' }]);
+    expect(await findLease(made.deps.tables, 'demo')).toBeUndefined();
+    const id = `${group}/providers/Microsoft.Compute/virtualMachines/demo-1`;
+    const machine = made.stub.find(id) as { properties: object };
+    const vmAgent = { statuses: [{ code: 'ProvisioningState/succeeded' }] };
+    const instanceView = { statuses: [{ code: 'PowerState/running' }], vmAgent };
+    made.stub.stored.set(id.toLowerCase(), { ...machine, properties: { ...machine.properties, instanceView } });
+    await compare(['10.20.0.5']);
+    expect(JSON.parse((await findLease(made.deps.tables, 'demo'))?.spec ?? '{}').nodes).toEqual([
+      { number: 1, finding: 'probeFails', repair: 'restartServices' },
+    ]);
   });
 });
 

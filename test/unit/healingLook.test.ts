@@ -323,6 +323,13 @@ describe('sessions that ended with their node', () => {
     expect(closed).toHaveLength(wanted);
   });
 
+  test('are closed while a node that has none only cannot make its last change', async () => {
+    await made.heard(1);
+    await made.heard(2, { haproxy: { ...broken, works: true } });
+    await closeLostSessions(made.deps, made.server, losses);
+    expect(closed).toHaveLength(1);
+  });
+
   test('are remembered of several nodes at once, and forgotten when they are closed', async () => {
     const { tables } = made.deps;
     await Promise.all([1, 2].map((number) => rememberLoss(tables, 'demo', { number, at: ago(600 - number) })));
