@@ -38,12 +38,15 @@ describe('Two hosts on one store', () => {
     expect(begun.length).toBe(ids.length * 6);
   });
 
-  it('take over from each other when one is killed', async () => {
+  it.each([
+    ['killed', 'SIGKILL'],
+    ['stopped', 'SIGTERM'],
+  ] as const)('take over from each other when one is %s', async (_how, signal) => {
     const [first, second] = hosts;
     if (!first || !second) throw new Error('Two hosts were started.');
     await first.startInstance('chain', 'c', { run: 'c', steps: 3, ms: 500 });
     await until('the first activity', 5_000, () => (lines().includes('begin c 0') ? true : null));
-    await first.end('SIGKILL');
+    await first.end(signal);
     expect((await second.finished('c', 8_000)).output).toEqual([0, 1, 2]);
   });
 

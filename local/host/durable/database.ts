@@ -35,6 +35,7 @@ export type Row = Record<string, SQLOutputValue>;
 export class HubDatabase {
   readonly raw: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #seenVersion: SQLOutputValue | undefined;
 
   constructor(dir: string, hubName: string) {
     mkdirSync(dir, { recursive: true });
@@ -80,6 +81,14 @@ export class HubDatabase {
       this.raw.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** Whether another connection has written anything since the last time this was asked. */
+  changedByOthers(): boolean {
+    const version = this.get('PRAGMA data_version')?.data_version;
+    const changed = version !== this.#seenVersion;
+    this.#seenVersion = version;
+    return changed;
   }
 
   close(): void {

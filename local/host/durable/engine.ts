@@ -10,7 +10,7 @@ export interface EngineLimits {
   readonly maxOrchestrators: number;
 }
 
-/** How often hosts that share a store look whether the others still live. */
+/** How often hosts that share a store look whether another has died, left or written something. */
 const neighbourCheckMs = 2_000;
 /** After a failure of the host's own, such as a full disk. */
 const retryMs = 1_000;
@@ -19,7 +19,7 @@ const maxDelayMs = 0x7fffffff;
 
 /**
  * Drives everything durable. Nothing is polled: whoever writes a message or an activity wakes the engine, one timer waits for the earliest
- * due message. Only the death of another host on the same store is looked for from time to time.
+ * due message. Only what other hosts on the same store do or leave undone is looked for from time to time.
  */
 export class Engine {
   readonly #database: HubDatabase;
@@ -152,8 +152,10 @@ export class Engine {
   }
 
   #checkNeighbours(): void {
-    if (this.#stopping || !this.#leases.releaseDead()) return;
-    log('information', 'durable', 'Another host on this store has died: its work is taken over.');
-    this.#wakeDue();
+    if (this.#stopping) return;
+    const someDied = this.#leases.releaseDead();
+    if (someDied) log('information', 'durable', 'Another host on this store has died: its work is taken over.');
+    // One that was stopped leaves no row behind, only work that is nobody's now, and timers that nobody waits for.
+    if (this.#database.changedByOthers() || someDied) this.#wakeDue();
   }
 }

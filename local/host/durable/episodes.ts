@@ -40,7 +40,8 @@ export class Episodes {
 
   /**
    * Runs one episode of an instance.
-   * @returns what it has woken, or null when there was nothing to do or another host is at it.
+   * @returns what it has woken, or null when there was nothing to do or another host is at it. Otherwise the caller looks again: a
+   * message that came while this host had the instance woke nobody if another host wrote it.
    */
   async run(id: string): Promise<Wakes | null> {
     const claimed = this.#claim(id);
@@ -51,7 +52,7 @@ export class Episodes {
     const messageIds = claimed.messages.map((message) => message.id);
     if (isFinished(instance.status) || !used.length) {
       this.#drop(id, messageIds);
-      return null;
+      return { instances: [], activities: 0 };
     }
     const arrived = used.flatMap((message) => message.event ?? []);
     // After continueAsNew the history begins with the marks of the episode that ended: the first one adds none.
