@@ -55,7 +55,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const origin = `http://localhost:${main.port}`;
   const client = durableClientInput(origin, `http://127.0.0.1:${rpc.port}`, config.hubName, keys);
   const extraInputs = (target: RegisteredFunction) => clientInputs(target, client);
-  const timers = new Timers(database, worker, extraInputs);
+  const timers = new Timers(database, engine.hostId, worker, extraInputs);
   const functions = httpFunctions(worker.functions.values());
   const { routePrefix } = config;
   serve = mainHandler({

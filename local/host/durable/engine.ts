@@ -37,6 +37,11 @@ export class Engine {
   #dueTimer: NodeJS.Timeout | undefined;
   #neighbourTimer: NodeJS.Timeout | undefined;
 
+  /** What its leases are marked with. */
+  get hostId(): number {
+    return this.#leases.hostId;
+  }
+
   constructor(database: HubDatabase, worker: Worker, functions: DurableFunctions, limits: EngineLimits) {
     this.#database = database;
     this.#limits = limits;

@@ -24,23 +24,31 @@ interface MonitorStatus {
   readonly LastUpdated: string;
 }
 
-/** Timer-triggered functions: six-field NCRONTAB schedules in UTC. Of several hosts on one store only one runs a tick. */
+/**
+ * Timer-triggered functions: six-field NCRONTAB schedules in UTC. Of several hosts on one store only one runs a tick, and none while
+ * an earlier one still runs: as on the real host the next comes right after a run that was too long, however many it has outlasted.
+ */
 export class Timers {
   readonly #database: HubDatabase;
+  readonly #hostId: number;
   readonly #worker: Worker;
   readonly #extraInputs: (target: RegisteredFunction) => { name: string; data: TypedData }[];
   readonly #schedules = new Map<string, Schedule>();
+  #stopped = false;
 
   constructor(
     database: HubDatabase,
+    hostId: number,
     worker: Worker,
     extraInputs: (target: RegisteredFunction) => { name: string; data: TypedData }[],
   ) {
     this.#database = database;
+    this.#hostId = hostId;
     this.#worker = worker;
     this.#extraInputs = extraInputs;
     database.raw.exec(
-      'CREATE TABLE IF NOT EXISTS timers (name TEXT PRIMARY KEY, last TEXT, next TEXT, updated TEXT, tick INTEGER) WITHOUT ROWID',
+      `CREATE TABLE IF NOT EXISTS timers (name TEXT PRIMARY KEY, last TEXT, next TEXT, updated TEXT, tick INTEGER) WITHOUT ROWID;
+       CREATE TABLE IF NOT EXISTS timerRuns (name TEXT PRIMARY KEY, owner INTEGER NOT NULL) WITHOUT ROWID;`,
     );
   }
 
@@ -53,10 +61,11 @@ export class Timers {
   }
 
   stop(): void {
+    this.#stopped = true;
     for (const schedule of this.#schedules.values()) clearTimeout(schedule.timer);
   }
 
-  /** Runs a timer function by hand. `input` only shows up in the trigger metadata, under the binding's name. */
+  /** Runs a timer function by hand, also beside a tick. `input` only shows up in the trigger metadata, under the binding's name. */
   async runByHand(name: string, input: unknown): Promise<void> {
     const schedule = this.#schedules.get(name);
     if (!schedule) return;
@@ -75,52 +84,60 @@ export class Timers {
     const monitored = binding.useMonitor !== false && interval >= monitorFromMs;
     const schedule: Schedule = { target, binding, cron, monitored, timer: undefined };
     this.#schedules.set(target.metadata.name, schedule);
-    const missed = monitored && this.#missedTick(schedule);
-    if (missed || binding.runOnStartup === true) void this.#tick(schedule, missed);
-    this.#arm(schedule);
+    const missed = monitored ? this.#missedTick(schedule) : null;
+    if (missed || binding.runOnStartup === true) void this.#tick(schedule, missed ?? new Date(), missed !== null);
+    else this.#arm(schedule, cron.nextRun());
   }
 
-  #missedTick({ target, cron }: Schedule): boolean {
+  #missedTick({ target, cron }: Schedule): Date | null {
     const status = this.#status(target.metadata.name);
-    const next = cron.nextRun();
-    if (!status) {
-      this.#write(target.metadata.name, '0001-01-01T00:00:00+00:00', next);
-      return false;
-    }
-    return Date.parse(status.Next) < Date.now() && this.#claimTick(target.metadata.name, Date.parse(status.Next));
+    if (!status) this.#write(target.metadata.name, '0001-01-01T00:00:00+00:00', cron.nextRun());
+    return status && Date.parse(status.Next) < Date.now() ? new Date(status.Next) : null;
   }
 
-  #arm(schedule: Schedule): void {
-    const next = schedule.cron.nextRun();
-    if (!next) return;
+  #arm(schedule: Schedule, next: Date | null): void {
+    if (!next || this.#stopped) return;
     const left = next.getTime() - Date.now();
     // setTimeout may be a millisecond early: aim at the tick, and look again when it is not there yet.
     schedule.timer = setTimeout(
       () => {
-        if (Date.now() < next.getTime()) return this.#arm(schedule);
-        if (this.#claimTick(schedule.target.metadata.name, next.getTime())) void this.#tick(schedule, false);
-        this.#arm(schedule);
+        if (Date.now() < next.getTime()) this.#arm(schedule, next);
+        else void this.#tick(schedule, next, false);
       },
       Math.max(1, Math.min(left, maxDelayMs)),
     );
   }
 
-  /** True for the one host that may run this tick. */
+  /** True for the one host that may run this tick: no host has run it, and none that lives is still at an earlier one. */
   #claimTick(name: string, tick: number): boolean {
-    return (
-      this.#database.run(
+    return this.#database.transaction(() => {
+      if (this.#database.get('SELECT 1 FROM timerRuns JOIN hosts ON hosts.id = owner WHERE name = ?', name))
+        return false;
+      const isNew = this.#database.run(
         `INSERT INTO timers (name, tick) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET tick = ?2 WHERE tick IS NULL OR tick < ?2`,
         name,
         tick,
-      ) > 0
-    );
+      );
+      if (isNew) this.#database.run('INSERT OR REPLACE INTO timerRuns (name, owner) VALUES (?, ?)', name, this.#hostId);
+      return isNew > 0;
+    });
   }
 
-  /** Runs a tick. Only such runs, not those by hand, are written into the monitor. */
-  async #tick(schedule: Schedule, isPastDue: boolean): Promise<void> {
+  /** Runs a tick if it is this host's, and waits for the one after its beginning. Only ticks, not runs by hand, are written into the monitor. */
+  async #tick(schedule: Schedule, tick: Date, isPastDue: boolean): Promise<void> {
+    const { name } = schedule.target.metadata;
     const startedAt = new Date();
-    await this.#invoke(schedule, isPastDue, {});
-    if (schedule.monitored) this.#write(schedule.target.metadata.name, offsetText(startedAt), schedule.cron.nextRun());
+    const next = schedule.cron.nextRun(startedAt);
+    try {
+      if (!this.#claimTick(name, tick.getTime())) return;
+      await this.#invoke(schedule, isPastDue, {});
+      if (schedule.monitored) this.#write(name, offsetText(startedAt), next);
+      this.#database.run('DELETE FROM timerRuns WHERE name = ? AND owner = ?', name, this.#hostId);
+    } catch (error) {
+      log('critical', name, `A tick could not be run or written: ${String(error)}`);
+    } finally {
+      this.#arm(schedule, next);
+    }
   }
 
   async #invoke(schedule: Schedule, isPastDue: boolean, metadata: Record<string, TypedData>): Promise<void> {
