@@ -80,7 +80,6 @@ export const deviations: readonly Deviation[] = [
     reason: 'The recording is cut in the middle of the body; its messages are compared.',
   },
   { recording: '44-raise-event', step: 'raw raise bad json', reason: "The text is that of .NET's JSON parser." },
-  { recording: '33-big-payload', step: 'messages', reason: 'The recording is cut in the middle of the messages.' },
   {
     recording: '50-http-basics-default',
     step: 'bytes',

@@ -20,19 +20,29 @@ export function normalise(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, normalise(member)]));
 }
 
-/** Recordings cut very long strings: only their beginnings are compared. */
-const cut = /<truncated, \d+ characters>$/;
+/** The recorder has kept the beginning of very long strings, and how long they were. */
+const cut = /^(.*)\.\.\.<truncated, (\d+) characters>$/s;
 const longest = 20_000;
+const kept = 1_500;
 
 function normaliseText(text: string): unknown {
-  if (text.length > longest || cut.test(text)) return `${text.slice(0, 100)}…`;
-  if (/^\s*[{[]/.test(text)) {
+  const [, beginning, length] = cut.exec(text) ?? (text.length > longest ? ['', text, text.length] : []);
+  const looksLikeJson = /^\s*[{[]/.test(text);
+  if (beginning !== undefined) {
+    // JSON may hold times, which are not all of one length.
+    return { $beginning: withoutVariables(beginning.slice(0, kept)), length: looksLikeJson ? null : Number(length) };
+  }
+  if (looksLikeJson) {
     try {
       return { $json: normalise(JSON.parse(text)) };
     } catch {
-      // Not JSON after all, or a recording that was cut.
+      // Not JSON after all.
     }
   }
+  return withoutVariables(text);
+}
+
+function withoutVariables(text: string): string {
   return variable.reduce((left, [pattern, name]) => left.replace(pattern, name), text);
 }
 

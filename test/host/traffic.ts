@@ -8,8 +8,8 @@ interface Event {
 
 /** What is compared of the messages between host and functions, with everything variable replaced. */
 export interface Traffic {
-  /** By orchestrator and instance: the last history it was given, its last answer, how often it was invoked. */
-  readonly orchestrations: Record<string, { history: unknown; trigger: unknown; answer: unknown; episodes: number }>;
+  /** By orchestrator and instance: the last history it was given, its last answer, `isReplaying` of every invocation. */
+  readonly orchestrations: Record<string, { history: unknown; trigger: unknown; answer: unknown; episodes: unknown[] }>;
   /** Every other message, sorted. */
   readonly others: unknown[];
 }
@@ -24,21 +24,21 @@ export function readTraffic(lines: readonly TraceLine[], racing: boolean): Traff
   const waiting = new Map<string, string[]>();
   for (const line of lines) {
     const input = line.request?.inputData[0]?.data;
-    const episode = objectIn(input?.string);
+    const episode = objectOf(input, 'string');
     if (line.event === 'invocationResponse') {
       const key = waiting.get(line.function)?.shift();
       const asked = key === undefined ? undefined : orchestrations[key];
       if (asked) asked.answer = readAnswer(line);
       else others.push(readResult(line));
     } else if (Array.isArray(episode?.history)) {
-      const { history, ...trigger } = episode;
+      const { history, isReplaying, ...trigger } = episode;
       const key = `${line.function} ${String(normalise(episode.instanceId))}`;
       waiting.set(line.function, [...(waiting.get(line.function) ?? []), key]);
       orchestrations[key] = {
         history: readHistory(history as Event[], racing),
-        trigger: normalise({ ...trigger, isReplaying: null }),
+        trigger: normalise(trigger),
         answer: null,
-        episodes: racing ? 0 : (orchestrations[key]?.episodes ?? 0) + 1,
+        episodes: racing ? [] : [...(orchestrations[key]?.episodes ?? []), isReplaying],
       };
     } else {
       others.push(
@@ -50,8 +50,9 @@ export function readTraffic(lines: readonly TraceLine[], racing: boolean): Traff
 }
 
 function readAnswer({ response }: TraceLine): unknown {
-  const text = response?.returnValue?.json ?? response?.result.exception?.message.split('$OutOfProcData$:')[1];
-  return withoutStacks(normalise(objectIn(text) ?? { message: response?.result.exception?.message }));
+  const message = response?.result.exception?.message;
+  const answer = objectOf(response?.returnValue, 'json') ?? objectIn(message?.split('$OutOfProcData$:')[1]);
+  return withoutStacks(normalise(answer ?? { message }));
 }
 
 function readResult({ function: name, response }: TraceLine): unknown {
@@ -76,6 +77,12 @@ function sortable(value: unknown): string {
       ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
       : member,
   );
+}
+
+/** The object in a member that is JSON. Where the recorder has cut the text it has read it before. */
+function objectOf(from: Record<string, unknown> | null | undefined, member: string): Record<string, unknown> | null {
+  const parsed = from?.[`${member}$parsed`];
+  return typeof parsed === 'object' ? (parsed as Record<string, unknown> | null) : objectIn(from?.[member]);
 }
 
 function objectIn(text: unknown): Record<string, unknown> | null {
