@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { deviationOf, deviations } from './deviations.ts';
 import { modes } from './httpModes.ts';
-import { haveRecordings, recording, recordingsBetween, whyNot } from './recordings.ts';
+import { encodingRecordings, haveRecordings, recording, recordingsBetween, whyNot } from './recordings.ts';
 
 describe.skipIf(!haveRecordings)(`The list of deviations${whyNot}`, () => {
   it.each(deviations.map((each) => [each.recording, each.step ?? 'as a whole', each] as const))(
@@ -11,11 +13,17 @@ describe.skipIf(!haveRecordings)(`The list of deviations${whyNot}`, () => {
         step === undefined || step === 'messages' ? [] : recording(name).driverSteps.map(({ label }) => label);
       if (labels.length) expect(labels).toContain(step);
       expect(reason.length).toBeGreaterThan(10);
+      for (const [file] of reason.matchAll(/\w+\.test\.ts/g))
+        expect(existsSync(join(import.meta.dirname, file))).toBe(true);
     },
   );
 
   it('has every recording that is not replayed', () => {
-    const replayed = new Set([...recordingsBetween(10, 49), ...modes.flatMap(({ recordings }) => recordings)]);
+    const replayed = new Set([
+      ...recordingsBetween(10, 49),
+      ...encodingRecordings,
+      ...modes.flatMap(({ recordings }) => recordings),
+    ]);
     const missing = recordingsBetween(0, 99).filter((name) => !replayed.has(name) && !deviationOf(name));
     expect(missing).toEqual([]);
   });

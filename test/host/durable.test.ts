@@ -24,6 +24,10 @@ describe('Durable functions on the local host', () => {
   });
   const post = (path: string, body: unknown = null): Promise<Response> =>
     fetch(`${host.origin}${webhook}${path}`, { method: 'POST', headers: json, body: JSON.stringify(body) });
+  const idsOf = async (query: string): Promise<string[]> => {
+    const listed = (await host.json(`${webhook}/instances?${query}`)) as { instanceId: string }[];
+    return listed.map(({ instanceId }) => instanceId);
+  };
   const running = (id: string, state = 'Running') =>
     until(`${id} to be ${state}`, 5_000, async () => ((await host.status(id)).runtimeStatus === state ? true : null));
 
@@ -125,5 +129,36 @@ describe('Durable functions on the local host', () => {
       token = page.headers.get('x-ms-continuation-token') ?? '';
     } while (token);
     expect(ids).toEqual(['page-1', 'page-2', 'page-3']);
+  });
+
+  it('list by several statuses, and all instances when a status is unknown', async () => {
+    await host.startInstance('input', 'kind-completed');
+    await host.startInstance('wait', 'kind-terminated');
+    await running('kind-terminated');
+    await post('/instances/kind-terminated/terminate?reason=x');
+    for (const id of ['kind-completed', 'kind-terminated']) await host.finished(id);
+    expect(await idsOf('instanceIdPrefix=kind-&runtimeStatus=Failed,Terminated')).toEqual(['kind-terminated']);
+    expect(await idsOf('instanceIdPrefix=kind-&runtimeStatus=Nope')).toEqual(['kind-completed', 'kind-terminated']);
+  });
+
+  it('purge finished instances of a time and a status, and count them', async () => {
+    const from = new Date().toISOString();
+    for (const id of ['purge-1', 'purge-2']) {
+      await host.startInstance('input', id);
+      await host.finished(id);
+    }
+    await host.startInstance('wait', 'purge-3');
+    await running('purge-3');
+    const purge = async (query: string) => {
+      const answer = await fetch(`${host.origin}${webhook}/instances?${query}`, { method: 'DELETE' });
+      return [answer.status, answer.ok && (await answer.json())];
+    };
+    expect(await purge(`createdTimeFrom=2020-01-01T00:00:00Z&createdTimeTo=2020-01-02T00:00:00Z`)).toEqual([
+      404,
+      false,
+    ]);
+    expect(await purge(`createdTimeFrom=${from}&runtimeStatus=Failed`)).toEqual([404, false]);
+    expect(await purge(`createdTimeFrom=${from}`)).toEqual([200, { instancesDeleted: 2 }]);
+    expect(await idsOf('instanceIdPrefix=purge-')).toEqual(['purge-3']);
   });
 });

@@ -42,6 +42,9 @@ export function recordingsBetween(low: number, high: number): string[] {
     .sort();
 }
 
+/** What was recorded with an app that is not there with the recordings: test/host/app/encoding.cjs is that app, made again. */
+export const encodingRecordings = ['71-argument-encoding'];
+
 /** The app that the exchanges were recorded with. */
 export function recordedApp(file: 'index.js' | 'patterns.js' = 'index.js'): AppDirectory {
   const from = join(recordingsDirectory, 'app');

@@ -122,8 +122,8 @@ export function unnotedStarts(from: Recording): Map<string, { name: string; body
     if (line.event !== 'durableClientHttp') continue;
     const { request } = line as ClientCall;
     const [, name, id] = /\/orchestrators\/([^/]+)\/([^/?]+)$/.exec(request.url) ?? [];
-    if (!name || !id || noted.includes(`start/${name}?id=${id}`) || noted.includes(`\\"instanceId\\":\\"${id}`))
-      continue;
+    const marks = [`start/${name}?id=${id}`, `\\"instanceId\\":\\"${id}`, `\\"id\\":\\"${id}`];
+    if (!name || !id || marks.some((mark) => noted.includes(mark))) continue;
     found.set(id, { name, body: request.body ?? 'null' });
   }
   return found;

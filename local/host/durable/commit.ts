@@ -154,7 +154,8 @@ function createChild(
     instanceId: child.instanceId,
     executionId: execution,
     name: child.name,
-    input: child.input,
+    // Null from a parent arrives as nothing, null from a client as the text `null`.
+    input: child.input === 'null' ? null : child.input,
     parent: link,
     generation: null,
   };

@@ -86,8 +86,8 @@ export function executionStarted(start: {
   readonly instanceId: string;
   readonly executionId: string;
   readonly name: string;
-  /** JSON text. */
-  readonly input: string;
+  /** JSON text, or null for nothing at all. */
+  readonly input: string | null;
   readonly parent: ParentInstance | null;
   readonly generation: number | null;
 }): HistoryEvent {

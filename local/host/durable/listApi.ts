@@ -1,6 +1,7 @@
 import { jsonReply, type Reply } from '../http/reply.ts';
 import type { ApiCall } from './api.ts';
 import { runtimeStatuses } from './instances.ts';
+import { webhookPath } from './links.ts';
 import type { InstanceFilter, Operations } from './operations.ts';
 import { statusOf } from './status.ts';
 
@@ -8,7 +9,7 @@ const tokenHeader = 'x-ms-continuation-token';
 /** The page size of the real host's table query when `top` is not given. */
 const defaultPage = 100;
 
-/** A page of the list of instances; the next page's token travels in a header, empty after the last. */
+/** A page of the list of instances; the next page's token travels in a header. After the last it is empty, and the webhook leaves it out. */
 export function listInstances(operations: Operations, { query, request }: ApiCall): Reply {
   const top = Number(query.get('top') ?? 0) || defaultPage;
   const token = request.headers[tokenHeader];
@@ -19,7 +20,8 @@ export function listInstances(operations: Operations, { query, request }: ApiCal
   const last = shown.at(-1);
   const next = page.length > top && last ? Buffer.from(last.id).toString('base64') : '';
   const values = shown.map((instance) => statusOf(instance, { showInput, history: null, showHistoryOutput: false }));
-  return jsonReply(200, values, { [tokenHeader]: next });
+  const isWebhook = request.url?.toLowerCase().startsWith(webhookPath) ?? false;
+  return jsonReply(200, values, next || !isWebhook ? { [tokenHeader]: next } : {});
 }
 
 export function purgeByFilter(operations: Operations, query: URLSearchParams): Reply {
