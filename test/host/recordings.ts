@@ -50,3 +50,26 @@ export function recordedApp(file: 'index.js' | 'patterns.js' = 'index.js'): AppD
   const from = join(recordingsDirectory, 'app');
   return appDirectory(file, { [file]: { copyOf: join(from, file) }, 'host.json': { copyOf: join(from, 'host.json') } });
 }
+
+/** What was measured of one pattern; times are not compared. */
+export interface Measured {
+  readonly orchestration: string;
+  readonly input?: { n: number };
+  readonly status?: string;
+  readonly output?: unknown;
+  readonly episodes?: number;
+  readonly foldedHistory?: number;
+  readonly maxRunsOfOneActivity?: number;
+  readonly activities?: number;
+}
+
+export function patterns(): readonly Measured[] {
+  if (!haveRecordings) return [];
+  const text = readFileSync(join(recordingsDirectory, 'patterns.json'), 'utf8');
+  return (JSON.parse(text) as { results: Measured[] }).results;
+}
+
+/** How a measured pattern is called: orchestration and size. */
+export function patternTitle({ orchestration, input }: Measured): string {
+  return [orchestration, input?.n].filter(Boolean).join(' ');
+}
