@@ -28,6 +28,7 @@ describe('Durable functions on the local host', () => {
     const listed = (await host.json(`${webhook}/instances?${query}`)) as { instanceId: string }[];
     return listed.map(({ instanceId }) => instanceId);
   };
+  const warned = (text: RegExp) => until(String(text), 5_000, () => (text.test(host.log) ? true : null));
   const running = (id: string, state = 'Running') =>
     until(`${id} to be ${state}`, 5_000, async () => ((await host.status(id)).runtimeStatus === state ? true : null));
 
@@ -106,6 +107,26 @@ describe('Durable functions on the local host', () => {
     await host.finished('early');
     expect(Date.now() - begun).toBeGreaterThan(890);
     expect(Date.now() - begun).toBeLessThan(1_850);
+    expect(host.log).not.toContain("'early'");
+  });
+
+  it('wake at once from a timer of less than a second, with a warning', async () => {
+    await host.startInstance('timer', 'at-once', { seconds: 0.9 });
+    const { historyEvents = [] } = await host
+      .finished('at-once')
+      .then(() => host.status('at-once', '?showHistory=true'));
+    const [created, ended] = ['TimerCreated', 'ExecutionCompleted'].map((type) =>
+      Date.parse(String(historyEvents.find(({ EventType }) => EventType === type)?.Timestamp)),
+    );
+    expect(Number(ended) - Number(created)).toBeLessThan(800);
+    await warned(/warning \[timer\] Instance 'at-once': a timer of \d+ ms fires at once/);
+  });
+
+  it('answer an event for a finished instance with 410, with a warning', async () => {
+    await host.startInstance('input', 'over');
+    await host.finished('over');
+    expect((await post('/instances/over/raiseEvent/go', 1)).status).toBe(410);
+    await warned(/warning \[durable\] raiseevent for 'over', which is Completed: answered with 410/);
   });
 
   it('give a caught activity error as one text', async () => {

@@ -46,9 +46,12 @@ describe('HTTP functions with streaming', () => {
     expect(await host.json('/api/aborted')).toBeTypeOf('number');
   });
 
-  it('leave their client waiting when they throw, with a warning in the log', async () => {
-    await expect(fetch(`${host.origin}/api/throws`, { signal: AbortSignal.timeout(500) })).rejects.toThrow();
-    await until('the warning', 5_000, () => (/warning \[throws\] It threw/.test(host.log) ? true : null));
+  it.each([
+    ['throw', 'throws', /warning \[throws\] It threw, and .* waits/],
+    ['return nothing', 'nothing', /warning \[nothing\] It returned nothing, and .* waits/],
+  ])('leave their client waiting when they %s, with a warning in the log', async (_what, name, warning) => {
+    await expect(fetch(`${host.origin}/api/${name}`, { signal: AbortSignal.timeout(500) })).rejects.toThrow();
+    await until('the warning', 5_000, () => (warning.test(host.log) ? true : null));
   });
 
   it('find members of query and body among their parameters, but declared ones keep their value', async () => {

@@ -127,11 +127,8 @@ function startScheduled(database: HubDatabase, instance: Instance, id: number, s
       const left = milliseconds(scheduled.fireAt) - Date.now();
       const seconds = Math.max(0, Math.floor(left / 1000));
       if (left > 0 && !seconds) {
-        log(
-          'debug',
-          instance.name,
-          `Instance '${instance.id}': a timer of ${Math.round(left)} ms fires at once, as on the real host.`,
-        );
+        const text = `a timer of ${Math.round(left)} ms fires at once, as on the real host, which cuts delays to whole seconds.`;
+        log('warning', instance.name, `Instance '${instance.id}': ${text}`);
       }
       sendMessage(database, instance.id, instance.execution, fired, seconds ? Date.now() + seconds * 1000 : 0);
       return seconds ? null : instance.id;

@@ -36,4 +36,5 @@ app.http('countdown', {
 });
 app.http('aborted', { methods: ['GET'], handler: async () => ({ jsonBody: aborted }) });
 app.http('throws', { handler: async () => { throw new Error('a secret detail'); } });
+app.http('nothing', { handler: async () => undefined });
 app.http('params', { methods: ['POST'], route: 'params/{name}/{sub?}', handler: async (request) => ({ jsonBody: { params: request.params, body: await request.text() } }) });
