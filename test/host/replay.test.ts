@@ -110,6 +110,12 @@ describe('The replay of an action list', () => {
     expect(run([], answer([far])).scheduled).toEqual([[0, { kind: 'timer', fireAt: '2026-01-04T00:00:00Z' }]]);
   });
 
+  it('names sub-orchestrations after the execution and their number in decimal', () => {
+    const children = Array.from({ length: 11 }, () => action({ actionType: 2, functionName: 'child' }));
+    const [, last] = run([], answer([all(...children)])).scheduled.at(-1) ?? [];
+    expect(last).toMatchObject({ kind: 'orchestration', instanceId: 'e:10' });
+  });
+
   it('waits for ever for an activity that is not registered', () => {
     const decision = run([], answer([call('missing')]));
     expect([decision.scheduled, decision.completion]).toEqual([[], null]);

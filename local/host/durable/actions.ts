@@ -105,6 +105,7 @@ export class Actions {
 
   #orchestration({ functionName: name, instanceId, input }: Action): ReplayTask {
     if (!this.#context.orchestrators.has(name.toLowerCase())) return this.#unknown('orchestrator', name);
+    // In decimal, whatever is said of DurableTask.Core: recording 71 has children up to `:68`.
     const id = instanceId || `${this.#context.executionId}:${this.#work.nextId}`;
     return this.#work.add({ kind: 'orchestration', name, instanceId: id, input: JSON.stringify(input ?? null) });
   }
