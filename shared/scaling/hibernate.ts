@@ -1,5 +1,5 @@
 import type { Writes } from '../azure/armStep.ts';
-import type { Step } from '../azure/engine.ts';
+import type { Attempt, Step } from '../azure/engine.ts';
 import type { Deps } from '../deps.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { moveJumpServer } from '../store/jumpServers.ts';
@@ -31,6 +31,16 @@ export function hibernateStep(
   const server = databaseServer(deps, jumpServer, spec);
   let begun: { due: boolean } | undefined;
   let setbacks = 0;
+  const permitted = async (attempt: Attempt, checkDatabaseAt: Date) => {
+    await attempt.permit();
+    await rememberScaling(deps.tables, jumpServer, { checkDatabaseAt });
+  };
+  /** It was found awake. Written down before it is stopped: the stop outlasts one call, and the next begins anew. */
+  const awake = async (attempt: Attempt) => {
+    if (begun?.due === false) return;
+    await permitted(attempt, atOnce);
+    begun = { due: false };
+  };
   return {
     key: 'mysqlServer/power',
     type: 'Molcajete/databasePower',
@@ -42,17 +52,17 @@ export function hibernateStep(
         await attempt.permit();
         const { checkDatabaseAt } = await findScaling(deps.tables, jumpServer);
         begun = { due: checkDatabaseAt !== undefined && checkDatabaseAt > atOnce && checkDatabaseAt <= deps.now() };
-        if (!begun.due) await rememberScaling(deps.tables, jumpServer, { checkDatabaseAt: atOnce });
+        if (!begun.due) await permitted(attempt, atOnce);
         await moveJumpServer(deps.tables, jumpServer, operationId, 'Hibernated');
         await deps.databases.forget(jumpServer);
       }
-      const outcome = await turn(server, 'off', writes, attempt, setbacks++);
-      if (outcome.state !== 'ready') {
-        begun.due = false;
-        return outcome;
-      }
-      const checkDatabaseAt = secondsAfter(deps.now(), begun.due ? lookAgainAfter : awakeAgainAfter);
-      await rememberScaling(deps.tables, jumpServer, { checkDatabaseAt });
+      const turnOff = async () => {
+        await awake(attempt);
+        await server.turnOff();
+      };
+      const outcome = await turn({ ...server, turnOff }, 'off', writes, attempt, setbacks++);
+      if (outcome.state === 'ready')
+        await permitted(attempt, secondsAfter(deps.now(), begun.due ? lookAgainAfter : awakeAgainAfter));
       return outcome;
     },
   };

@@ -14,8 +14,8 @@ import { nodeMachine, turn } from './power.ts';
 const probeSeconds = 12;
 /** How long after its deadline a node is waited for that never said that it drains. Seconds; twice the agent's longest interval. */
 const silentSeconds = 60;
-/** Looks at a draining node: often at first, later as often as it reports. Seconds. */
-const looks = { first: 1, firstFor: 45, later: 20 };
+/** Looks at a draining node: often at first, later so rarely that in between whoever needs the lease finds it free to be taken. Seconds. */
+const looks = { first: 1, firstFor: 45, later: 60 };
 
 /** Takes a node out of service: its sessions end by themselves or at its deadline, then its machine is deallocated. */
 export function restStep(
