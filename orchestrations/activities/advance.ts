@@ -22,6 +22,9 @@ const budget = 45_000;
 /** A wait shorter than this is spent inside the next call: a durable timer may come up to 30 s late. */
 const shortWaitSeconds = 20;
 
+/** Azure may ask for any pause (Retry-After); an operation that waits longer than its lease holds is taken for dead. Seconds. */
+const longestWait = leaseMilliseconds / 2000;
+
 /** A MySQL server with zone redundancy takes up to 15 minutes, a hung operation of Azure longer: then a person should look. */
 const longestOperationSeconds = 2 * 3600;
 
@@ -200,7 +203,8 @@ function progressOf(deps: Deps, result: WalkResult, begunAt: Date, longestSecond
   if (result.stopped !== undefined) return { state: result.stopped };
   if (result.lookAgainSeconds !== undefined) {
     if (secondsAfter(begunAt, longestSeconds) < deps.now()) return timedOut(result.pending, longestSeconds);
-    return { state: 'pending', waitSeconds: result.lookAgainSeconds < shortWaitSeconds ? 0 : result.lookAgainSeconds };
+    const seconds = Math.min(result.lookAgainSeconds, longestWait);
+    return { state: 'pending', waitSeconds: seconds < shortWaitSeconds ? 0 : seconds };
   }
   const [failure] = result.failures;
   return failure === undefined ? { state: 'done' } : { state: 'failed', failure };
