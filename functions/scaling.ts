@@ -7,7 +7,7 @@ import { accepted, acceptedAnswer, existingJumpServer } from '../shared/jumpServ
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
 import { askedBecause, requestOperation } from '../shared/operations.ts';
 import { desiredCount } from '../shared/scaling/desiredCount.ts';
-import { fleetOf, isSettled, upCount } from '../shared/scaling/fleet.ts';
+import { fleetOf, isScaled, upCount } from '../shared/scaling/fleet.ts';
 import { nextSevenDays } from '../shared/scaling/nextSevenDays.ts';
 import { planOf } from '../shared/scaling/provisionFleet.ts';
 import { mostNodesOf } from '../shared/scaling/scalingSpec.ts';
@@ -129,5 +129,5 @@ const roomFor = ({ network }: JumpServerSpec): number => parseCidr(network.subne
 
 async function isThere(deps: Deps, { name, spec, state, createdAt }: JumpServer, count: number): Promise<boolean> {
   const fleet = fleetOf(spec, await listNodes(deps.tables, name), createdAt);
-  return upCount(fleet) === count && isSettled(fleet) && (count === 0) === (state === 'Hibernated');
+  return upCount(fleet) === count && isScaled(fleet) && (count === 0) === (state === 'Hibernated');
 }

@@ -146,7 +146,7 @@ const unheardOf: Failure = {
 
 const gaveWay = (to: Lease): Failure => ({
   code: 'GaveWay',
-  message: `While it waited for sessions to end, the operation ${to.operationId} (${to.kind}) was asked for.`,
+  message: `While it only waited, the operation ${to.operationId} (${to.kind}) was asked for.`,
   advice: 'Nothing: what it has left is carried on after that one.',
 });
 

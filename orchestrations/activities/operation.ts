@@ -57,7 +57,7 @@ export const finishOperation =
       finishedAt: deps.now(),
       ...(ending.state === 'failed' ? { failure: ending.failure } : {}),
     });
-    return { finished: await changeLease(deps.tables, holder, { state: 'finished' }) };
+    return { finished: await changeLease(deps.tables, holder, { state: 'finished', deadline: deps.now() }) };
   };
 
 /** A scale, a heal or a rotation that fails leaves a jump server that works as well as before. */

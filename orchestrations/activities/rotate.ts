@@ -1,8 +1,8 @@
 import type { Writes } from '../../shared/azure/armStep.ts';
 import { Stopped } from '../../shared/azure/engine.ts';
 import type { Deps } from '../../shared/deps.ts';
-import { durationSeconds } from '../../shared/duration.ts';
 import { type Credential, parseRotateOrder } from '../../shared/rotation/credentials.ts';
+import { longestSession } from '../../shared/rotation/nodeSwitch.ts';
 import { rotationSteps } from '../../shared/rotation/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
 import { changeLease, type Holder } from '../../shared/store/leases.ts';
@@ -30,20 +30,14 @@ export const rotateCredentials =
     if (rotations instanceof Stopped) return { state: rotations.reason };
     const fleet = fleetOf(server.spec, await listNodes(deps.tables, jumpServer), deps.now());
     const rotating = { deps, writes, holder, server, rotations, since: lease.requestedAt, setbacks };
-    const aNode = longestNode + durationSeconds(server.spec.scaling.drainTimeout);
     const progress = await carryOutSteps(deps, holder, rotationSteps(rotating, credentials, fleet), {
-      longestSeconds: longestRotation + fleet.length * aNode,
+      longestSeconds: longestRotation + fleet.length * (longestNode + longestSession),
     });
-    if (progress.state === 'pending' && progress.waitSeconds > 0) await yieldIfDraining(deps, holder);
+    // While it does nothing but wait, a repair or a PUT need not wait with it: it is carried on after them.
+    if (progress.state === 'pending' && progress.waitSeconds > 0)
+      await changeLease(deps.tables, holder, { yields: true });
     return progress;
   };
-
-/** While it does nothing but wait for sessions, a repair or a PUT need not wait with it: it is carried on after them. */
-async function yieldIfDraining(deps: Deps, holder: Holder): Promise<void> {
-  const fleet = await listNodes(deps.tables, holder.jumpServer);
-  if (fleet.some(({ state, rotates }) => state === 'draining' && rotates === true))
-    await changeLease(deps.tables, holder, { yields: true });
-}
 
 /** From here on the rotations are known as asked for: one that does not come to its end is carried on by a later operation. */
 async function begin(deps: Deps, holder: Holder, credentials: readonly Credential[]): Promise<Rotation[]> {

@@ -16,13 +16,13 @@ import type { Failure } from '../store/operations.ts';
 import { listReports } from '../store/reports.ts';
 import { abandonRotation } from '../store/rotations.ts';
 import {
+  briefStep,
   conclude,
   currentOutputs,
   isPending,
   madeBy,
   type Rotating,
   rotationOf,
-  rotationStep,
   tellDependants,
   waiting,
 } from './rotating.ts';
@@ -36,7 +36,7 @@ const handshakesPerNode = 3;
  */
 export function certificateRotationStep(rotating: Rotating, dependsOn: readonly string[]): Step {
   const { deps, server } = rotating;
-  return rotationStep(rotating, 'certificate', dependsOn, async (_outputs, attempt) => {
+  return briefStep(rotating, 'certificate', dependsOn, async (_outputs, attempt) => {
     const outputs = await currentOutputs(rotating);
     const vault = deps.vaults.at(outputs.vault?.vaultUri ?? '');
     const current = await ensureVersion(rotating, vault, outputs.publicIpAddress, attempt);

@@ -12,6 +12,7 @@ import { accountNames, otherOf } from './accounts.ts';
 import { setAdministratorPassword } from './administratorPassword.ts';
 import type { Credential } from './credentials.ts';
 import {
+  briefStep,
   conclude,
   currentOutputs,
   isPending,
@@ -20,7 +21,6 @@ import {
   type Rotating,
   readLogin,
   rotationOf,
-  rotationStep,
   tellDependants,
   waiting,
 } from './rotating.ts';
@@ -35,7 +35,7 @@ export function mysqlAdministratorStep(rotating: Rotating, dependsOn: readonly s
   const name = controlSecrets.mysqlAdministrator(server.name);
   const patch = `${server.name}/administratorPassword`;
   let setbacks = 0;
-  return rotationStep(rotating, 'mysqlAdministrator', dependsOn, async (_outputs, attempt) => {
+  return briefStep(rotating, 'mysqlAdministrator', dependsOn, async (_outputs, attempt) => {
     const login = await pendingLogin(rotating, 'mysqlAdministrator', control, name, attempt);
     const sent = writes.find(patch);
     try {
@@ -129,7 +129,7 @@ export function controlAccountSteps(rotating: Rotating, dependsOn: readonly stri
   const { control } = deps.vaults;
   const secret = controlSecrets.controlAccount(server.name);
   const pair = accountNames.control;
-  const publish = rotationStep(rotating, 'controlAccount', dependsOn, async (_outputs, attempt) => {
+  const publish = briefStep(rotating, 'controlAccount', dependsOn, async (_outputs, attempt) => {
     const paired = { credential: 'controlAccount', vault: control, secret, pair } as const;
     const made = await publishOther(
       rotating,
@@ -139,7 +139,7 @@ export function controlAccountSteps(rotating: Rotating, dependsOn: readonly stri
     await tellDependants(rotating, 'database', { controlAccountVersion: made.version }, attempt);
     return { state: 'ready', output: { version: made.version } };
   });
-  const retire = rotationStep(rotating, 'controlAccount/former', ['controlAccount'], async (_outputs, attempt) => {
+  const retire = briefStep(rotating, 'controlAccount/former', ['controlAccount'], async (_outputs, attempt) => {
     const newest = await control.find(secret);
     if (newest === undefined) throw new Error(`There is no secret ${secret}.`);
     const moved = secondsAfter(newest.createdOn, poolsMoveWithinSeconds);
@@ -157,7 +157,7 @@ export function guacadminStep(rotating: Rotating, dependsOn: readonly string[]):
   const { deps, server } = rotating;
   const { control } = deps.vaults;
   const name = controlSecrets.guacadmin(server.name);
-  return rotationStep(rotating, 'guacadmin', dependsOn, async (_outputs, attempt) => {
+  return briefStep(rotating, 'guacadmin', dependsOn, async (_outputs, attempt) => {
     const login = await pendingLogin(rotating, 'guacadmin', control, name, attempt);
     await attempt.permit();
     await ensureAdministrator(await deps.guacamole(server.name), login);

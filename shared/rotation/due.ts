@@ -1,7 +1,7 @@
 import { leafDays } from '../certificates.ts';
 import { durationSeconds } from '../duration.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
-import { isActive, type Lease } from '../store/leases.ts';
+import { isActive, type Lease, type OperationKind, pauseIsOver } from '../store/leases.ts';
 import type { Rotation } from '../store/rotations.ts';
 import { secondsAfter } from '../time.ts';
 import { type Credential, credentials, orderOf, type RotateOrder } from './credentials.ts';
@@ -9,8 +9,11 @@ import { type Credential, credentials, orderOf, type RotateOrder } from './crede
 /** A certificate is renewed this long before its end, whatever the spec says. Seconds. */
 const renewBefore = 30 * 86_400;
 const certificateLasts = leafDays * 86_400 - renewBefore;
-/** After an attempt that did not succeed the next waits this long. Seconds. */
-const pauseAfterAttempt = 600;
+/**
+ * So long after the end of an operation of that kind none is begun. Seconds. Whatever stood in a rotation's way is repaired meanwhile;
+ * after a repair healing has a minute to see whether it was enough.
+ */
+const pauses: Partial<Record<OperationKind, number>> = { rotate: 600, heal: 120 };
 
 /** One credential as the status shows it. */
 export interface CredentialPlan {
@@ -70,9 +73,9 @@ export function decideRotation(minute: RotationMinute): { order: RotateOrder; re
   return { order: orderOf([...unfinished, ...due].map(({ credential }) => credential)), reason: reasons.join('; ') };
 }
 
-/** Nobody else is at work, and no rotation was tried just now. */
+/** Nobody else is at work, and nothing that comes first was tried just now. */
 export function isFree({ lease, now }: RotationMinute): boolean {
   if (lease === undefined) return true;
   if (isActive(lease, now)) return false;
-  return lease.kind !== 'rotate' || secondsAfter(lease.requestedAt, pauseAfterAttempt) <= now;
+  return pauseIsOver(pauses[lease.kind] ?? 0, lease, now);
 }

@@ -6,7 +6,7 @@ import { listNodes, type NodeRecord } from '../store/nodes.ts';
 import { accountNames } from './accounts.ts';
 import { dropOthers, publishOther } from './databaseCredentials.ts';
 import { nodeSwitchStep } from './nodeSwitch.ts';
-import { conclude, currentOutputs, type Rotating, readLogin, rotationStep, tellDependants } from './rotating.ts';
+import { briefStep, conclude, currentOutputs, type Rotating, readLogin, tellDependants } from './rotating.ts';
 
 const pair = accountNames.node;
 
@@ -19,7 +19,7 @@ export function nodeAccountSteps(
   fleet: readonly NodeRecord[],
   dependsOn: readonly string[],
 ): Step[] {
-  const publish = rotationStep(rotating, 'nodeAccount', dependsOn, async (_outputs, attempt) => {
+  const publish = briefStep(rotating, 'nodeAccount', dependsOn, async (_outputs, attempt) => {
     const outputs = await currentOutputs(rotating);
     const wanted = await wantedVersions(rotating, outputs);
     const made = await publishOther(
@@ -37,7 +37,7 @@ export function nodeAccountSteps(
     return { state: 'ready', output: { version: made.version } };
   });
   const switches = fleet.map(({ number }) => number);
-  const former = rotationStep(rotating, 'nodeAccount/former', switches.map(switchKey), async (outputs, attempt) => {
+  const former = briefStep(rotating, 'nodeAccount/former', switches.map(switchKey), async (outputs, attempt) => {
     const version = outputs.nodeAccount?.version ?? '';
     const vault = nodeVault(rotating, await currentOutputs(rotating));
     await tellDependants(rotating, 'database', { nodeAccountVersion: version }, attempt);

@@ -1,7 +1,6 @@
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Outputs } from '../azure/resource.ts';
-import { durationSeconds } from '../duration.ts';
 import { reasonsUnhealthy } from '../node/report.ts';
 import { desiredNode } from '../nodes.ts';
 import { fleetOf, isUp } from '../scaling/fleet.ts';
@@ -11,7 +10,10 @@ import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
 import { findReport, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
-import { currentOutputs, patienceSeconds, type Rotating, rotationStep, waiting } from './rotating.ts';
+import { currentOutputs, patient, type Rotating, rotationStep, waiting } from './rotating.ts';
+
+/** So long sessions on a node are waited for, whatever `scaling.drainTimeout` says: a rotation has time, and ends nobody's work. Seconds. */
+export const longestSession = 86_400;
 
 /** Where one node stands on its way to another account. */
 export interface SwitchSight {
@@ -21,30 +23,44 @@ export interface SwitchSight {
   /** The version it is to get. */
   target: string;
   stored: StoredReport | undefined;
+  /** Nothing has been heard of it lately. */
+  silent: boolean;
   /** Other nodes are to be up; one of them is healthy. */
   others: { up: boolean; healthy: boolean };
   /** Why the node, in its present wanted state, is not healthy; undefined when it is. */
   unhealthy: string | undefined;
+  /** A lone node's sessions are waited for until then. */
+  idleUntil: Date;
   now: Date;
 }
 
 /** The next thing to be done with it. */
 export type SwitchMove =
-  /** Takes no new sessions from now on, and keeps what it has until the deadline. */
+  /** Takes no new sessions from now on, and keeps what it has. */
   | { move: 'drain' }
   /** Is told the new version; Guacamole starts again with it. */
   | { move: 'switch' }
   /** Takes sessions again, as soon as the balancer sees it. */
   | { move: 'raise' }
   | { move: 'confirm' }
-  /** `open`: for sessions, which may last until the deadline. */
-  | { move: 'wait'; detail: string; open?: true }
+  /** `sessionsUntil`: for sessions, which may last until then. */
+  | { move: 'wait'; detail: string; sessionsUntil?: Date }
   | { move: 'done' };
 
-/** What is next for a node. Pure. Its Guacamole is started again only while it serves nobody, or past its deadline, or is the only one. */
+const wait = (detail: string): SwitchMove => ({ move: 'wait', detail });
+
+const forSessions = (served: number, until: Date): SwitchMove => ({
+  move: 'wait',
+  detail: `${served} sessions are open, at the latest until ${until.toISOString()}`,
+  sessionsUntil: until,
+});
+
+const noneHealthy = wait('waits until another node is healthy');
+const unheard = wait('no report from it lately');
+
+/** What is next for a node. Pure. Its Guacamole is started again only while it serves nobody, or past its deadline. */
 export function nextMove(sight: SwitchSight): SwitchMove {
-  const { record, account, target, others, unhealthy } = sight;
-  const wait = (detail: string): SwitchMove => ({ move: 'wait', detail });
+  const { record, account, target, silent, others, unhealthy } = sight;
   if (account === target) {
     if (record.state === 'deallocated') return { move: 'done' };
     if (unhealthy !== undefined) return wait(unhealthy);
@@ -53,26 +69,29 @@ export function nextMove(sight: SwitchSight): SwitchMove {
   }
   if (record.state === 'deallocated') return { move: 'switch' };
   if (record.state === 'draining') return moveOfDraining(sight);
-  if (!others.up) return { move: 'switch' };
-  return others.healthy ? { move: 'drain' } : wait('waits until another node is healthy');
+  // A frozen node is healing's.
+  if (silent) return unheard;
+  if (!others.up) return moveOfLone(sight);
+  return others.healthy ? { move: 'drain' } : noneHealthy;
+}
+
+/** Nobody else takes new sessions, so it is not drained: it is told when it happens to serve nobody. */
+function moveOfLone({ stored, idleUntil, now }: SwitchSight): SwitchMove {
+  const served = stored?.report.sessions.served ?? 0;
+  return served > 0 && idleUntil > now ? forSessions(served, idleUntil) : { move: 'switch' };
 }
 
 /** What a draining node passes on to others does not matter: only its Guacamole starts again, HAProxy stays. */
-function moveOfDraining({ record, stored, others, now }: SwitchSight): SwitchMove {
-  const { drainUntil = now, drainingSince } = record;
-  const until = `at the latest until ${drainUntil.toISOString()}`;
-  // Nobody else takes new sessions any more: back into service, with the account it has.
-  if (others.up && !others.healthy)
-    return record.rotates === true
-      ? { move: 'raise' }
-      : { move: 'wait', detail: 'waits until another node is healthy' };
+function moveOfDraining({ record, stored, silent, others, now }: SwitchSight): SwitchMove {
+  const { drainUntil = now, drainingSince, rotates } = record;
+  // Nobody else takes new sessions any more, or it is frozen: back into service, with the account it has.
+  if (others.up && !others.healthy) return rotates === true ? { move: 'raise' } : noneHealthy;
+  if (silent && rotates === true) return { move: 'raise' };
   if (drainUntil <= now) return { move: 'switch' };
   if (stored === undefined || !drains(record, stored) || drainingSince === undefined)
-    return { move: 'wait', detail: `waits for its agent to drain it, ${until}`, open: true };
+    return wait('waits for its agent to drain it');
   const { served } = stored.report.sessions;
-  return served > 0
-    ? { move: 'wait', detail: `${served} sessions are open, ${until}`, open: true }
-    : { move: 'switch' };
+  return served > 0 ? forSessions(served, drainUntil) : { move: 'switch' };
 }
 
 /** Takes one node over to the new account: drained, told, proven, and seen by the balancer again. A lone node is not drained. */
@@ -82,9 +101,11 @@ export function nodeSwitchStep(rotating: Rotating, number: number, key: string, 
     const sight = await look(rotating, number, outputs.nodeAccount?.version ?? '', current, attempt);
     if (sight === undefined) return done;
     const next = nextMove(sight);
-    if (next.move === 'wait')
-      return next.open === true ? forSessions(sight, next.detail) : patient(rotating, sight, next.detail);
-    return make(rotating, sight, next.move, current, attempt);
+    if (next.move !== 'wait') return make({ rotating, key, sight, attempt }, next.move, current);
+    const { detail, sessionsUntil } = next;
+    return sessionsUntil === undefined
+      ? patientOf({ rotating, key, sight, attempt }, detail)
+      : waiting(detail, lookAtSessions(sight, sessionsUntil));
   });
 }
 
@@ -92,7 +113,7 @@ const done: Outcome = { state: 'ready', output: {} };
 
 /** Undefined for a node that is not there any more. */
 async function look(
-  { deps, server }: Rotating,
+  { deps, server, since }: Rotating,
   number: number,
   target: string,
   outputs: Outputs,
@@ -116,64 +137,74 @@ async function look(
     account: record.account ?? outputs.database?.nodeAccountVersion,
     target,
     stored,
+    silent: !fresh,
     others: { up: others.length > 0, healthy: others.length > 0 && (await anotherIsHealthy(deps, name, others)) },
     unhealthy: reason,
+    idleUntil: secondsAfter(since, longestSession),
     now: deps.now(),
   };
 }
 
-/** Looked at often at first, later every half minute: in between, whoever needs the lease may take it. */
-function forSessions({ record, now }: SwitchSight, detail: string): Outcome {
-  const left = ((record.drainUntil?.getTime() ?? 0) - now.getTime()) / 1000;
-  return waiting(detail, secondsAfter(record.since, 60) > now ? 1 : Math.max(1, Math.min(30, left)));
+/** Often at first; then so rarely that no call waits it out, and whoever needs the lease finds it free to be taken. Seconds. */
+function lookAtSessions({ record, now }: SwitchSight, until: Date): number {
+  const left = (until.getTime() - now.getTime()) / 1000;
+  const begins = record.state === 'draining' && secondsAfter(record.since, 60) > now;
+  return begins ? 1 : Math.max(1, Math.min(60, left));
 }
 
-/** Nobody repairs a node while this operation holds the lease. */
-function patient({ since }: Rotating, { record, now }: SwitchSight, detail: string): Outcome {
-  const from = new Date(Math.max(since.getTime(), record.since.getTime()));
-  if (secondsAfter(from, patienceSeconds) > now) return waiting(detail);
+/** One look at one node. */
+interface Turn {
+  rotating: Rotating;
+  key: string;
+  sight: SwitchSight;
+  attempt: Attempt;
+}
+
+/** Nobody repairs a node while this operation holds the lease; healing looks only at nodes that are meant to run. */
+async function patientOf({ rotating, key, sight, attempt }: Turn, detail: string): Promise<Outcome> {
+  const { record, account, target } = sight;
   const message = `The node cannot be taken over to the new account: ${detail}.`;
-  const advice =
-    'The former account stays valid. The rotation is carried on by itself; see why the node is not healthy.';
-  return { state: 'failed', failure: { code: 'NodeNotHealthy', message, advice } };
+  const obstacle = { code: 'NodeNotHealthy', message, advice };
+  const outcome = await patient(rotating, key, waiting(detail), obstacle, record.since);
+  const ours = record.rotates === true || (record.state === 'starting' && account === target);
+  if (outcome.state === 'failed' && ours)
+    await put(rotating, attempt, { number: record.number, state: 'running', since: sight.now });
+  return outcome;
 }
 
-async function make(
-  rotating: Rotating,
-  sight: SwitchSight,
-  move: Exclude<SwitchMove['move'], 'wait'>,
-  outputs: Outputs,
-  attempt: Attempt,
-): Promise<Outcome> {
-  const { deps, server } = rotating;
-  const { record, target, now } = sight;
+const advice = 'The former account stays valid. The rotation is carried on by itself; see why the node is not healthy.';
+
+async function put({ deps, server }: Rotating, attempt: Attempt, node: NodeRecord): Promise<void> {
+  await attempt.permit();
+  await putNode(deps.tables, server.name, node);
+}
+
+async function make(turn: Turn, move: Exclude<SwitchMove['move'], 'wait'>, outputs: Outputs): Promise<Outcome> {
+  const { rotating, sight, attempt } = turn;
+  const { record, account, target, now } = sight;
   const { number } = record;
-  const put = async (node: NodeRecord): Promise<void> => {
-    await attempt.permit();
-    await putNode(deps.tables, server.name, node);
-  };
   if (move === 'drain') {
-    const drainUntil = secondsAfter(now, durationSeconds(server.spec.scaling.drainTimeout));
-    await put({ number, state: 'draining', since: now, drainUntil, rotates: true });
+    const drainUntil = secondsAfter(now, longestSession);
+    await put(rotating, attempt, { number, state: 'draining', since: now, drainUntil, rotates: true });
     return waiting('drains');
   }
   if (move === 'switch') {
     const kept = record.state === 'draining' || record.state === 'deallocated';
     const since = record.rotates === true ? now : record.since;
-    await put(
-      kept ? { ...record, since, account: target } : { number, state: 'starting', since: now, account: target },
-    );
+    const told: NodeRecord = kept ? { ...record, since } : { number, state: 'starting', since: now };
+    await put(rotating, attempt, { ...told, account: target });
     return record.state === 'deallocated' ? done : waiting('takes the new account');
   }
   if (move === 'raise') {
-    await put({ number, state: 'starting', since: now });
+    await put(rotating, attempt, { number, state: account === target ? 'starting' : 'running', since: now });
     return waiting('comes back');
   }
   if (move === 'confirm') {
     // As seen from outside: the balancer sends users to it again.
+    const { deps, server } = rotating;
     const seen = await ingressStep(deps, server.name, server.spec, [number]).ensure(outputs, attempt);
-    if (seen.state === 'pending') return patient(rotating, sight, seen.detail);
-    await put({ number, state: 'running', since: now });
+    if (seen.state === 'pending') return patientOf(turn, seen.detail);
+    await put(rotating, attempt, { number, state: 'running', since: now });
   }
   return done;
 }

@@ -6,6 +6,7 @@ import { type Login, randomPassword, type Secret, type Vault } from '../secrets/
 import { listInventory, putInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
+import { listSteps } from '../store/operations.ts';
 import { endRotation, type Rotation } from '../store/rotations.ts';
 import { secondsAfter } from '../time.ts';
 import type { Credential } from './credentials.ts';
@@ -25,7 +26,7 @@ export interface Rotating {
 }
 
 /** What cannot go on for so long ends the operation, so that somebody can see to it: nothing is repaired while it runs. Seconds. */
-export const patienceSeconds = 300;
+const patienceSeconds = 300;
 
 /** On a secret's version: the operation that made it. A rotation that is repeated takes its version up instead of making another. */
 const madeByTag = 'molcajete-operation';
@@ -121,6 +122,47 @@ export const waiting = (detail: string, lookAgainSeconds = 1): Outcome => ({
   lookAgainSeconds,
 });
 
+/** What stands in a step's way, and what a person can do about it. */
+interface Obstacle {
+  code: string;
+  message: string;
+  advice: string;
+}
+
+/**
+ * The outcome while it may still pass by itself, counted from the step's beginning or from `since` where that was later. Then the step
+ * fails, which gives the lease back: healing begins, and the rotation is carried on after it.
+ */
+export async function patient(
+  { deps, holder }: Rotating,
+  key: string,
+  outcome: Outcome,
+  obstacle: Obstacle,
+  since = new Date(0),
+): Promise<Outcome> {
+  const begun = (await listSteps(deps.tables, holder.operationId)).find((step) => step.key === key)?.startedAt;
+  const from = Math.max(since.getTime(), (begun ?? deps.now()).getTime());
+  if (secondsAfter(new Date(from), patienceSeconds) > deps.now()) return outcome;
+  return { state: 'failed', failure: obstacle };
+}
+
+const advice = 'A working login remains. The rotation is carried on by itself; see what stands in its way.';
+
+/** A step of a rotation that waits for nobody's session: whatever it waits for, its patience ends. */
+export function briefStep(
+  rotating: Rotating,
+  key: string,
+  dependsOn: readonly string[],
+  work: (outputs: Outputs, attempt: Attempt) => Promise<Outcome>,
+): Step {
+  return rotationStep(rotating, key, dependsOn, async (outputs, attempt) => {
+    const outcome = await work(outputs, attempt);
+    if (outcome.state !== 'pending') return outcome;
+    const code = outcome.failure?.code ?? 'RotationStuck';
+    return patient(rotating, key, outcome, { code, message: `${key} could not go on: ${outcome.detail}.`, advice });
+  });
+}
+
 /**
  * A step of a rotation. Every failure of vault, database or store may pass, and is told by its code only: a MySQL error can quote the
  * statement, which holds a password where accounts are made.
@@ -153,7 +195,6 @@ export function rotationStep(
         setbacks.set(place, first);
         if (secondsAfter(first, patienceSeconds) > deps.now()) return { ...waiting(failure.message, 2), failure };
         setbacks.delete(place);
-        const advice = 'A working login remains. The rotation is carried on by itself; see what stands in its way.';
         return { state: 'failed', failure: { ...failure, message: `${key} could not go on (${code}).`, advice } };
       }
     },

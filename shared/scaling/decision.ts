@@ -1,10 +1,9 @@
 import type { JumpServer } from '../store/jumpServers.ts';
-import { isActive, type Lease } from '../store/leases.ts';
+import { isActive, type Lease, pauseIsOver } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import type { ScalingMemory } from '../store/scaling.ts';
-import { secondsAfter } from '../time.ts';
 import { desiredCount, type Need } from './desiredCount.ts';
-import { fleetOf, isSettled, upCount } from './fleet.ts';
+import { fleetOf, isScaled, upCount } from './fleet.ts';
 import { parseOrder } from './order.ts';
 import { planOf } from './provisionFleet.ts';
 
@@ -51,7 +50,7 @@ function whyScale(
   reason: string,
 ): string | undefined {
   if (upCount(fleet) !== count) return reason;
-  if (!isSettled(fleet)) return `carries on an interrupted change of the nodes: ${reason}`;
+  if (!isScaled(fleet)) return `carries on an interrupted change of the nodes: ${reason}`;
   const asleep = server.state === 'Hibernated';
   if (count > 0) return asleep ? reason : undefined;
   const look = !asleep || (memory.checkDatabaseAt ?? new Date(0)) <= now;
@@ -64,7 +63,6 @@ function whyScale(
 function isFree({ lease, now }: Minute, count: number): boolean {
   if (lease === undefined) return true;
   const same = lease.kind === 'scale' && parseOrder(lease.spec).count === count;
-  // A node that drains to be rotated comes back by itself.
-  if (isActive(lease, now)) return lease.yields && lease.kind !== 'rotate' && !same;
-  return !same || secondsAfter(lease.requestedAt, pauseAfterAttempt) <= now;
+  if (isActive(lease, now)) return lease.yields && !same;
+  return !same || pauseIsOver(pauseAfterAttempt, lease, now);
 }

@@ -6,11 +6,21 @@ import { highestCount } from './scalingSpec.ts';
 /** The nodes that users may be sent to, now or as soon as they are ready. */
 export const isUp = ({ state }: Pick<NodeRecord, 'state'>): boolean => state === 'starting' || state === 'running';
 
-export const upCount = (fleet: readonly NodeRecord[]): number => fleet.filter(isUp).length;
+/** It drains only to take another account, and comes back by itself. */
+export const isRotating = ({ state, rotates }: Pick<NodeRecord, 'state' | 'rotates'>): boolean =>
+  state === 'draining' && rotates === true;
+
+/** Counts as one of the nodes that the plan wants. */
+export const isThere = (node: Pick<NodeRecord, 'state' | 'rotates'>): boolean => isUp(node) || isRotating(node);
+
+export const upCount = (fleet: readonly NodeRecord[]): number => fleet.filter(isThere).length;
 
 /** No node is on its way up or down. */
 export const isSettled = (fleet: readonly NodeRecord[]): boolean =>
   fleet.every(({ state }) => state === 'running' || state === 'deallocated');
+
+/** The same, but for what rotation will bring back. */
+export const isScaled = (fleet: readonly NodeRecord[]): boolean => isSettled(fleet.filter((node) => !isRotating(node)));
 
 export const isAsleep = (fleet: readonly NodeRecord[]): boolean =>
   fleet.length > 0 && fleet.every(({ state }) => state === 'deallocated');
@@ -23,15 +33,18 @@ export function fleetOf(spec: JumpServerSpec, recorded: readonly NodeRecord[], n
 
 /**
  * What must change for `count` nodes to be up; empty when as many are. Pure. Up: nodes that still drain, then deallocated ones, then
- * new ones, low numbers first. Down: high numbers first; they get `drainSeconds` for their sessions.
+ * new ones, low numbers first. Down: high numbers first; they get `drainSeconds` for their sessions, and rotation, which drains others,
+ * must wait. Up it need not.
  */
 export function changesFor(fleet: readonly NodeRecord[], count: number, now: Date, drainSeconds: number): NodeRecord[] {
-  const up = fleet.filter(isUp);
-  if (up.length > count) {
-    const drainUntil = secondsAfter(now, drainSeconds);
-    return up.slice(count).map(({ number }) => ({ number, state: 'draining', since: now, drainUntil }));
-  }
-  return raised(fleet, count - up.length, now);
+  const there = fleet.filter(isThere);
+  if (there.length <= count) return raised(fleet, count - there.length, now);
+  const drainUntil = secondsAfter(now, drainSeconds);
+  const back = there.slice(0, count).filter(isRotating);
+  return [
+    ...back.map(({ number }): NodeRecord => ({ number, state: 'running', since: now })),
+    ...there.slice(count).map(({ number }): NodeRecord => ({ number, state: 'draining', since: now, drainUntil })),
+  ];
 }
 
 /** `more` nodes that are to come up. */
@@ -41,7 +54,7 @@ function raised(fleet: readonly NodeRecord[], more: number, now: Date): NodeReco
     (number) => !taken.has(number),
   );
   const inState = (wanted: NodeRecord['state']) =>
-    fleet.filter(({ state }) => state === wanted).map(({ number }) => number);
+    fleet.filter((node) => node.state === wanted && !isRotating(node)).map(({ number }) => number);
   return [...inState('draining'), ...inState('deallocated'), ...unused]
     .slice(0, more)
     .map((number) => ({ number, state: 'starting', since: now }));
@@ -49,7 +62,7 @@ function raised(fleet: readonly NodeRecord[], more: number, now: Date): NodeReco
 
 /** A node that is not to be up, and that the spec has no use for: a PUT removes it. */
 export const isSurplus = (node: NodeRecord, { scaling, web }: JumpServerSpec): boolean =>
-  !isUp(node) && node.number > (scaling.max ?? highestCount(scaling, web.count));
+  !isThere(node) && node.number > (scaling.max ?? highestCount(scaling, web.count));
 
 /** The fleet with some of its nodes replaced or added, by number. */
 export function withChanges(fleet: readonly NodeRecord[], changes: readonly NodeRecord[]): NodeRecord[] {

@@ -1,3 +1,4 @@
+import { secondsAfter } from '../time.ts';
 import { findRow, listRows, type Row, type Tables, writeRow } from './tables.ts';
 
 /** What an operation does; each is one orchestration of the same name. */
@@ -16,7 +17,7 @@ export interface Lease {
   state: 'requested' | 'running' | 'finished';
   /** Grows with each operation of the jump server: an activity of an older one that wakes up late sees a higher number and stops. */
   fence: number;
-  /** An operation that has not renewed its lease by then is dead and may be replaced. */
+  /** An operation that has not renewed its lease by then is dead and may be replaced. Of one that has ended: when it did. */
   deadline: Date;
   requestedAt: Date;
   requestedBy: { objectId: string; name: string };
@@ -40,6 +41,10 @@ const partition = 'lease';
 export const leaseMilliseconds = 10 * 60_000;
 
 export const isActive = (lease: Lease, now: Date): boolean => lease.state !== 'finished' && lease.deadline > now;
+
+/** An attempt that did not succeed is followed by a pause in which others may see to it, counted from its end. Seconds. */
+export const pauseIsOver = (pauseSeconds: number, { deadline }: Lease, now: Date): boolean =>
+  secondsAfter(deadline, pauseSeconds) <= now;
 
 export async function findLease(tables: Tables, jumpServer: string): Promise<(Lease & { etag: string }) | undefined> {
   const row = await findRow<LeaseRow>(tables.leases, partition, jumpServer);

@@ -87,9 +87,11 @@ describe('what is due', () => {
       { kind: 'scale', state: 'running', deadline: onDay(101), yields: true },
       false,
     ],
-    ['after another operation has ended', { kind: 'provision', requestedAt: onDay(100) }, true],
-    ['right after a rotation that did not succeed', { requestedAt: onDay(100) }, false],
-    ['ten minutes after it', { requestedAt: new Date(onDay(100).getTime() - 600_000) }, true],
+    ['after another operation has ended', { kind: 'provision', deadline: onDay(100) }, true],
+    ['right after a rotation that did not succeed, however long ago it began', { deadline: onDay(100) }, false],
+    ['ten minutes after its end', { deadline: new Date(onDay(100).getTime() - 600_000) }, true],
+    ['right after a repair: healing has its minute', { kind: 'heal', deadline: onDay(100) }, false],
+    ['two minutes after it', { kind: 'heal', deadline: new Date(onDay(100).getTime() - 120_000) }, true],
     ['when an operation is overdue', { kind: 'scale', state: 'running', deadline: onDay(99) }, true],
   ])('it is asked for or not: %s', (_, more, expected) => {
     const decided = decideRotation({ server: server('P90D'), rotations: [], lease: lease(more), now: onDay(100) });

@@ -19,8 +19,10 @@ function sight(more: Partial<Omit<SwitchSight, 'record'>> & { record?: Partial<N
     account: 'old',
     target: 'new',
     stored: { node: 'office-1', report, receivedAt: at(-1) },
+    silent: false,
     others: { up: true, healthy: true },
     unhealthy: undefined,
+    idleUntil: at(3600),
     now,
     ...rest,
   };
@@ -39,11 +41,16 @@ test.each<[string, SwitchSight, SwitchMove['move']]>([
   ['a node at work is drained first', sight(), 'drain'],
   ['also one that has not been confirmed yet', sight({ record: { state: 'starting' } }), 'drain'],
   ['not while no other node is healthy', sight({ others: sick }), 'wait'],
-  ['a lone node is told at once: there is nobody to take its sessions', sight({ others: alone, served: 3 }), 'switch'],
+  ['a lone node is told when it serves nobody: no other takes new sessions', sight({ others: alone }), 'switch'],
+  ['until then its sessions are waited for', sight({ others: alone, served: 3 }), 'wait'],
+  ['for a day', sight({ others: alone, served: 3, idleUntil: now }), 'switch'],
+  ['a frozen one is left to healing', sight({ silent: true, unhealthy: 'no report' }), 'wait'],
+  ['also a lone one', sight({ others: alone, silent: true, unhealthy: 'no report' }), 'wait'],
+  ['one that freezes while it drains is given back to healing', sight({ record: draining(60), silent: true }), 'raise'],
   ['one with open sessions keeps them until its deadline', sight({ record: draining(60), served: 1 }), 'wait'],
   ['at its deadline it is told', sight({ record: draining(0), served: 1 }), 'switch'],
   ['what it passes on to others is no reason to wait', sight({ record: draining(60) }), 'switch'],
-  ['one that never said that it drains has until its deadline', sight({ record: neverHeard }), 'wait'],
+  ['one that has not said yet that it drains is waited for', sight({ record: neverHeard }), 'wait'],
   [
     'when the other has become unhealthy it takes sessions again',
     sight({ record: draining(0), others: sick }),
@@ -77,6 +84,21 @@ const record = fc.record({
   state: fc.constantFrom('starting' as const, 'running' as const, 'draining' as const, 'deallocated' as const),
   until: fc.integer({ min: -100, max: 100 }),
   rotates: fc.boolean(),
+});
+
+test('only sessions are waited for without end, and not those of a node that is frozen', () => {
+  fc.assert(
+    fc.property(record, fc.nat(3), fc.boolean(), fc.boolean(), (given, served, up, silent) => {
+      const { state, until, rotates } = given;
+      const node = state === 'draining' ? draining(until, { rotates }) : { state };
+      const others = { up, healthy: up };
+      const move = nextMove(sight({ record: node, served, others, silent }));
+      if (move.move !== 'wait' || move.sessionsUntil === undefined) return;
+      expect(served).toBeGreaterThan(0);
+      expect(move.sessionsUntil > now).toBe(true);
+      expect(silent && rotates).toBe(false);
+    }),
+  );
 });
 
 test('no session of a node ends before its deadline, and never is the last healthy node taken', () => {

@@ -49,6 +49,8 @@ const minute = (change: Partial<Minute>): Minute => ({
   now,
   ...change,
 });
+const rotating: NodeRecord = { number: 1, state: 'draining', since: ago(3600), rotates: true };
+const second = (node: NodeRecord): NodeRecord => ({ ...node, number: 2 });
 const asleep = { server: server('Hibernated', { overrides: [] }), nodes: fleet('deallocated', 'deallocated') };
 const byHand = (count: number) => {
   const { scaling, web } = server('Ready').spec;
@@ -75,9 +77,27 @@ test.each<[string, Partial<Minute>, number | undefined]>([
     { nodes: fleet('running', 'running', 'draining'), lease: lease({ state: 'running', yields: true }) },
     undefined,
   ],
+  ['nothing while a node drains to be rotated', { nodes: [rotating, ...fleet('running').map(second)] }, undefined],
+  [
+    'another count over a rotation that waits for sessions',
+    {
+      nodes: [rotating, ...fleet('running').map(second)],
+      lease: lease({ kind: 'rotate', state: 'running', yields: true, spec: '{}' }),
+      memory: byHand(1),
+    },
+    1,
+  ],
   ['what was interrupted', { nodes: fleet('running', 'running', 'draining') }, 2],
-  ['nothing soon after the same attempt', { nodes: fleet('running'), lease: lease({}) }, undefined],
-  ['the same attempt again after a pause', { nodes: fleet('running'), lease: lease({ requestedAt: ago(600) }) }, 2],
+  [
+    'nothing soon after the end of the same attempt, however long it took',
+    { nodes: fleet('running'), lease: lease({ requestedAt: ago(3600), deadline: ago(599) }) },
+    undefined,
+  ],
+  [
+    'the same attempt again after a pause',
+    { nodes: fleet('running'), lease: lease({ requestedAt: ago(3600), deadline: ago(600) }) },
+    2,
+  ],
   ['another count at once', { nodes: fleet('running'), lease: lease({ spec: '{"count":1}' }) }, 2],
   ['after a provision at once', { nodes: fleet('running'), lease: lease({ kind: 'provision', spec: '{}' }) }, 2],
   ['zero by hand', { memory: byHand(0) }, 0],

@@ -7,6 +7,7 @@ import { specOf, specWith } from './sample.ts';
 const now = new Date('2026-11-23T12:00:00Z');
 const fleet = (...states: NodeState[]): NodeRecord[] =>
   states.map((state, index) => ({ number: index + 1, state, since: new Date(0) }));
+const rotating = (number: number): NodeRecord => ({ number, state: 'draining', since: new Date(0), rotates: true });
 const changed = (before: NodeRecord[], count: number) =>
   changesFor(before, count, now, 1800).map(({ number, state }) => `${number} ${state}`);
 
@@ -18,6 +19,14 @@ test.each<[string, NodeRecord[], number, string[]]>([
   ['the highest number to drain', fleet('running', 'running', 'running'), 2, ['3 draining']],
   ['the highest that is up, not one that drains already', fleet('running', 'running', 'draining'), 1, ['2 draining']],
   ['everything to drain for zero', fleet('running', 'starting', 'deallocated'), 0, ['1 draining', '2 draining']],
+  ['nothing of a node that drains to be rotated', [rotating(1), ...fleet('running', 'running').slice(1)], 2, []],
+  ['no such node to make one more', [rotating(1), ...fleet('running', 'running').slice(1)], 3, ['3 starting']],
+  [
+    'it back where others must go',
+    [rotating(1), ...fleet('running', 'running').slice(1)],
+    1,
+    ['1 running', '2 draining'],
+  ],
   ['everything back from zero', fleet('deallocated', 'deallocated'), 2, ['1 starting', '2 starting']],
 ])('changes %s', (_, before, count, wanted) => expect(changed(before, count)).toEqual(wanted));
 
