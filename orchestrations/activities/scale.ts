@@ -4,7 +4,7 @@ import type { Outputs } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
-import { changesFor, fleetOf, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
+import { changesFor, fleetOf, isRotating, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
 import { parseOrder } from '../../shared/scaling/order.ts';
 import { confirmStarted, writeNodes } from '../../shared/scaling/provisionFleet.ts';
@@ -23,6 +23,10 @@ import { findHeldServer } from './heldServer.ts';
 
 /** Nodes and database that are not up by then need a person, or a repair, which must not be kept waiting for ever. Seconds. */
 const longestStart = 1800;
+/** A node that takes longer to come up than this may need what only a repair or a PUT can do. Seconds. */
+const usualStart = 300;
+/** Then it is looked at so rarely that in between the minute's healing finds the lease free to be taken. Seconds. */
+const lateLook = 60;
 /** So long a node that stays is waited for to be healthy, before others are taken out of service. Seconds. */
 const patienceSeconds = 60;
 
@@ -43,9 +47,9 @@ export const scaleNodes =
     const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
     const progress = await carryOutSteps(deps, holder, steps, {
       known: beside(withoutState(known), steps),
-      longestSeconds: longestStart + durationSeconds(server.spec.scaling.drainTimeout),
+      longestSeconds: longestStart + drainSeconds(server, fleet),
     });
-    if (progress.state === 'pending' && progress.waitSeconds > 0) await yieldIfOnlyDraining(deps, holder);
+    if (progress.state === 'pending') return orYielding(deps, holder, progress);
     if (progress.state !== 'done') return progress;
     const confirmed = await unlessStopped(confirmStarted(deps, jumpServer, allowed));
     return confirmed instanceof Stopped ? { state: confirmed.reason } : progress;
@@ -99,7 +103,7 @@ function scaleSteps(scaling: Scaling): Step[] {
   const { deps, writes, holder, server, count, fleet } = scaling;
   const staying = fleet.filter(isUp);
   const resting = fleet
-    .filter(({ state }) => state === 'draining')
+    .filter((node) => node.state === 'draining' && !isRotating(node))
     .map((node) => restStep(deps, writes, server.name, server.spec, node, staying));
   if (count > 0) return within([...startSteps(scaling), ...resting]);
   return [
@@ -139,10 +143,26 @@ function within(steps: Step[]): Step[] {
 /** A server known as ready may have been stopped since. */
 const withoutState = (known: Outputs): Outputs => ({ ...known, mysqlServer: { ...known.mysqlServer, state: '' } });
 
-/** While it does nothing but wait for sessions, a repair or a PUT need not wait with it: it is carried on after them. */
-async function yieldIfOnlyDraining(deps: Deps, holder: Holder): Promise<void> {
+/** What only comes up has no sessions to wait for. */
+const drainSeconds = ({ spec }: JumpServer, fleet: readonly NodeRecord[]): number => {
+  const comesUp = fleet.some(({ state }) => state === 'starting') && !fleet.some(({ state }) => state === 'draining');
+  return comesUp ? 0 : durationSeconds(spec.scaling.drainTimeout);
+};
+
+/**
+ * While it does nothing but wait, for sessions or for a node that is late, a repair or a PUT need not wait with it: it is carried on
+ * after them.
+ */
+async function orYielding(
+  deps: Deps,
+  holder: Holder,
+  progress: Extract<Progress, { state: 'pending' }>,
+): Promise<Progress> {
   const fleet = await listNodes(deps.tables, holder.jumpServer);
-  const starting = fleet.some(({ state }) => state === 'starting');
-  if (!starting && upCount(fleet) > 0 && fleet.some((node) => !isUp(node) && node.state === 'draining'))
-    await changeLease(deps.tables, holder, { yields: true });
+  const starting = fleet.filter(({ state }) => state === 'starting');
+  const drains = fleet.some((node) => node.state === 'draining' && !isRotating(node));
+  const late = starting.length > 0 && starting.every(({ since }) => secondsAfter(since, usualStart) < deps.now());
+  const onlyDrains = progress.waitSeconds > 0 && starting.length === 0 && drains && upCount(fleet) > 0;
+  if (late || onlyDrains) await changeLease(deps.tables, holder, { yields: true });
+  return late ? { ...progress, waitSeconds: Math.max(progress.waitSeconds, lateLook) } : progress;
 }

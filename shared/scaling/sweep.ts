@@ -1,16 +1,18 @@
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { forEach } from '../healing/sweep.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
+import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllNodes, type NodeRecord } from '../store/nodes.ts';
 import { listAllReports, type StoredReport } from '../store/reports.ts';
 import { listScaling, nothingRemembered, rememberScaling } from '../store/scaling.ts';
+import { secondsAfter } from '../time.ts';
 import { decide } from './decision.ts';
-import { isUp } from './fleet.ts';
-import { works } from './rest.ts';
+import { isThere } from './fleet.ts';
 
 /** Who asks for what the plan wants. */
 const scheduler = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
@@ -30,7 +32,7 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
   ]);
   const held = new Map(leases.map((lease) => [lease.jumpServer, lease]));
   const now = deps.now();
-  for (const server of servers) {
+  await forEach(servers, async (server) => {
     const { name } = server;
     const own = nodes.get(name) ?? [];
     const memory = memories.get(name) ?? nothingRemembered;
@@ -38,20 +40,26 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
     const { order, needs } = decide({ server, nodes: own, memory, lease: held.get(name), openSessions, now });
     if (needs !== undefined) await rememberScaling(deps.tables, name, { needs });
     if (order !== undefined) await request(deps, start, name, order);
-  }
+  });
 }
 
-/** What the nodes serve; what they pass on to each other is counted where it ends. */
+/**
+ * What the nodes serve; what they pass on to each other is counted where it ends. While one of them has not been heard of (its agent is
+ * gone, or we were), at least as many as need all of them: none is taken away for want of knowledge.
+ */
 function sessionsOf(
-  { name }: JumpServer,
+  { name, spec }: JumpServer,
   nodes: readonly NodeRecord[],
   reports: readonly StoredReport[],
   now: Date,
 ): number {
-  const up = new Set(nodes.filter(isUp).map(({ number }) => nodeName(name, number)));
-  return reports
-    .filter((stored) => up.has(stored.node) && works(stored, now))
-    .reduce((sum, { report }) => sum + report.sessions.served, 0);
+  const there = new Set(nodes.filter(isThere).map(({ number }) => nodeName(name, number)));
+  const heard = reports.filter(
+    ({ node, receivedAt }) => there.has(node) && secondsAfter(receivedAt, staleAfterSeconds) > now,
+  );
+  const known = heard.reduce((sum, { report }) => sum + report.sessions.served, 0);
+  const ofAll = there.size * (spec.scaling.sessionsPerNode ?? 0);
+  return heard.length < there.size ? Math.max(known, ofAll) : known;
 }
 
 /** Somebody else may have been quicker since the leases were read: then the next minute decides. */
