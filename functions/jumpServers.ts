@@ -10,6 +10,7 @@ import { planChanges, planShape } from '../shared/plan.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
 import { refuseBadCertificate } from '../shared/secrets/broughtCertificate.ts';
 import { changesNotAllowed, type JumpServerSpec, parseJumpServerName, specBody, specFor } from '../shared/spec.ts';
+import { findHealing } from '../shared/store/healing.ts';
 import { findJumpServer, type JumpServer, listJumpServers } from '../shared/store/jumpServers.ts';
 
 /** A row of Azure Tables takes 32 Ki characters in one property. */
@@ -44,7 +45,8 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
   route(
     {
       operationId: 'JumpServers_CreateOrUpdate',
-      summary: 'Makes the jump server what the spec says. An equal spec of a ready one changes nothing.',
+      summary:
+        'Makes the jump server what the spec says. An equal spec of a ready one changes nothing, unless a condition says that something is missing.',
       method: 'PUT',
       path: '/jump-servers/{name}',
       role: 'JumpServer.Admin',
@@ -59,7 +61,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       const before = await findJumpServer(deps.tables, name);
       requireMatch(headers, before);
       checkChange(before, spec);
-      if (isSettled(before?.state) && before !== undefined && etagOf(before.spec) === etagOf(spec))
+      if (before !== undefined && etagOf(before.spec) === etagOf(spec) && (await isWhole(deps, before)))
         return present(deps, before);
       checkSleeping(before, spec);
       if (!isSameCertificate(before, spec)) await refuseBadCertificate(deps, spec.ingress);
@@ -116,7 +118,11 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
   ),
 ];
 
-const isSettled = (state: JumpServer['state'] | undefined): boolean => state === 'Ready' || state === 'Hibernated';
+/** An equal spec has nothing to carry on: no PUT that was cut short, and nothing that healing failed at, a lost database above all. */
+async function isWhole(deps: Deps, { name, state, setback }: JumpServer): Promise<boolean> {
+  if (state !== 'Ready') return state === 'Hibernated';
+  return setback?.kind !== 'provision' && (await findHealing(deps.tables, name)).server.failure.length === 0;
+}
 
 /** One that is in force stays when it cannot be read again: no reason to refuse what else a PUT wants. */
 const isSameCertificate = (before: JumpServer | undefined, { ingress: { hostname, certificate } }: JumpServerSpec) =>

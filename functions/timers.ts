@@ -5,9 +5,10 @@ import type { Deps } from '../shared/deps.ts';
 import { compareResources } from '../shared/healing/compare.ts';
 import { sweepHealing } from '../shared/healing/sweep.ts';
 import type { StartOperation } from '../shared/http.ts';
-import { settleLeases, startOrchestration } from '../shared/operations.ts';
+import { startOrchestration } from '../shared/operations.ts';
 import { sweepRotations } from '../shared/rotation/sweep.ts';
 import { sweepScaling } from '../shared/scaling/sweep.ts';
+import { settleLeases, settleServing } from '../shared/settling.ts';
 import { forgetRepeatablesBefore } from '../shared/store/repeatability.ts';
 import { secondsAfter } from '../shared/time.ts';
 
@@ -45,6 +46,7 @@ const repeatableForSeconds = 24 * 3600;
 /** What a crash left open is carried on or closed. */
 async function settle(deps: Deps, start: StartOperation): Promise<void> {
   await settleLeases(deps, start);
+  await settleServing(deps);
   await settleAudit(deps);
   await forgetRepeatablesBefore(deps.tables, secondsAfter(deps.now(), -repeatableForSeconds));
 }

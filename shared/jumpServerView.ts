@@ -86,6 +86,7 @@ export async function describeJumpServer(deps: Deps, server: JumpServer): Promis
       })),
       conditions: [
         ...certificateConditions(deps, server.spec.ingress, outputs, rotations),
+        ...setbackOf(server),
         ...healingConditions(server, healing),
       ],
       lastOperation: { id: server.lastOperation, url: operationUrl(deps, server.name, server.lastOperation) },
@@ -125,6 +126,9 @@ function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: O
     };
   });
 }
+
+const setbackOf = ({ setback }: JumpServer): JumpServerView['status']['conditions'] =>
+  setback === undefined ? [] : [{ type: setback.type, message: setback.message }];
 
 /** What the sweep said last holds only where it still looks. */
 const healingConditions = ({ state, spec }: JumpServer, { server }: HealingMemory) =>

@@ -9,19 +9,11 @@ import type { StartOperation } from './http.ts';
 import type { RotateOrder } from './rotation/credentials.ts';
 import { rememberByHand } from './scaling/byHand.ts';
 import type { ScaleOrder } from './scaling/order.ts';
+import { setbackAfter } from './setback.ts';
 import type { JumpServerSpec } from './spec.ts';
 import { findJumpServer, type JumpServerState, moveJumpServer, putJumpServer } from './store/jumpServers.ts';
-import {
-  findLease,
-  isActive,
-  type Lease,
-  leaseMilliseconds,
-  listLeases,
-  type OperationKind,
-  writeLease,
-} from './store/leases.ts';
+import { findLease, isActive, type Lease, leaseMilliseconds, type OperationKind, writeLease } from './store/leases.ts';
 import { type Failure, findOperation, type OperationStatus, putOperation } from './store/operations.ts';
-import { secondsAfter } from './time.ts';
 
 /** What a caller asks for. */
 export interface OperationRequest {
@@ -135,10 +127,11 @@ export async function recordStart(deps: Deps, lease: Lease, status: OperationSta
     state: stateDuring[lease.kind] ?? existing?.state ?? 'Failed',
     createdAt: existing?.createdAt ?? lease.requestedAt,
     lastOperation: lease.operationId,
+    ...(existing?.setback === undefined || stateDuring[lease.kind] !== undefined ? {} : { setback: existing.setback }),
   });
 }
 
-const unheardOf: Failure = {
+export const unheardOf: Failure = {
   code: 'Interrupted',
   message: 'The operation stopped without an end, and nothing was heard of it until its lease ran out.',
   advice: 'A later operation carries on where it stopped.',
@@ -150,9 +143,15 @@ const gaveWay = (to: Lease): Failure => ({
   advice: 'Nothing: what it has left is carried on after that one.',
 });
 
-async function recordInterrupted(deps: Deps, lease: Lease, failure: Failure): Promise<void> {
+export async function recordInterrupted(deps: Deps, lease: Lease, failure: Failure): Promise<void> {
   if (stateDuring[lease.kind] !== undefined)
-    await moveJumpServer(deps.tables, lease.jumpServer, lease.operationId, 'Failed');
+    await moveJumpServer(
+      deps.tables,
+      lease.jumpServer,
+      lease.operationId,
+      'Failed',
+      setbackAfter(lease, { state: 'failed', failure }),
+    );
   const status = failure.code === 'GaveWay' ? 'Canceled' : 'Failed';
   await putOperation(deps.tables, { ...operationOf(lease), status, finishedAt: deps.now(), failure });
 }
@@ -164,26 +163,5 @@ export async function startOrchestration(client: DurableClient, lease: Lease): P
     await client.startNew(kind, { instanceId: operationId, input: { jumpServer, operationId, fence } });
   } catch (error) {
     if (!(error instanceof Error && error.message.includes('409'))) throw error;
-  }
-}
-
-/** After this long a lease that is still only requested has lost its start to a crash. Seconds. */
-const startGraceSeconds = 20;
-
-/**
- * What a crash left behind: leases whose orchestration was never started are started (under the same id), and those that nobody
- * renewed are closed, their operations marked as interrupted.
- */
-export async function settleLeases(deps: Deps, start: StartOperation): Promise<void> {
-  const now = deps.now();
-  for (const { etag, ...lease } of await listLeases(deps.tables)) {
-    if (lease.state === 'finished') continue;
-    if (!isActive(lease, now)) {
-      if (await writeLease(deps.tables, { ...lease, state: 'finished' }, etag))
-        await recordInterrupted(deps, lease, unheardOf);
-    } else if (lease.state === 'requested' && secondsAfter(lease.requestedAt, startGraceSeconds) < now) {
-      await recordStart(deps, lease);
-      await start(lease);
-    }
   }
 }

@@ -3,6 +3,7 @@ import { rememberEnding } from '../../shared/healing/ending.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
+import { type Ended, setbackAfter } from '../../shared/setback.ts';
 import { forgetHealing, rememberHealed } from '../../shared/store/healing.ts';
 import {
   deleteJumpServer,
@@ -50,7 +51,13 @@ export const finishOperation =
     if (lease.kind === 'heal') await rememberEnding(deps, lease, ending);
     if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
     else
-      await moveJumpServer(deps.tables, holder.jumpServer, holder.operationId, await stateAfter(deps, lease, ending));
+      await moveJumpServer(
+        deps.tables,
+        holder.jumpServer,
+        holder.operationId,
+        await stateAfter(deps, lease, ending),
+        setbackAfter(lease, ending),
+      );
     await putOperation(deps.tables, {
       ...operationOf(lease),
       status,
@@ -61,7 +68,7 @@ export const finishOperation =
   };
 
 /** A scale, a heal or a rotation that fails leaves a jump server that works as well as before. */
-async function stateAfter(deps: Deps, lease: Lease, { state }: Ending): Promise<JumpServerState> {
+async function stateAfter(deps: Deps, lease: Lease, { state }: Ended): Promise<JumpServerState> {
   const { jumpServer } = lease;
   if (state === 'done') return isAsleep(await listNodes(deps.tables, jumpServer)) ? 'Hibernated' : 'Ready';
   const before =

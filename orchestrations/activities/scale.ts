@@ -12,9 +12,10 @@ import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { databasePowerStep } from '../../shared/steps/databasePower.ts';
 import { ingressStep } from '../../shared/steps/ingress.ts';
 import { nodeHealthStep } from '../../shared/steps/nodeHealth.ts';
-import type { JumpServer } from '../../shared/store/jumpServers.ts';
+import { type JumpServer, moveJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
+import { listSteps } from '../../shared/store/operations.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
@@ -49,6 +50,7 @@ export const scaleNodes =
       known: beside(withoutState(known), steps),
       longestSeconds: longestStart + drainSeconds(server, fleet),
     });
+    if (server.state === 'Hibernated' && count > 0) await noteAwake(deps, holder);
     if (progress.state === 'pending') return orYielding(deps, holder, progress);
     if (progress.state !== 'done') return progress;
     const confirmed = await unlessStopped(confirmStarted(deps, jumpServer, allowed));
@@ -142,6 +144,13 @@ function within(steps: Step[]): Step[] {
 
 /** A server known as ready may have been stopped since. */
 const withoutState = (known: Outputs): Outputs => ({ ...known, mysqlServer: { ...known.mysqlServer, state: '' } });
+
+/** From the first node on that is proven, its login to the database included, it is awake: the others are healing's and scaling's. */
+async function noteAwake(deps: Deps, { jumpServer, operationId }: Holder): Promise<void> {
+  const steps = await listSteps(deps.tables, operationId);
+  if (steps.some(({ key, state }) => key.endsWith('/health') && state === 'ready'))
+    await moveJumpServer(deps.tables, jumpServer, operationId, 'Ready');
+}
 
 /** What only comes up has no sessions to wait for. */
 const drainSeconds = ({ spec }: JumpServer, fleet: readonly NodeRecord[]): number => {

@@ -1,0 +1,52 @@
+import type { Deps } from './deps.ts';
+import { forEach } from './healing/sweep.ts';
+import type { StartOperation } from './http.ts';
+import { recordInterrupted, recordStart, unheardOf } from './operations.ts';
+import { anotherIsHealthy } from './scaling/rest.ts';
+import { wasCanceled } from './setback.ts';
+import { listInventory } from './store/inventory.ts';
+import { type JumpServer, listJumpServers, moveJumpServer } from './store/jumpServers.ts';
+import { isActive, listLeases, writeLease } from './store/leases.ts';
+import { listNodes } from './store/nodes.ts';
+import { secondsAfter } from './time.ts';
+
+/** After this long a lease that is still only requested has lost its start to a crash. Seconds. */
+const startGraceSeconds = 20;
+
+/**
+ * What a crash left behind: leases whose orchestration was never started are started (under the same id), and those that nobody
+ * renewed are closed, their operations marked as interrupted.
+ */
+export async function settleLeases(deps: Deps, start: StartOperation): Promise<void> {
+  const now = deps.now();
+  await forEach(await listLeases(deps.tables), async ({ etag, ...lease }) => {
+    if (lease.state === 'finished') return;
+    if (!isActive(lease, now)) {
+      if (await writeLease(deps.tables, { ...lease, state: 'finished' }, etag))
+        await recordInterrupted(deps, lease, unheardOf);
+    } else if (lease.state === 'requested' && secondsAfter(lease.requestedAt, startGraceSeconds) < now) {
+      await recordStart(deps, lease);
+      await start(lease);
+    }
+  });
+}
+
+/**
+ * A PUT that fails may leave a jump server on which users go on working. That one is ready, with a condition: healing and scaling see to
+ * what is missing.
+ */
+export async function settleServing(deps: Deps): Promise<void> {
+  const failed = (await listJumpServers(deps.tables)).filter(({ state }) => state === 'Failed');
+  await forEach(failed, async (server) => {
+    const { name, setback, lastOperation } = server;
+    if (setback?.kind !== 'provision' || wasCanceled(setback) || !(await serves(deps, server))) return;
+    await moveJumpServer(deps.tables, name, lastOperation, 'Ready');
+  });
+}
+
+/** A login through the ingress has worked once, and a node works now by its own word, its login to the database included. */
+async function serves(deps: Deps, { name }: JumpServer): Promise<boolean> {
+  const [inventory, fleet] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
+  const proven = inventory.some(({ key, output }) => key === 'ingress' && output.url !== undefined);
+  return proven && anotherIsHealthy(deps, name, fleet);
+}

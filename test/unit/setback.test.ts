@@ -1,0 +1,142 @@
+import { beforeEach, expect, test } from 'vitest';
+import { jumpServerRoutes } from '../../functions/jumpServers.ts';
+import { finishOperation } from '../../orchestrations/activities/operation.ts';
+import type { Deps } from '../../shared/deps.ts';
+import { describeJumpServer } from '../../shared/jumpServerView.ts';
+import type { NodeReport } from '../../shared/node/report.ts';
+import { requestOperation } from '../../shared/operations.ts';
+import { settleLeases, settleServing } from '../../shared/settling.ts';
+import { rememberServer } from '../../shared/store/healing.ts';
+import { putInventory } from '../../shared/store/inventory.ts';
+import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import { findLease, type Lease, leaseMilliseconds } from '../../shared/store/leases.ts';
+import { putNode } from '../../shared/store/nodes.ts';
+import { putReport } from '../../shared/store/reports.ts';
+import { secondsAfter } from '../../shared/time.ts';
+import { minimal, specOf } from './sample.ts';
+import { createTablesStub } from './tablesStub.ts';
+
+const start = new Date('2026-11-23T12:00:00Z');
+const caller = { objectId: 'anna', name: 'anna', roles: [] };
+const full = { code: 'QuotaExceeded', message: 'No room for another machine.', advice: 'Ask for more quota.' };
+
+let now: Date;
+let deps: Deps;
+beforeEach(async () => {
+  now = start;
+  const config = { MOLCAJETE_API_URL: 'https://api.test/api', MOLCAJETE_RESOURCE_GROUP: 'control' };
+  deps = { config, now: () => now, tables: createTablesStub() } as unknown as Deps;
+  await serving('demo');
+});
+
+/** A jump server that a login through the ingress has worked on, with one node at work. */
+async function serving(name: string): Promise<void> {
+  const server = { name, spec: specOf(), state: 'Ready' as const, createdAt: start, lastOperation: 'first' };
+  await putJumpServer(deps.tables, server);
+  const output = { url: 'https://198.51.100.9/guacamole/' };
+  await putInventory(deps.tables, name, { key: 'ingress', type: '', id: '', dependsOn: [], output });
+  await putNode(deps.tables, name, { number: 1, state: 'running', since: start });
+  await hear(name);
+}
+
+async function hear(name: string): Promise<void> {
+  const well = { healthy: true };
+  const sessions = { served: 0, relayed: 0 };
+  const report = { haproxy: well, web: well, guacd: well, database: well, sessions, secrets: {}, applied: null };
+  await putReport(deps.tables, name, { node: `${name}-1`, report: report as unknown as NodeReport, receivedAt: now });
+}
+
+const ask = (kind: 'provision' | 'scale', jumpServer = 'demo'): Promise<Lease> =>
+  requestOperation(deps, async () => {}, {
+    ...{ jumpServer, kind, reason: 'test', caller },
+    ...(kind === 'scale' ? { order: { count: 2 } } : { spec: specOf() }),
+  });
+
+const finish = async (lease: Lease, ending: Parameters<ReturnType<typeof finishOperation>>[0]['ending']) => {
+  const { jumpServer, operationId, fence } = lease;
+  await finishOperation(deps)({ jumpServer, operationId, fence, ending });
+};
+
+async function shown(): Promise<{ state: string; conditions: string[] }> {
+  const server = await findJumpServer(deps.tables, 'demo');
+  if (server === undefined) throw new Error('It is gone.');
+  const { status } = await describeJumpServer(deps, server);
+  return { state: status.state, conditions: status.conditions.map(({ type, message }) => `${type}: ${message}`) };
+}
+
+/** Sends the spec it has by PUT; the answer's status. */
+async function putEqual(): Promise<number> {
+  const put = jumpServerRoutes(deps).find(({ definition }) => definition.operationId === 'JumpServers_CreateOrUpdate');
+  const body = put?.definition.body?.parse(minimal);
+  const request = { params: { name: 'demo' }, body, caller, headers: new Headers(), startOperation: async () => {} };
+  const answer = await put?.handle(request as unknown as Parameters<typeof put.handle>[0]);
+  return answer?.status ?? 200;
+}
+
+test('a PUT that failed on a jump server that still serves leaves it ready a minute later, with a condition, and an equal PUT carries on', async () => {
+  expect(await putEqual()).toBe(200);
+  await finish(await ask('provision'), { state: 'failed', failure: full });
+  const condition = expect.stringMatching(/^QuotaExceeded: .*No room for another machine\. Ask for more quota\./);
+  expect(await shown()).toEqual({ state: 'Failed', conditions: [condition] });
+  await settleServing(deps);
+  expect(await shown()).toEqual({ state: 'Ready', conditions: [condition] });
+  expect(await putEqual()).toBe(202);
+  const lease = (await findLease(deps.tables, 'demo')) as Lease;
+  await finish(lease, { state: 'done' });
+  expect(await shown()).toEqual({ state: 'Ready', conditions: [] });
+  expect(await putEqual()).toBe(200);
+});
+
+test('a PUT that was interrupted is no reason not to heal what serves', async () => {
+  await ask('provision');
+  now = secondsAfter(start, leaseMilliseconds / 1000 + 1);
+  await settleLeases(deps, async () => {});
+  await settleServing(deps);
+  expect((await shown()).state).toBe('Failed');
+  await hear('demo');
+  await settleServing(deps);
+  expect(await shown()).toEqual({ state: 'Ready', conditions: [expect.stringMatching(/^Interrupted: /)] });
+});
+
+test('a first PUT that fails, and one that a person canceled, leave it failed and say so', async () => {
+  await finish(await ask('provision'), { state: 'canceled' });
+  await settleServing(deps);
+  expect(await shown()).toEqual({ state: 'Failed', conditions: [expect.stringMatching(/^PutCanceled: /)] });
+  await putInventory(deps.tables, 'demo', { key: 'ingress', type: '', id: '', dependsOn: [], output: {} });
+  await finish(await ask('provision'), { state: 'failed', failure: full });
+  await settleServing(deps);
+  expect(await shown()).toEqual({ state: 'Failed', conditions: [expect.stringMatching(/^QuotaExceeded: /)] });
+});
+
+test('a scale that failed is a condition until one succeeds, and says nothing over a PUT that was cut short', async () => {
+  await finish(await ask('scale'), { state: 'failed', failure: full });
+  expect(await shown()).toEqual({ state: 'Ready', conditions: [expect.stringMatching(/^QuotaExceeded: /)] });
+  expect(await putEqual()).toBe(200);
+  await finish(await ask('scale'), { state: 'done' });
+  expect((await shown()).conditions).toEqual([]);
+  await finish(await ask('provision'), { state: 'failed', failure: { ...full, code: 'SkuNotAvailable' } });
+  await settleServing(deps);
+  await finish(await ask('scale'), { state: 'done' });
+  expect((await shown()).conditions).toEqual([expect.stringMatching(/^SkuNotAvailable: /)]);
+});
+
+test('an equal PUT is the way out while healing has found the database lost', async () => {
+  const failure = [{ type: 'DatabaseLost', message: 'The MySQL server is gone.' }];
+  await rememberServer(deps.tables, 'demo', { failure });
+  expect(await putEqual()).toBe(202);
+  await finish((await findLease(deps.tables, 'demo')) as Lease, { state: 'done' });
+  expect(await putEqual()).toBe(200);
+});
+
+test('a lease that cannot be settled does not keep the others from it', async () => {
+  for (const name of ['first', 'second']) await ask('scale', name);
+  now = secondsAfter(start, leaseMilliseconds / 1000 + 1);
+  const broken = deps.tables.operations as unknown as { upsertEntity(row: { partitionKey: string }): Promise<void> };
+  const original = broken.upsertEntity;
+  broken.upsertEntity = async (row, ...rest: []) => {
+    if (row.partitionKey === 'first') throw new Error('a bad row');
+    return original(row, ...rest);
+  };
+  await expect(settleLeases(deps, async () => {})).rejects.toThrow(/1 of/);
+  expect((await findLease(deps.tables, 'second'))?.state).toBe('finished');
+});
