@@ -1,0 +1,83 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { Deps } from '../../shared/deps.ts';
+import type { NodeReport } from '../../shared/node/report.ts';
+import { sweepRotations } from '../../shared/rotation/sweep.ts';
+import { sweepScaling } from '../../shared/scaling/sweep.ts';
+import { putJumpServer } from '../../shared/store/jumpServers.ts';
+import type { Lease } from '../../shared/store/leases.ts';
+import { putNode } from '../../shared/store/nodes.ts';
+import { putReport } from '../../shared/store/reports.ts';
+import { secondsAfter } from '../../shared/time.ts';
+import { specWith } from './sample.ts';
+import { createTablesStub } from './tablesStub.ts';
+
+const now = new Date('2026-11-23T12:00:00Z');
+
+let deps: Deps;
+let started: Lease[];
+beforeEach(() => {
+  started = [];
+  const config = { MOLCAJETE_API_URL: 'https://api.test/api' };
+  deps = { config, now: () => now, tables: createTablesStub() } as unknown as Deps;
+});
+
+const start = async (lease: Lease): Promise<void> => void started.push(lease);
+
+async function make(name: string, spec: Record<string, object>, nodes: number, createdAt = now): Promise<void> {
+  await putJumpServer(deps.tables, { name, spec: specWith(spec), state: 'Ready', createdAt, lastOperation: 'first' });
+  for (let number = 1; number <= nodes; number++)
+    await putNode(deps.tables, name, { number, state: 'running', since: createdAt });
+}
+
+/** What a node reported so many seconds ago. */
+async function hear(node: string, served: number, secondsAgo: number): Promise<void> {
+  const well = { healthy: true };
+  const sessions = { served, relayed: 0 };
+  const report = { haproxy: well, web: well, guacd: well, database: well, sessions } as NodeReport;
+  const jumpServer = node.replace(/-\d+$/, '');
+  await putReport(deps.tables, jumpServer, { node, report, receivedAt: secondsAfter(now, -secondsAgo) });
+}
+
+const byDemand = { web: { count: 1 }, scaling: { max: 5, sessionsPerNode: 10 } };
+
+test.each<[string, number[], number | undefined]>([
+  ['takes nodes away that open sessions no longer need', [5, 5, 5], 1],
+  ['takes none away after our own outage, when no report is fresh', [600, 600, 600], undefined],
+  ['takes none away while one of them is not heard of', [5, 5, 600], undefined],
+])('demand %s', async (_, ages, count) => {
+  await make('demo', byDemand, 3);
+  for (const [index, age] of ages.entries()) await hear(`demo-${index + 1}`, 1, age);
+  await sweepScaling(deps, start);
+  expect(started.map(({ spec }) => (JSON.parse(spec) as { count: number }).count)).toEqual(
+    count === undefined ? [] : [count],
+  );
+});
+
+test('what is not heard of keeps nothing from growing', async () => {
+  await make('demo', byDemand, 2);
+  await hear('demo-1', 31, 5);
+  await sweepScaling(deps, start);
+  expect(started.map(({ spec }) => JSON.parse(spec))).toEqual([{ count: 4 }]);
+});
+
+test('a jump server that cannot be decided on does not keep the others from their schedule', async () => {
+  for (const name of ['first', 'second']) await make(name, { web: { count: 2 } }, 1);
+  // A zone that the system no longer knows.
+  const schedule = [{ name: 'morning', cron: '0 7 * * *', timeZone: 'Nowhere/Gone', count: 1 }];
+  const spec = specWith({ web: { count: 2 } });
+  const broken = { ...spec, scaling: { ...spec.scaling, schedule } };
+  await putJumpServer(deps.tables, { name: 'first', spec: broken, state: 'Ready', createdAt: now, lastOperation: '' });
+  await expect(sweepScaling(deps, start)).rejects.toThrow(/1 of 2/);
+  expect(started.map(({ jumpServer }) => jumpServer)).toEqual(['second']);
+});
+
+test('rotation.every starts a rotation of everything when its time has come, and none before', async () => {
+  const day = 86_400;
+  await make('old', { rotation: { every: 'P90D' } }, 1, secondsAfter(now, -90 * day));
+  await make('young', { rotation: { every: 'P90D' } }, 1, secondsAfter(now, -89 * day));
+  await sweepRotations(deps, start);
+  expect(started.map(({ jumpServer, kind, reason }) => [jumpServer, kind, reason])).toEqual([
+    ['old', 'rotate', 'due: mysqlAdministrator, controlAccount, guacadmin, certificate, nodeAccount'],
+  ]);
+  expect(started[0]?.requestedBy.name).toBe('Molcajete');
+});
