@@ -4,7 +4,7 @@ import type { Outputs } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
-import { changesFor, fleetOf, isRotating, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
+import { changesFor, fleetOf, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
 import { parseOrder } from '../../shared/scaling/order.ts';
 import { confirmStarted, writeNodes } from '../../shared/scaling/provisionFleet.ts';
@@ -105,7 +105,7 @@ function scaleSteps(scaling: Scaling): Step[] {
   const { deps, writes, holder, server, count, fleet } = scaling;
   const staying = fleet.filter(isUp);
   const resting = fleet
-    .filter((node) => node.state === 'draining' && !isRotating(node))
+    .filter(({ state }) => state === 'draining')
     .map((node) => restStep(deps, writes, server.name, server.spec, node, staying));
   if (count > 0) return within([...startSteps(scaling), ...resting]);
   return [
@@ -169,7 +169,7 @@ async function orYielding(
 ): Promise<Progress> {
   const fleet = await listNodes(deps.tables, holder.jumpServer);
   const starting = fleet.filter(({ state }) => state === 'starting');
-  const drains = fleet.some((node) => node.state === 'draining' && !isRotating(node));
+  const drains = fleet.some(({ state }) => state === 'draining');
   const late = starting.length > 0 && starting.every(({ since }) => secondsAfter(since, usualStart) < deps.now());
   const onlyDrains = progress.waitSeconds > 0 && starting.length === 0 && drains && upCount(fleet) > 0;
   if (late || onlyDrains) await changeLease(deps.tables, holder, { yields: true });

@@ -3,7 +3,7 @@ import { isActive, type Lease, pauseIsOver } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import type { ScalingMemory } from '../store/scaling.ts';
 import { desiredCount, type Need } from './desiredCount.ts';
-import { fleetOf, isScaled, upCount } from './fleet.ts';
+import { fleetOf, isRotating, isScaled, upCount } from './fleet.ts';
 import { parseOrder } from './order.ts';
 import { planOf } from './provisionFleet.ts';
 
@@ -44,13 +44,16 @@ export function decide(minute: Minute): Decision {
 
 /** Undefined when all is as it should be. */
 function whyScale(
-  { server, memory, now }: Minute,
+  { server, memory, lease, now }: Minute,
   fleet: readonly NodeRecord[],
   count: number,
   reason: string,
 ): string | undefined {
   if (upCount(fleet) !== count) return reason;
   if (!isScaled(fleet)) return `carries on an interrupted change of the nodes: ${reason}`;
+  // One that goes on, or is about to, brings it back itself.
+  if (fleet.some(isRotating) && lease?.kind === 'rotate' && !isActive(lease, now))
+    return `puts a node back that an interrupted rotation left draining: ${reason}`;
   const asleep = server.state === 'Hibernated';
   if (count > 0) return asleep ? reason : undefined;
   const look = !asleep || (memory.checkDatabaseAt ?? new Date(0)) <= now;

@@ -33,30 +33,29 @@ export function fleetOf(spec: JumpServerSpec, recorded: readonly NodeRecord[], n
 
 /**
  * What must change for `count` nodes to be up; empty when as many are. Pure. Up: nodes that still drain, then deallocated ones, then
- * new ones, low numbers first. Down: high numbers first; they get `drainSeconds` for their sessions, and rotation, which drains others,
- * must wait. Up it need not.
+ * new ones, low numbers first. Down: high numbers first; they get `drainSeconds` for their sessions. What rotation drains is put back.
  */
 export function changesFor(fleet: readonly NodeRecord[], count: number, now: Date, drainSeconds: number): NodeRecord[] {
   const there = fleet.filter(isThere);
-  if (there.length <= count) return raised(fleet, count - there.length, now);
   const drainUntil = secondsAfter(now, drainSeconds);
   const back = there.slice(0, count).filter(isRotating);
   return [
     ...back.map(({ number }): NodeRecord => ({ number, state: 'running', since: now })),
     ...there.slice(count).map(({ number }): NodeRecord => ({ number, state: 'draining', since: now, drainUntil })),
+    ...raised(fleet, count - there.length, now),
   ];
 }
 
 /** `more` nodes that are to come up. */
 function raised(fleet: readonly NodeRecord[], more: number, now: Date): NodeRecord[] {
   const taken = new Set(fleet.map(({ number }) => number));
-  const unused = Array.from({ length: fleet.length + more }, (_, index) => index + 1).filter(
+  const unused = Array.from({ length: fleet.length + Math.max(0, more) }, (_, index) => index + 1).filter(
     (number) => !taken.has(number),
   );
   const inState = (wanted: NodeRecord['state']) =>
     fleet.filter((node) => node.state === wanted && !isRotating(node)).map(({ number }) => number);
   return [...inState('draining'), ...inState('deallocated'), ...unused]
-    .slice(0, more)
+    .slice(0, Math.max(0, more))
     .map((number) => ({ number, state: 'starting', since: now }));
 }
 

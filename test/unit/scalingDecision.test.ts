@@ -79,6 +79,11 @@ test.each<[string, Partial<Minute>, number | undefined]>([
   ],
   ['nothing while a node drains to be rotated', { nodes: [rotating, ...fleet('running').map(second)] }, undefined],
   [
+    'such a node back when the rotation has ended without',
+    { nodes: [rotating, ...fleet('running').map(second)], lease: lease({ kind: 'rotate', spec: '{}' }) },
+    2,
+  ],
+  [
     'another count over a rotation that waits for sessions',
     {
       nodes: [rotating, ...fleet('running').map(second)],

@@ -19,8 +19,13 @@ test.each<[string, NodeRecord[], number, string[]]>([
   ['the highest number to drain', fleet('running', 'running', 'running'), 2, ['3 draining']],
   ['the highest that is up, not one that drains already', fleet('running', 'running', 'draining'), 1, ['2 draining']],
   ['everything to drain for zero', fleet('running', 'starting', 'deallocated'), 0, ['1 draining', '2 draining']],
-  ['nothing of a node that drains to be rotated', [rotating(1), ...fleet('running', 'running').slice(1)], 2, []],
-  ['no such node to make one more', [rotating(1), ...fleet('running', 'running').slice(1)], 3, ['3 starting']],
+  ['a node back that drains to be rotated', [rotating(1), ...fleet('running', 'running').slice(1)], 2, ['1 running']],
+  [
+    'it back and makes one more',
+    [rotating(1), ...fleet('running', 'running').slice(1)],
+    3,
+    ['1 running', '3 starting'],
+  ],
   [
     'it back where others must go',
     [rotating(1), ...fleet('running', 'running').slice(1)],
