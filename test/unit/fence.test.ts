@@ -185,3 +185,15 @@ test('an old activity does not write how its operation ended', async () => {
   expect(made.world.tableWrites).toBe(tableWrites);
   expect((await findLease(made.deps.tables, 'demo'))?.fence).toBe(holder.fence + 1);
 });
+
+test('however long a pause Azure asks for, the operation renews its lease in time', async () => {
+  const holder = await begin('provision');
+  const retryAfter: Step['ensure'] = async () => ({ state: 'pending', detail: 'later', lookAgainSeconds: 86_400 });
+  const step: Step = { key: 'slow', type: 'Test/slow', id: '', dependsOn: [], ensure: retryAfter };
+  const progress = await carryOutSteps(made.deps, holder, [step]);
+  expect(progress).toMatchObject({ state: 'pending' });
+  const { waitSeconds } = progress as { waitSeconds: number };
+  expect(waitSeconds).toBeGreaterThan(60);
+  // Beside the wait: one call, and a timer that comes late.
+  expect(waitSeconds + 120).toBeLessThan(leaseMilliseconds / 1000);
+});

@@ -240,7 +240,9 @@ async function expectRotated(where: string): Promise<void> {
   ).not.toContain(true);
 }
 
-test('everything is rotated, whichever write the control plane is killed at: nothing twice, no session dropped, a working login throughout', async () => {
+test('everything is rotated, whichever write the control plane is killed at: nothing twice, no session dropped, a working login throughout', {
+  timeout: 120_000,
+}, async () => {
   const writes = await rotate();
   await expectRotated('not killed');
   expect(writes).toBeGreaterThan(50);
