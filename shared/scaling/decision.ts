@@ -23,6 +23,8 @@ export interface Decision {
   order?: { count: number; reason: string };
   /** To be remembered; undefined where nothing has changed. */
   needs?: Need[];
+  /** A scale that failed is wanted no more. */
+  overcome?: true;
 }
 
 /** After an attempt that did not succeed the next waits this long. Seconds. */
@@ -35,10 +37,12 @@ export function decide(minute: Minute): Decision {
   const fleet = fleetOf(server.spec, nodes, server.createdAt);
   const desired = desiredCount(planOf(server.spec, memory), now, openSessions, memory.needs);
   const reason = whyScale(minute, fleet, desired.count, desired.reason);
+  const atRest = minute.lease === undefined || !isActive(minute.lease, now);
   const free = reason !== undefined && isFree(minute, desired.count);
   return {
     ...(free ? { order: { count: desired.count, reason } } : {}),
     ...(JSON.stringify(desired.needs) === JSON.stringify(memory.needs) ? {} : { needs: desired.needs }),
+    ...(reason === undefined && atRest && server.setback?.kind === 'scale' ? { overcome: true } : {}),
   };
 }
 

@@ -5,7 +5,7 @@ import { forEach } from '../healing/sweep.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
 import { staleAfterSeconds } from '../steps/nodeHealth.ts';
-import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
+import { type JumpServer, listJumpServers, moveJumpServer } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllNodes, type NodeRecord } from '../store/nodes.ts';
 import { listAllReports, type StoredReport } from '../store/reports.ts';
@@ -37,8 +37,9 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
     const own = nodes.get(name) ?? [];
     const memory = memories.get(name) ?? nothingRemembered;
     const openSessions = sessionsOf(server, own, reports.get(name) ?? [], now);
-    const { order, needs } = decide({ server, nodes: own, memory, lease: held.get(name), openSessions, now });
+    const { order, needs, overcome } = decide({ server, nodes: own, memory, lease: held.get(name), openSessions, now });
     if (needs !== undefined) await rememberScaling(deps.tables, name, { needs });
+    if (overcome) await moveJumpServer(deps.tables, name, server.lastOperation, server.state, () => undefined);
     if (order !== undefined) await request(deps, start, name, order);
   });
 }

@@ -3,7 +3,7 @@ import type { Deps } from '../../shared/deps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { sweepRotations } from '../../shared/rotation/sweep.ts';
 import { sweepScaling } from '../../shared/scaling/sweep.ts';
-import { putJumpServer } from '../../shared/store/jumpServers.ts';
+import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
 import { putNode } from '../../shared/store/nodes.ts';
 import { putReport } from '../../shared/store/reports.ts';
@@ -58,6 +58,17 @@ test('what is not heard of keeps nothing from growing', async () => {
   await hear('demo-1', 31, 5);
   await sweepScaling(deps, start);
   expect(started.map(({ spec }) => JSON.parse(spec))).toEqual([{ count: 4 }]);
+});
+
+test('a scale that failed and is wanted no more is no condition any longer', async () => {
+  await make('demo', { web: { count: 2 } }, 2);
+  const setback = { kind: 'scale', type: 'NoHealthyNode', message: 'None was healthy.' } as const;
+  const server = await findJumpServer(deps.tables, 'demo');
+  if (server === undefined) throw new Error('It is gone.');
+  await putJumpServer(deps.tables, { ...server, setback });
+  await sweepScaling(deps, start);
+  expect(await findJumpServer(deps.tables, 'demo')).not.toHaveProperty('setback');
+  expect(started).toEqual([]);
 });
 
 test('a jump server that cannot be decided on does not keep the others from their schedule', async () => {
