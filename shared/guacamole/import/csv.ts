@@ -99,7 +99,7 @@ function readHeaderCell(name: string, allowUnknown: boolean): Column | Problem {
 type Layout = readonly (Place | Problem)[];
 
 interface Place {
-  kind: 'field' | 'parameters' | 'attributes' | 'nowhere';
+  kind: 'field' | 'parameters' | 'attributes';
   name: string;
 }
 
@@ -138,7 +138,7 @@ function readFields(layout: Layout, cells: readonly string[], problems: Problem[
     if (place === undefined || value === undefined || value === '') continue;
     if (!('kind' in place)) problems.push(place);
     else if (place.kind === 'field') fields[place.name] = LISTS.has(place.name) ? splitNames(value) : value;
-    else if (place.kind !== 'nowhere') maps[place.kind][place.name] = value;
+    else maps[place.kind][place.name] = value;
   }
   fields.parameters = maps.parameters;
   fields.attributes = maps.attributes;
@@ -162,8 +162,8 @@ function placeColumn({ kind, name }: Column, protocol: string): Place | Problem 
     );
   }
   if (isAttribute) return { kind: 'attributes', name };
-  // An unknown protocol is reported by itself, a parameter that this one lacks by the check of parameters.
-  return { kind: isParameter || protocol !== '' ? 'parameters' : 'nowhere', name };
+  // A parameter that the protocol lacks is reported by the check of parameters, one of a protocol of a newer Guacamole is kept.
+  return { kind: 'parameters', name };
 }
 
 /** `a;b\;c` are the names `a` and `b;c`. */
