@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readImport } from '../../shared/guacamole/import/readFile.ts';
+import { dryRunImport } from '../../shared/guacamole/import/runImport.ts';
 import { startApi, type TestApi } from './api.ts';
 import { startMariadb, type TestServer } from './mariadb.ts';
 
@@ -235,6 +237,56 @@ vncs,kubernetes,h,22,,,
     expect(again.body).toMatchObject({ created: 0, replaced: 1, createdUsers: [] });
     const twice = await send('name,protocol\nströße,ssh\nSTROSE,ssh');
     expect(twice.body.error.details).toMatchObject([{ code: 'DuplicateInFile' }]);
+  });
+
+  it('finds a connection made before whose name differs by a character that nothing has asked about yet', async () => {
+    const made = await api.call('POST', '/connections', { body: { name: 'Gy\u0151r', protocol: 'ssh' } });
+    const refused = await send('name,protocol\nGyor,ssh');
+    expect(refused.body.error.details).toMatchObject([{ code: 'NameTaken' }]);
+    const replaced = await send('name,protocol\nGyor,ssh', 'replaceConnections=true');
+    expect(replaced.body.records).toMatchObject([{ action: 'replace', identifier: made.body.identifier }]);
+    expect(await rows()).toBe(1);
+  });
+
+  it('does not compare a connection whose group is missing with those at the root', async () => {
+    await api.call('POST', '/connections', { body: { name: 'taken', protocol: 'ssh' } });
+    const csv = 'name,protocol,group\ntaken,ssh,A\na,ssh,A\na,ssh,ROOT\nb,ssh,\n';
+    const answer = await send(`${csv}lost,ssh,B/C\n`, 'dryRun=true');
+    expect(
+      answer.body.records.map((one: { group: string; problems?: { code: string }[] }) => [
+        one.group,
+        ...(one.problems ?? []).map(({ code }) => code),
+      ]),
+    ).toEqual([['A', 'NotFound'], ['A', 'NotFound'], ['ROOT'], ['ROOT'], ['B/C', 'NotFound']]);
+  });
+
+  it('says the same when a lost connection makes it plan a second time', async () => {
+    async function* file() {
+      yield new TextEncoder().encode('name,protocol,group\na,ssh,A\nb,ssh,ROOT\nB,ssh,ROOT\n');
+    }
+    const options = {
+      replaceConnections: false,
+      resetPermissions: false,
+      createGroups: false,
+      allowUnknownParameters: false,
+    };
+    const records = await readImport(file(), 'csv', null, false);
+    const dryRun = () =>
+      dryRunImport(api.db, { objectId: 'o', name: 'n', roles: ['Connection.Admin'] }, records, options);
+    const first = await dryRun();
+    expect(first.failed).toBe(2);
+    expect(await dryRun()).toEqual(first);
+  });
+
+  it('keeps the parameters of a protocol that a newer Guacamole has', async () => {
+    const csv = 'name,protocol,hostname,new-thing,weight\na,spice,h,x,3\n';
+    const answer = await send(csv, 'allowUnknownParameters=true');
+    const { identifier } = answer.body.records[0];
+    expect((await api.call('GET', `/connections/${identifier}/parameters`)).body).toEqual({
+      hostname: 'h',
+      'new-thing': 'x',
+    });
+    expect((await api.call('GET', `/connections/${identifier}`)).body.attributes).toEqual({ weight: '3' });
   });
 
   it('reads paths of groups as Guacamole does and names with escaped separators', async () => {

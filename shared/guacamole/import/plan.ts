@@ -26,7 +26,8 @@ export interface ImportOptions {
 /** A record with its place, ready to be written unless it has problems. */
 export interface PlannedRecord {
   record: ImportRecord;
-  parent: GroupNode;
+  /** undefined: there is no such group, as a problem says. */
+  parent: GroupNode | undefined;
   /** The connection that is replaced. */
   existingId: number | undefined;
 }
@@ -49,13 +50,17 @@ export interface EntityPlan {
 
 const MAX_DEPTH = 100;
 
-/** Finds out what an import would do. Everything that is wrong ends in the records' `problems`. */
+/**
+ * Finds out what an import would do. Everything that is wrong ends in the plan's records; those it was given stay as they are,
+ * since a second attempt after a deadlock or a lost connection plans on them again.
+ */
 export async function planImport(
   db: Db,
   caller: Caller,
-  records: readonly ImportRecord[],
+  given: readonly ImportRecord[],
   options: ImportOptions,
 ): Promise<ImportPlan> {
+  const records = given.map((record) => ({ ...record, problems: [...record.problems] }));
   const paths = records.flatMap((record) => (record.group === undefined ? [] : splitPath(record.group)));
   const tree = await readGroupTree(db, paths);
   const newGroups: GroupNode[] = [];
@@ -78,7 +83,12 @@ export async function planImport(
   return { records: planned, newGroups, users, groups };
 }
 
-function findParent(tree: GroupTree, record: ImportRecord, options: ImportOptions, newGroups: GroupNode[]): GroupNode {
+function findParent(
+  tree: GroupTree,
+  record: ImportRecord,
+  options: ImportOptions,
+  newGroups: GroupNode[],
+): GroupNode | undefined {
   if (record.parentIdentifier !== undefined && record.parentIdentifier !== 'ROOT') {
     const node = tree.byId(parseIdentifier(record.parentIdentifier) ?? 0);
     if (node) return node;
@@ -89,7 +99,7 @@ function findParent(tree: GroupTree, record: ImportRecord, options: ImportOption
         'NotFound',
       ),
     );
-    return tree.root;
+    return undefined;
   }
   let node = tree.root;
   for (const name of record.group === undefined ? [] : splitPath(record.group)) {
@@ -106,7 +116,7 @@ function findParent(tree: GroupTree, record: ImportRecord, options: ImportOption
         ? `The group's name ${wrong}.`
         : `There is no group '${name.slice(0, 128)}' in ${pathOf(node)}; send createGroups=true to make it.`;
       record.problems.push(problem('group', message, wrong ? 'InvalidValue' : 'NotFound'));
-      return tree.root;
+      return undefined;
     }
     node = tree.add(node, name, undefined);
     newGroups.push(node);
@@ -122,38 +132,46 @@ async function matchExisting(db: Db, planned: PlannedRecord[], options: ImportOp
   );
   const places = new Map<GroupNode, Map<string, PlannedRecord>>();
   for (const one of planned) {
-    const names = places.get(one.parent) ?? new Map<string, PlannedRecord>();
-    if (names.size === 0) places.set(one.parent, names);
+    const { parent } = one;
+    if (parent === undefined) continue;
+    const names = places.get(parent) ?? new Map<string, PlannedRecord>();
+    if (names.size === 0) places.set(parent, names);
     const key = keyOf(one.record.name);
     const first = names.get(key);
     if (!first) names.set(key, one);
-    else if (one.record.name !== '') one.record.problems.push(duplicate(one, first));
+    else if (one.record.name !== '') one.record.problems.push(duplicate(one, parent, first));
   }
   // Groups that are about to be made hold nothing yet.
   const stored = [...places].filter(([node]) => node.id !== undefined || node.parent === undefined);
   const byId = new Map(stored.map(([node, names]) => [node.id ?? null, names]));
   const wanted = stored.flatMap(([, names]) => [...names.values()].map(({ record }) => record.name));
   const names = wanted.filter((name) => nameProblem(name) === undefined);
-  for (const row of await findExisting(db, [...byId.keys()], names)) {
+  const rows = await findExisting(db, [...byId.keys()], names);
+  // Stored names may hold characters that no name of the file has.
+  await collationKeys(
+    db,
+    rows.map((row) => row.name),
+  );
+  for (const row of rows) {
     const one = byId.get(row.parent)?.get(keyOf(row.name));
-    if (one) claim(one, row.id, options);
+    if (one?.parent) claim(one, one.parent, row.id, options);
   }
 }
 
-function claim(one: PlannedRecord, id: number, options: ImportOptions): void {
+function claim(one: PlannedRecord, parent: GroupNode, id: number, options: ImportOptions): void {
   if (options.replaceConnections) {
     one.existingId = id;
     return;
   }
-  const message = `There is a connection '${one.record.name}' in ${pathOf(one.parent)} already; send replaceConnections=true to replace it.`;
+  const message = `There is a connection '${one.record.name}' in ${pathOf(parent)} already; send replaceConnections=true to replace it.`;
   one.record.problems.push(problem('name', message, 'NameTaken'));
 }
 
-function duplicate(one: PlannedRecord, first: PlannedRecord) {
+function duplicate(one: PlannedRecord, parent: GroupNode, first: PlannedRecord) {
   const where = first.record.line === undefined ? `record ${first.record.index + 1}` : `line ${first.record.line}`;
   return problem(
     'name',
-    `'${one.record.name}' in ${pathOf(one.parent)} is in the file twice, first at ${where}.`,
+    `'${one.record.name}' in ${pathOf(parent)} is in the file twice, first at ${where}.`,
     'DuplicateInFile',
   );
 }

@@ -60,9 +60,7 @@ export async function runImport(
 ): Promise<ImportReport> {
   return change(db, auditId, async (tx) => {
     await lockTree(tx);
-    // A second attempt after a deadlock plans on the same records, so each attempt gets problem lists of its own.
-    const mine = records.map((record) => ({ ...record, problems: [...record.problems] }));
-    const plan = await planImport(tx, caller, mine, options);
+    const plan = await planImport(tx, caller, records, options);
     refuse(plan);
     return report(plan, await writeImport(tx, plan, options));
   });
@@ -100,7 +98,7 @@ function report(plan: ImportPlan, ids: readonly number[] | undefined): ImportRep
       index: record.index,
       line: record.line,
       name: record.name,
-      group: pathOf(parent),
+      group: parent === undefined ? (record.group ?? record.parentIdentifier ?? '') : pathOf(parent),
       action: failed ? ('none' as const) : existingId === undefined ? ('create' as const) : ('replace' as const),
       identifier: id === undefined ? undefined : String(id),
       problems: failed ? record.problems : undefined,

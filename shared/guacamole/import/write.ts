@@ -122,7 +122,7 @@ async function insertConnections(tx: Tx, records: readonly PlannedRecord[]): Pro
   const plain = records.every((one) => storedAttributes(one) === NONE);
   const columns = ['connection_name', 'parent_id', 'protocol', ...(plain ? [] : COLUMNS)];
   const rows = records.map((one): Cell[] => {
-    const cells = [one.record.name, one.parent.id ?? null, one.record.protocol];
+    const cells = [one.record.name, one.parent?.id ?? null, one.record.protocol];
     return plain ? cells : [...cells, ...attributeCells(one)];
   });
   const step = await readIncrement(tx);
@@ -159,7 +159,7 @@ async function updateConnections(tx: Tx, records: readonly PlannedRecord[]): Pro
   const columns = ['connection_name', 'protocol', ...COLUMNS];
   const rows = records.map((one): Cell[] => [
     one.existingId ?? 0,
-    one.parent.id ?? null,
+    one.parent?.id ?? null,
     one.record.name,
     one.record.protocol,
     ...attributeCells(one),
