@@ -2,6 +2,7 @@ import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { ApiError } from '../../errors.ts';
 import { problem } from '../problems.ts';
 import type { RawRecord } from './record.ts';
+import { resolveNodes, YamlFault } from './yamlNodes.ts';
 
 /** Reads a JSON array of connections. */
 export function readJson(text: string): RawRecord[] {
@@ -15,11 +16,11 @@ export function readJson(text: string): RawRecord[] {
   return toRecords(value, () => undefined);
 }
 
-/** Reads a YAML list of connections, with the lines they begin at. Aliases are expanded at most 100 times. */
+/** Reads a YAML list of connections, with the lines they begin at. */
 export function readYaml(text: string): RawRecord[] {
   const lines = new LineCounter();
-  const document = guard(() =>
-    parseDocument(text, { lineCounter: lines, maxAliasCount: 100, logLevel: 'silent' } as object),
+  const document = guard(lines, () =>
+    parseDocument(text, { lineCounter: lines, uniqueKeys: false, logLevel: 'silent' }),
   );
   const [fault] = document.errors;
   if (fault) {
@@ -29,22 +30,27 @@ export function readYaml(text: string): RawRecord[] {
       `The file is not YAML: ${fault.code} at line ${fault.linePos?.[0].line ?? '?'}.`,
     );
   }
+  const value: unknown = guard(lines, () => {
+    resolveNodes(document);
+    return document.toJS();
+  });
   const items = isSeq(document.contents) ? document.contents.items : [];
-  const value: unknown = guard(() => document.toJS({ maxAliasCount: 100 }));
   return toRecords(value, (index) => {
     const item = items[index];
     return isMap(item) && item.range ? lines.linePos(item.range[0]).line : undefined;
   });
 }
 
-/** Deep nesting and alias bombs end in errors of the parser that are the file's fault. */
-function guard<T>(parse: () => T): T {
+/** Deep nesting ends in an error of the engine that is the file's fault. */
+function guard<T>(lines: LineCounter, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
     if (error instanceof RangeError) throw new ApiError(400, 'InvalidYaml', 'The file is nested too deep.');
-    if (error instanceof ReferenceError)
-      throw new ApiError(400, 'InvalidYaml', 'The file uses more aliases than are expanded.');
+    if (error instanceof YamlFault) {
+      const where = error.at === undefined ? '' : ` at line ${lines.linePos(error.at).line}`;
+      throw new ApiError(400, 'InvalidYaml', `The file is not YAML that can be read${where}: ${error.message}.`);
+    }
     throw error;
   }
 }
