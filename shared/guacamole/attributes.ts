@@ -81,6 +81,21 @@ export const USER_ATTRIBUTES = {
   'guac-organizational-role': { column: 'organizational_role', form: text(256) },
 } as const satisfies AttributeTable;
 
+/**
+ * Attributes that Guacamole's extensions keep of a user and that nobody reads: whoever knows the TOTP secret has the second
+ * factor, and without the mark of being confirmed Guacamole would show the secret at the next login. They stay until a body names them.
+ */
+const SECOND_FACTOR: ReadonlySet<string> = new Set(['guac-totp-key-secret', 'guac-totp-key-confirmed']);
+
+/** Sorts a user's further attributes into those that are shown and those that are not. */
+export function hideSecondFactor(extra: Record<string, string>): {
+  shown: Record<string, string>;
+  hidden: Record<string, string>;
+} {
+  const entries = Map.groupBy(Object.entries(extra), ([name]) => SECOND_FACTOR.has(name.toLowerCase()));
+  return { shown: Object.fromEntries(entries.get(false) ?? []), hidden: Object.fromEntries(entries.get(true) ?? []) };
+}
+
 export const NO_ATTRIBUTES = {} as const satisfies AttributeTable;
 
 type ColumnOf<T extends AttributeTable> = T[keyof T]['column'];

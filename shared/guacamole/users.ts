@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
-import { attributeProblems, readAttributes, storeAttributes, USER_ATTRIBUTES } from './attributes.ts';
+import { attributeProblems, hideSecondFactor, readAttributes, storeAttributes, USER_ATTRIBUTES } from './attributes.ts';
 import { mergeValues } from './connections.ts';
 import { insertEntity, lockEntity, noEntity } from './entities.ts';
 import { etagOf } from './http/etag.ts';
@@ -11,7 +11,7 @@ import { newPassword, passwordMatches, unusablePassword } from './passwords.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userBody, userPatch, userReplacement, userShape } from './shapes.ts';
-import { nameProblem } from './text.ts';
+import { nameProblem, type Values } from './text.ts';
 import { now, toMillis } from './times.ts';
 import { insertValues, replaceValues, valueRows } from './values.ts';
 
@@ -27,6 +27,8 @@ export interface StoredUser {
   entityId: number;
   userId: number;
   user: User;
+  /** Attributes that are never shown. */
+  hidden: Record<string, string>;
   password: { password_hash: Buffer; password_salt: Buffer | null; password_date: string };
   etag: string;
 }
@@ -76,11 +78,14 @@ export async function getUser(db: Db, username: string): Promise<StoredUser> {
   if (!row) throw noEntity('USER', username);
   const user = toUser(row);
   const { password_hash, password_salt, password_date } = row;
-  const etag = etagOf(row.etag_key, [user.username, user.disabled, user.attributes, password_hash.toString('hex')]);
+  const { hidden } = hideSecondFactor(readJsonObject(row.extra));
+  const secrets = [password_hash.toString('hex'), hidden];
+  const etag = etagOf(row.etag_key, [user.username, user.disabled, user.attributes, ...secrets]);
   return {
     entityId: row.entity_id,
     userId: row.user_id,
     user,
+    hidden,
     password: { password_hash, password_salt, password_date },
     etag,
   };
@@ -96,7 +101,7 @@ function toUser(row: UserRow): User {
   return {
     username: row.name,
     disabled: row.disabled === 1,
-    attributes: readAttributes(USER_ATTRIBUTES, row, readJsonObject(row.extra)),
+    attributes: readAttributes(USER_ATTRIBUTES, row, hideSecondFactor(readJsonObject(row.extra)).shown),
     ...(row.last_active === null ? {} : { lastActive: toMillis(row.last_active) }),
   };
 }
@@ -119,7 +124,7 @@ export async function createUser(tx: Tx, body: UserBody): Promise<void> {
   await insertValues(tx, 'guacamole_user_attribute', valueRows(affected_user_id, extra));
 }
 
-/** Replaces everything but the password, which changes only when the body has one. */
+/** Replaces everything but the password and the second factor, which change only when the body names them. */
 export async function replaceUser(tx: Tx, stored: StoredUser, body: UserReplacement): Promise<void> {
   refuseRenaming(stored, body.username);
   refuseProblems(attributeProblems(USER_ATTRIBUTES, body.attributes ?? {}));
@@ -129,8 +134,16 @@ export async function replaceUser(tx: Tx, stored: StoredUser, body: UserReplacem
     .set({ disabled: body.disabled, ...(columns as object) })
     .where('user_id', '=', stored.userId)
     .execute();
-  await replaceValues(tx, 'guacamole_user_attribute', stored.userId, extra);
+  await replaceValues(tx, 'guacamole_user_attribute', stored.userId, {
+    ...unnamed(stored.hidden, body.attributes),
+    ...extra,
+  });
   if (body.password) await setPassword(tx, stored, body.password);
+}
+
+function unnamed(hidden: Record<string, string>, attributes: Values | null | undefined): Record<string, string> {
+  const named = new Set(Object.keys(attributes ?? {}).map((name) => name.toLowerCase()));
+  return Object.fromEntries(Object.entries(hidden).filter(([name]) => !named.has(name.toLowerCase())));
 }
 
 /** JSON Merge Patch. */

@@ -56,6 +56,34 @@ describe('users', () => {
     expect(history.map((row) => row.password_hash)).toEqual([before.password_hash]);
   });
 
+  it('keep the second factor, which nobody reads, until a body names it', async () => {
+    const secret = { 'guac-totp-key-secret': 'JBSWY3DPEHPK3PXP', 'guac-totp-key-confirmed': 'true' };
+    const stored = async () =>
+      Object.fromEntries(
+        (await api.db.selectFrom('guacamole_user_attribute').selectAll().execute()).map((row) => [
+          row.attribute_name,
+          row.attribute_value,
+        ]),
+      );
+    const made = await user('a', { attributes: { ...secret, badge: '7' } });
+    const answers = [
+      made,
+      await api.call('GET', '/users', { role: 'Reader' }),
+      await api.call('GET', '/users/a'),
+      await api.call('PATCH', '/users/a', { body: { attributes: { badge: '8' } } }),
+      await api.call('PUT', '/users/a', { body: { attributes: { badge: '9' } } }),
+      await api.call('PATCH', '/users/a', { body: { attributes: null } }),
+      await api.call('PUT', '/users/a', { body: {} }),
+    ];
+    for (const { text } of answers) expect(text).not.toMatch(/totp|JBSW/);
+    expect(await stored()).toEqual(secret);
+    await api.call('PATCH', '/users/a', { body: { attributes: { 'GUAC-totp-key-secret': 'other' } } });
+    expect(await stored()).toEqual({ 'GUAC-totp-key-secret': 'other', 'guac-totp-key-confirmed': 'true' });
+    const reset = { 'guac-totp-key-secret': null, 'guac-totp-key-confirmed': null };
+    await api.call('PATCH', '/users/a', { body: { attributes: reset } });
+    expect(await stored()).toEqual({});
+  });
+
   it('cannot log in without a password', async () => {
     await user('nobody');
     const row = await api.db.selectFrom('guacamole_user').selectAll().executeTakeFirstOrThrow();
