@@ -8,20 +8,20 @@ const entryShape = z.object({
   time: z.iso.datetime(),
   caller: z.object({ objectId: z.string(), name: z.string() }),
   operation: z.string().describe('The operation id of the call.'),
-  target: z.string().describe('The path that was called.'),
+  target: z.string().describe('The path that was called; a dry run has ?dryRun=true behind it.'),
   outcome: z.enum(['open', 'succeeded', 'refused', 'failed', 'unknown']),
   status: z.int().optional(),
   code: z.string().optional(),
 });
 
 const query = z.strictObject({
-  caller: z.string().optional().describe('Object id.'),
-  operation: z.string().optional(),
+  caller: z.string().max(200).optional().describe('Object id.'),
+  operation: z.string().max(200).optional(),
   outcome: entryShape.shape.outcome.optional(),
   from: z.iso.datetime().optional(),
   to: z.iso.datetime().optional(),
   $top: z.coerce.number().int().min(1).max(1000).default(100),
-  $skiptoken: z.string().optional(),
+  $skiptoken: z.string().max(4000).optional(),
 });
 
 export const auditRoutes = (deps: Deps): Route[] => [

@@ -4,12 +4,8 @@ import type { Route, RouteAnswer, RouteRequest } from './http.ts';
 import { noJumpServer, writeIntent, writeOutcome } from './store/audit.ts';
 
 /** Does what the route does, with the intent in the audit before it and the outcome after it. */
-export async function audited(
-  route: Route,
-  deps: Deps,
-  request: RouteRequest<string, unknown, unknown>,
-): Promise<RouteAnswer> {
-  const jumpServer = (request.params as Record<string, string>).name ?? noJumpServer;
+export async function audited(route: Route, deps: Deps, request: Request): Promise<RouteAnswer> {
+  const jumpServer = jumpServerOf(request);
   const { auditId: id, caller } = request;
   await writeIntent(deps.tables, {
     id,
@@ -17,7 +13,7 @@ export async function audited(
     time: deps.now(),
     caller,
     operation: route.definition.operationId,
-    target: request.url.pathname,
+    target: targetOf(request),
   });
   try {
     const result = await route.handle(request);
@@ -31,4 +27,18 @@ export async function audited(
     }
     throw error;
   }
+}
+
+type Request = RouteRequest<string, unknown, unknown>;
+
+/** What no jump server can be called may hold characters that the table's keys may not. */
+function jumpServerOf({ params }: Request): string {
+  const { name } = params as Record<string, string>;
+  return name !== undefined && /^[a-z0-9-]{3,24}$/.test(name) ? name : noJumpServer;
+}
+
+/** Of the query only what makes it another kind of call: a dry run changes nothing. */
+function targetOf({ url, query }: Request): string {
+  const { dryRun } = (query ?? {}) as { dryRun?: unknown };
+  return dryRun === true ? `${url.pathname}?dryRun=true` : url.pathname;
 }

@@ -8,6 +8,9 @@ type Db = Kysely<GuacamoleDatabase>;
 /** How often a change is tried before a deadlock or a lost connection is reported. */
 const ATTEMPTS = 6;
 
+/** How long the database can tell whether a change happened. */
+export const changesKeptDays = 30;
+
 /** Milliseconds after which it is not tried again: a server that answers nothing costs each attempt its time-out. */
 const PATIENCE = 8_000;
 
@@ -61,12 +64,12 @@ export async function findChange(db: Db, auditId: string): Promise<boolean> {
 }
 
 /**
- * Forgets changes of more than 30 days ago, whose audit rows have long been settled. Done by one change in 256, chosen by the last
+ * Forgets changes of longer ago, whose audit rows have long been settled. Done by one change in 256, chosen by the last
  * digits of its random id, so that no timer has to reach every database. That it fails matters to nobody.
  */
 async function pruneNowAndThen(db: Db, auditId: string): Promise<void> {
   if (!auditId.endsWith('00')) return;
-  await sql`DELETE FROM molcajete_change WHERE changed_at < UTC_TIMESTAMP() - INTERVAL 30 DAY LIMIT 10000`
+  await sql`DELETE FROM molcajete_change WHERE changed_at < UTC_TIMESTAMP() - INTERVAL ${sql.lit(changesKeptDays)} DAY LIMIT 10000`
     .execute(db)
     .catch(() => undefined);
 }

@@ -1,4 +1,6 @@
-import type { Row, Tables } from './tables.ts';
+import { RestError } from '@azure/data-tables';
+import { ApiError } from '../errors.ts';
+import { deleteRow, findRow, listRows, type Row, type Tables } from './tables.ts';
 
 /** How a change ended. `open` until known; a sweep settles what a crash left open. */
 export type AuditOutcome = 'open' | 'succeeded' | 'refused' | 'failed' | 'unknown';
@@ -38,7 +40,24 @@ export const auditId = (time: Date, unique: string): string =>
 /** Names no jump server: what is about all of them. */
 export const noJumpServer = '-';
 
+/**
+ * One partition, of no jump server, points at the intents without an outcome: looking through all that ever happened for them
+ * would take longer every day. A row of it stands before its intent and goes after the outcome.
+ */
+const openPartition = '~open';
+
+interface OpenRow {
+  jumpServer: string;
+  id: string;
+  time: Date;
+}
+
+const openKey = (jumpServer: string, id: string): string => `${jumpServer}|${id}`;
+
 export async function writeIntent(tables: Tables, entry: Omit<AuditEntry, 'outcome'>): Promise<void> {
+  const { jumpServer, id, time } = entry;
+  const rowKey = openKey(jumpServer, id);
+  await tables.audit.createEntity<OpenRow>({ partitionKey: openPartition, rowKey, jumpServer, id, time });
   await tables.audit.createEntity<AuditRow>({
     partitionKey: entry.jumpServer,
     rowKey: entry.id,
@@ -58,6 +77,7 @@ export async function writeOutcome(
   outcome: { outcome: AuditOutcome; status?: number; code?: string },
 ): Promise<void> {
   await tables.audit.updateEntity({ partitionKey: jumpServer, rowKey: id, ...outcome }, 'Merge');
+  await deleteRow(tables.audit, openPartition, openKey(jumpServer, id));
 }
 
 /** Filters of `GET …/audit`, ANDed. */
@@ -69,7 +89,7 @@ export interface AuditFilter {
   to?: Date;
 }
 
-/** Newest first, one page of at most `top`; `continuation` is opaque and comes from the page before. */
+/** Newest first, one page of at most `top`; `continuation` is opaque and comes from the page before. ApiError 400 when it does not. */
 export async function listAudit(
   tables: Tables,
   jumpServer: string,
@@ -80,9 +100,35 @@ export async function listAudit(
   const pages = tables.audit
     .listEntities<AuditRow>({ queryOptions: { filter: auditQuery(jumpServer, filter) } })
     .byPage({ maxPageSize: top, ...(continuation === undefined ? {} : { continuationToken: continuation }) });
-  const page = (await pages.next()).value;
+  if (continuation !== undefined && !isContinuation(continuation)) throw notContinuation();
+  const page = await pages.next().then(
+    ({ value }) => value,
+    (error: unknown) => {
+      // What only looks like one is refused by the service.
+      const refused = continuation !== undefined && error instanceof RestError && error.statusCode === 400;
+      throw refused ? notContinuation() : error;
+    },
+  );
   if (page === undefined) return { entries: [], continuation: undefined };
   return { entries: page.map(toEntry), continuation: page.continuationToken };
+}
+
+const notContinuation = (): ApiError =>
+  new ApiError(400, 'InvalidSkipToken', 'The $skiptoken is none of this list; begin again without one.', {
+    target: '$skiptoken',
+  });
+
+/** The client's own form: JSON in base64. */
+function isContinuation(text: string): boolean {
+  try {
+    const { nextPartitionKey, nextRowKey } = JSON.parse(Buffer.from(text, 'base64').toString()) as Record<
+      string,
+      unknown
+    >;
+    return typeof nextPartitionKey === 'string' && (nextRowKey === undefined || typeof nextRowKey === 'string');
+  } catch {
+    return false;
+  }
 }
 
 function auditQuery(jumpServer: string, filter: AuditFilter): string {
@@ -99,9 +145,14 @@ function auditQuery(jumpServer: string, filter: AuditFilter): string {
 
 /** Changes whose outcome was never written and that began before this time. */
 export async function listOpenIntents(tables: Tables, before: Date): Promise<AuditEntry[]> {
-  const filter = `outcome eq 'open' and time lt datetime'${before.toISOString()}'`;
   const entries: AuditEntry[] = [];
-  for await (const row of tables.audit.listEntities<AuditRow>({ queryOptions: { filter } })) entries.push(toEntry(row));
+  for (const { rowKey, jumpServer, id, time } of await listRows<OpenRow>(tables.audit, openPartition)) {
+    if (time >= before) continue;
+    const row = await findRow<AuditRow>(tables.audit, jumpServer, id);
+    if (row?.outcome === 'open') entries.push(toEntry(row));
+    // The crash came before the intent was written, or after the outcome was.
+    else await deleteRow(tables.audit, openPartition, rowKey ?? '');
+  }
   return entries;
 }
 

@@ -114,7 +114,11 @@ function dependencies(db: Db): Deps {
     authenticate: async () => ({ objectId: 'o', name: 'n', roles: [role] }),
     guacamole: async () => db,
     tables: {
-      audit: { createEntity: async () => undefined, updateEntity: async () => undefined },
+      audit: {
+        createEntity: async () => undefined,
+        updateEntity: async () => undefined,
+        deleteEntity: async () => undefined,
+      },
     } as unknown as Deps['tables'],
   };
   return deps as Deps;

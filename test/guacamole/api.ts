@@ -1,4 +1,4 @@
-import { HttpRequest, InvocationContext } from '@azure/functions';
+import { HttpRequest, type HttpResponseInit, InvocationContext } from '@azure/functions';
 import type { Kysely } from 'kysely';
 import { guacamoleRoutes } from '../../functions/guacamole.ts';
 import type { Role } from '../../shared/auth.ts';
@@ -38,6 +38,8 @@ export interface TestApi {
   db: Kysely<GuacamoleDatabase>;
   audit: AuditRow[];
   logged: string[];
+  deps: Deps;
+  login: DatabaseLogin;
   call(method: string, path: string, call?: Call): Promise<Answer>;
   /** Forgets all rows of Guacamole's. */
   clear(): Promise<void>;
@@ -58,20 +60,15 @@ export async function startApi(server: TestServer, more: Partial<DatabaseLogin> 
     db,
     audit,
     logged,
+    deps,
+    login,
     async call(method, path, call = {}) {
       const url = new URL(`https://api.test/api/jump-servers/js${path}`);
       const { route, params } = match(routes, method, url.pathname.slice('/api'.length));
       const answer = await serve(route, deps, makeRequest(method, url, params, call), context);
       // A fault of ours fails the test with what the log says, unless the test is about faults.
       if (answer.status === 500 && !call.mayFail) throw new Error(`${method} ${path}: ${logged.at(-1)}`);
-      const text = answer.jsonBody === undefined ? await readBody(answer.body) : JSON.stringify(answer.jsonBody);
-      const isJson = answer.jsonBody !== undefined;
-      return {
-        status: answer.status ?? 200,
-        body: isJson ? JSON.parse(text) : undefined,
-        text,
-        headers: answer.headers as Record<string, string>,
-      };
+      return readAnswer(answer);
     },
     async clear() {
       await db.deleteFrom('guacamole_connection').execute();
@@ -102,7 +99,9 @@ function testDeps(db: Kysely<GuacamoleDatabase>, audit: AuditRow[]): Deps {
     },
     tables: {
       audit: {
-        createEntity: async (row: AuditRow) => void audit.push({ ...row }),
+        // Rows of the partition that points at open intents are no entries.
+        createEntity: async (row: AuditRow) => void (row.outcome && audit.push({ ...row })),
+        deleteEntity: async () => undefined,
         updateEntity: async (row: AuditRow) => {
           const known = audit.find((one) => one.rowKey === row.rowKey);
           Object.assign(known ?? {}, row);
@@ -140,6 +139,30 @@ function match(
     return { route, params };
   }
   throw new Error(`no route for ${method} ${pathname}`);
+}
+
+/** Calls one route that is not of Guacamole's database. */
+export async function callRoute(
+  route: Route,
+  deps: Deps,
+  path: string,
+  params: Record<string, string>,
+): Promise<Answer> {
+  const url = new URL(`https://api.test/api/jump-servers/${params.name}${path}`);
+  return readAnswer(
+    await serve(route, deps, makeRequest(route.definition.method, url, params, {}), new InvocationContext()),
+  );
+}
+
+async function readAnswer(answer: HttpResponseInit): Promise<Answer> {
+  const isJson = answer.jsonBody !== undefined;
+  const text = isJson ? JSON.stringify(answer.jsonBody) : await readBody(answer.body);
+  return {
+    status: answer.status ?? 200,
+    body: isJson ? JSON.parse(text) : undefined,
+    text,
+    headers: answer.headers as Record<string, string>,
+  };
 }
 
 async function readBody(body: unknown): Promise<string> {

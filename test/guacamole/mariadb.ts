@@ -15,6 +15,8 @@ const run = promisify(execFile);
 export interface TestServer {
   login: DatabaseLogin;
   ca: string;
+  /** The same for other processes: NODE_EXTRA_CA_CERTS. */
+  caFile: string;
   stop(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ async function startIn(directory: string, options: readonly string[], certificat
   return {
     login: { host: 'localhost', port, user: 'admin', password: 'admin-password' },
     ca,
+    caFile: at('ca.pem'),
     async stop() {
       const ended = new Promise((resolve) => server.once('exit', resolve));
       server.kill('SIGKILL');
@@ -150,7 +153,7 @@ async function makeCertificates(directory: string, name: string): Promise<string
   return readFileSync(at('ca.pem'), 'utf8');
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const address = probe.address();
