@@ -7,6 +7,7 @@ import { failures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
 import { type ListQuery, listQuery } from '../shared/guacamole/http/listing.ts';
 import { recordShape } from '../shared/guacamole/shapes.ts';
+import { isStorable } from '../shared/guacamole/times.ts';
 import { readUsage, usageShape } from '../shared/guacamole/usage.ts';
 import { listOf, type Route, type RouteAnswer } from '../shared/http.ts';
 
@@ -40,6 +41,10 @@ export function historyRoutes(deps: DatabaseDeps): Route[] {
       async ({ db, query }) => {
         const to = query.to === undefined ? deps.now() : new Date(query.to);
         const from = query.from === undefined ? new Date(to.getTime() - 30 * DAY) : new Date(query.from);
+        if (!isStorable(from) || !isStorable(to))
+          throw new ApiError(400, 'InvalidPeriod', 'The period must lie in the years 1000 to 9999.', {
+            target: 'from',
+          });
         if (from >= to)
           throw new ApiError(400, 'InvalidPeriod', 'The period ends before it begins.', { target: 'from' });
         return { body: { value: await read(db, (on) => readUsage(on, query.by, from, to, query.$top)) } };

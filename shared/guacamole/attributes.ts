@@ -1,7 +1,8 @@
 import { suggestion } from './nearest.ts';
 import { type Problem, problem, sameNames } from './problems.ts';
 import { textProblem, type Values } from './text.ts';
-import { isDay, isTimeOfDay, isTimeZone } from './times.ts';
+import { isDay, isTimeOfDay } from './times.ts';
+import { isTimeZone } from './timeZones.ts';
 
 type ColumnValue = string | number | null;
 

@@ -48,13 +48,13 @@ const LISTING: Listing = {
     type: textField('g.type'),
   },
   orders: {
-    identifier: { keys: [{ column: 'g.connection_group_id' }], index: 'PRIMARY' },
+    identifier: { keys: [{ column: 'g.connection_group_id', holds: 'number' }], index: 'PRIMARY' },
     name: {
       index: 'connection_group_name_parent',
       keys: [
-        { column: 'g.connection_group_name' },
-        { column: 'g.parent_id', compare: 'COALESCE(g.parent_id, 0)' },
-        { column: 'g.connection_group_id', implied: true },
+        { column: 'g.connection_group_name', holds: 'text' },
+        { column: 'g.parent_id', holds: 'number', compare: 'COALESCE(g.parent_id, 0)' },
+        { column: 'g.connection_group_id', holds: 'number', implied: true },
       ],
     },
   },

@@ -54,14 +54,14 @@ const LISTING: Listing = {
     protocol: textField('c.protocol'),
   },
   orders: {
-    identifier: { keys: [{ column: 'c.connection_id' }], index: 'PRIMARY' },
+    identifier: { keys: [{ column: 'c.connection_id', holds: 'number' }], index: 'PRIMARY' },
     // The columns of the unique key, so that the index gives the order.
     name: {
       index: 'connection_name_parent',
       keys: [
-        { column: 'c.connection_name' },
-        { column: 'c.parent_id', compare: 'COALESCE(c.parent_id, 0)' },
-        { column: 'c.connection_id', implied: true },
+        { column: 'c.connection_name', holds: 'text' },
+        { column: 'c.parent_id', holds: 'number', compare: 'COALESCE(c.parent_id, 0)' },
+        { column: 'c.connection_id', holds: 'number', implied: true },
       ],
     },
   },

@@ -64,6 +64,9 @@ const KNOWN: Record<number, () => ApiError> = {
     ),
   1406: () => new ApiError(400, 'InvalidRequest', 'A value is longer than its column in the database.'),
   1264: () => new ApiError(400, 'InvalidRequest', 'A number is outside of the range of its column in the database.'),
+  1292: () => new ApiError(400, 'InvalidRequest', 'A value is no time or number that the database knows.'),
+  // What MySQL 8.4 says instead of 1292 where a time is compared.
+  1525: () => new ApiError(400, 'InvalidRequest', 'A value is no time that the database knows.'),
   1366: () => new ApiError(400, 'InvalidRequest', "A value holds characters that Guacamole's database cannot store."),
 };
 

@@ -11,7 +11,7 @@ import {
 } from './http/listing.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { recordShape } from './shapes.ts';
-import { toDateTime, toMillis } from './times.ts';
+import { isStorable, toDateTime, toMillis } from './times.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 
@@ -35,8 +35,8 @@ const timeField = (expression: string): FilterField => ({
   expression,
   write: (literal) => {
     if (literal === null) return null;
-    const time = typeof literal === 'number' ? literal : Date.parse(String(literal));
-    return Math.abs(time) < 8e15 && time > -6e13 && time < 2.5e14 ? toDateTime(new Date(time)) : undefined;
+    const time = new Date(typeof literal === 'number' ? literal : String(literal));
+    return isStorable(time) ? toDateTime(time) : undefined;
   },
 });
 
@@ -72,9 +72,15 @@ const COMMON_FIELDS = {
 };
 
 const ORDERS = {
-  startDate: { keys: [{ column: 'h.start_date' }, { column: 'h.history_id' }], index: 'start_date' },
-  identifier: { keys: [{ column: 'h.history_id' }], index: 'PRIMARY' },
-};
+  startDate: {
+    keys: [
+      { column: 'h.start_date', holds: 'time' },
+      { column: 'h.history_id', holds: 'number' },
+    ],
+    index: 'start_date',
+  },
+  identifier: { keys: [{ column: 'h.history_id', holds: 'number' }], index: 'PRIMARY' },
+} satisfies Listing['orders'];
 
 const CONNECTIONS: Listing = {
   fields: {

@@ -2,7 +2,7 @@ import { nearestName, suggestion } from './nearest.ts';
 import { type Problem, problem, sameNames } from './problems.ts';
 import { type ParameterForm, PROTOCOLS } from './protocolTable.ts';
 import { textProblem, type Values } from './text.ts';
-import { isTimeZone } from './times.ts';
+import { isTimeZone } from './timeZones.ts';
 
 const PARAMETERS = new Map(
   Object.entries(PROTOCOLS).map(([name, { groups }]) => [

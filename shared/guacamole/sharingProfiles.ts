@@ -43,10 +43,13 @@ const LISTING: Listing = {
     primaryConnectionIdentifier: identifierField('s.primary_connection_id'),
   },
   orders: {
-    identifier: { keys: [{ column: 's.sharing_profile_id' }], index: 'PRIMARY' },
+    identifier: { keys: [{ column: 's.sharing_profile_id', holds: 'number' }], index: 'PRIMARY' },
     name: {
       index: 'sharing_profile_name_primary',
-      keys: [{ column: 's.sharing_profile_name' }, { column: 's.primary_connection_id' }],
+      keys: [
+        { column: 's.sharing_profile_name', holds: 'text' },
+        { column: 's.primary_connection_id', holds: 'number' },
+      ],
     },
   },
 };

@@ -7,13 +7,16 @@ export const toDateTime = (date: Date): string => date.toISOString().slice(0, 19
 /** Milliseconds since 1970, as Guacamole sends times; from a `datetime` in UTC. */
 export const toMillis = (dateTime: string): number => Date.parse(`${dateTime.replace(' ', 'T')}Z`);
 
-/** Whether this is a time zone that both we and Java know. */
-export function isTimeZone(name: string): boolean {
-  try {
-    return name.length <= 64 && new Intl.DateTimeFormat('en', { timeZone: name }).format(0) !== '';
-  } catch {
-    return false;
-  }
+/** Whether a `datetime` column can hold it; servers differ in what they make of years before 1000. */
+export const isStorable = (date: Date): boolean => date.getTime() >= EARLIEST && date.getTime() <= LATEST;
+
+const EARLIEST = Date.parse('1000-01-01T00:00:00Z');
+const LATEST = Date.parse('9999-12-31T23:59:59Z');
+
+/** A `datetime` as it comes out of a column. */
+export function isDateTime(text: string): boolean {
+  const date = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text) ? new Date(`${text.replace(' ', 'T')}Z`) : undefined;
+  return date !== undefined && isStorable(date) && toDateTime(date) === text;
 }
 
 /** `YYYY-MM-DD` of a day that exists. */

@@ -25,11 +25,12 @@ interface UsageRow {
 }
 
 const BY = {
+  // By its name only once it is deleted: a connection that was renamed is still the same.
   connection: [
-    sql`h.connection_id AS connection_id, h.connection_name AS name`,
-    sql`h.connection_id, h.connection_name`,
+    sql`h.connection_id AS connection_id, MAX(h.connection_name) AS name`,
+    sql`h.connection_id, CASE WHEN h.connection_id IS NULL THEN h.connection_name END`,
   ],
-  user: [sql`NULL AS connection_id, h.username AS name`, sql`h.username`],
+  user: [sql`NULL AS connection_id, MAX(h.username) AS name`, sql`h.username`],
 } as const;
 
 /**
@@ -48,14 +49,15 @@ export async function readUsage(
   const now = sql`LEAST(COALESCE(h.end_date, UTC_TIMESTAMP()), ${end})`;
   const [columns, group] = BY[by];
   const found = await sql<UsageRow>`
-    SELECT s.* FROM (
+    SELECT COALESCE(c.connection_name, s.name) AS name, s.connection_id, s.sessions, s.seconds, s.last_start FROM (
       SELECT ${columns},
         COUNT(*) AS sessions, MAX(h.start_date) AS last_start,
         SUM(GREATEST(0, TIMESTAMPDIFF(SECOND, GREATEST(h.start_date, ${start}), ${now}))) AS seconds
       FROM guacamole_connection_history h
       WHERE (h.end_date >= ${start} OR h.end_date IS NULL) AND h.start_date < ${end}
       GROUP BY ${group}
-    ) s ORDER BY s.seconds DESC, s.name LIMIT ${sql.lit(top)}`.execute(db);
+    ) s LEFT JOIN guacamole_connection c ON c.connection_id = s.connection_id
+    ORDER BY s.seconds DESC, name LIMIT ${sql.lit(top)}`.execute(db);
   return found.rows.map((row) => ({
     ...(by === 'user' ? { username: row.name } : { connectionName: row.name }),
     ...(row.connection_id === null ? {} : { connectionIdentifier: String(row.connection_id) }),

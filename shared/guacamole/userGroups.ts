@@ -37,7 +37,7 @@ interface GroupRow {
 
 const LISTING: Listing = {
   fields: { identifier: textField('e.name'), disabled: flagField('g.disabled') },
-  orders: { identifier: { keys: [{ column: 'e.name' }], index: 'guacamole_entity_name_scope' } },
+  orders: { identifier: { keys: [{ column: 'e.name', holds: 'text' }], index: 'guacamole_entity_name_scope' } },
 };
 
 const COLUMNS = sql`

@@ -50,7 +50,7 @@ const LISTING: Listing = {
     emailAddress: textField('u.email_address'),
     organization: textField('u.organization'),
   },
-  orders: { username: { keys: [{ column: 'e.name' }], index: 'guacamole_entity_name_scope' } },
+  orders: { username: { keys: [{ column: 'e.name', holds: 'text' }], index: 'guacamole_entity_name_scope' } },
 };
 
 const COLUMNS = sql`

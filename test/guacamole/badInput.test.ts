@@ -207,10 +207,23 @@ describe('paths and queries', () => {
       '["identifier",{}]',
       '["name",1]',
       '["identifier","x"]',
+      '["identifier",1e400]',
+      '["identifier",1.5]',
+      '["identifier",null]',
+      '["-startDate","x",1]',
+      '["-startDate","2026-02-30 00:00:00",1]',
+      '["-startDate","0000-00-00 00:00:00",1]',
+      '["name",1,1,1]',
+      '["username",7]',
+      '["username","\\ud800"]',
       'null',
       '{"a":1}',
     ]) {
-      expectClear(await api.call('GET', `${url}?$skiptoken=${Buffer.from(token).toString('base64url')}`), token);
+      const answer = await api.call('GET', `${url}?$skiptoken=${Buffer.from(token).toString('base64url')}`);
+      expectClear(answer, token);
+      // What MariaDB compares with a warning, MySQL refuses as a fault of ours.
+      const fits = path.endsWith('/user-groups') && token === '["identifier","x"]';
+      expect(answer.status, token).toBe(fits ? 200 : 400);
     }
   });
 

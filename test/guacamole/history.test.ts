@@ -156,6 +156,42 @@ describe('the history', () => {
     expect(byConnection.reduce((sum: number, one: { seconds: number }) => sum + one.seconds, 0)).toBe(seconds);
     expect((await api.call('GET', '/usage?from=2021-01-01T00:00:00Z&to=2020-01-01T00:00:00Z')).status).toBe(400);
   });
+
+  it.each([
+    'from=0000-01-01T00:00:00%2B01:00',
+    'to=9999-12-31T23:59:59-01:00',
+    'to=0999-01-01T00:00:00Z',
+    'to=1000-01-02T00:00:00Z',
+  ])('adds up nothing over a period that the database cannot say: %s', async (period) => {
+    expect(await api.call('GET', `/usage?${period}`)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'InvalidPeriod' } },
+    });
+  });
+
+  it('adds up a connection that was renamed as one, by its name of today, and deleted ones by theirs', async () => {
+    const { identifier } = (await api.call('POST', '/connections', { body: { name: 'today', protocol: 'ssh' } })).body;
+    const session = (id: string | null, name: string, hours: number) =>
+      sql`INSERT INTO guacamole_connection_history (username, connection_id, connection_name, start_date, end_date)
+        VALUES ('x', ${id}, ${name}, '2019-01-01 00:00:00', ${`2019-01-01 0${hours}:00:00`})`.execute(api.db);
+    await session(identifier, 'before', 4);
+    await session(identifier, 'today', 3);
+    await session(null, 'gone', 2);
+    await session(null, 'also gone', 1);
+    const { value } = (await api.call('GET', '/usage?from=2019-01-01T00:00:00Z&to=2019-01-02T00:00:00Z')).body;
+    expect(value).toMatchObject([
+      { connectionIdentifier: identifier, connectionName: 'today', sessions: 2, seconds: 7 * 3600 },
+      { connectionName: 'gone', sessions: 1, seconds: 2 * 3600 },
+      { connectionName: 'also gone', sessions: 1, seconds: 3600 },
+    ]);
+    await sql`DELETE FROM guacamole_connection_history WHERE start_date < '2020-01-01'`.execute(api.db);
+  });
+
+  it('is filtered by what a field is not, records without that field included', async () => {
+    const all = (await get('/history/connections?$top=1000')).value.length;
+    const some = await get("/history/connections?$top=1000&$filter=sharingProfileIdentifier ne '7'");
+    expect(some.value).toHaveLength(all);
+  });
 });
 
 describe('reading', () => {

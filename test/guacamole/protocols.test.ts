@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { describeDatabaseError } from '../../shared/guacamole/databaseErrors.ts';
 import { joinNames, splitNames } from '../../shared/guacamole/import/csv.ts';
 import { nearestName } from '../../shared/guacamole/nearest.ts';
 import { parameterProblems, protocolProblem, sharingParameterProblems } from '../../shared/guacamole/protocols.ts';
 import { PROTOCOLS } from '../../shared/guacamole/protocolTable.ts';
+import { isTimeZone } from '../../shared/guacamole/timeZones.ts';
 
 const OFFICIAL = new URL('../../../shared/facts/guacamole-protocol-parameters-1.6.json', import.meta.url);
 
@@ -98,5 +100,29 @@ describe('names', () => {
         },
       ),
     );
+  });
+});
+
+describe('a time zone', () => {
+  it.each([
+    'Europe/Berlin',
+    'Asia/Kolkata',
+    'Asia/Calcutta',
+    'America/Port-au-Prince',
+    'US/Eastern',
+    'Etc/GMT+5',
+    'UTC',
+    'GMT',
+  ])('may be %s', (name) => expect(isTimeZone(name)).toBe(true));
+
+  it.each(['europe/berlin', 'EUROPE/BERLIN', '+01:00', '-05', 'GMT+1', 'utc', 'Berlin', 'Europe/', ''])(
+    'may not be %j, which Java takes for GMT',
+    (name) => expect(isTimeZone(name)).toBe(false),
+  );
+});
+
+describe("the database's word for a time that is none", () => {
+  it.each([1292, 1525])('%i is the fault of the caller', (errno) => {
+    expect(describeDatabaseError(Object.assign(new Error('x'), { errno }))).toMatchObject({ status: 400 });
   });
 });

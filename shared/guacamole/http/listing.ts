@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ApiError } from '../../errors.ts';
 import { suggestion } from '../nearest.ts';
 import { textProblem } from '../text.ts';
+import { isDateTime } from '../times.ts';
 import { type FilterOperator, type FilterTerm, parseFilter } from './filter.ts';
 
 type Value = string | number | null;
@@ -28,11 +29,19 @@ export interface SortOrder {
 interface SortKey {
   /** In ORDER BY, as the index has it. */
   column: string;
+  /** What a token may say of it; servers refuse to compare with anything else, or do it without the index. */
+  holds: keyof typeof HOLDS;
   /** Where comparing needs another form (NULL). */
   compare?: string;
   /** The primary key behind the columns of a unique index: the index gives it, but naming it makes MariaDB sort. */
   implied?: boolean;
 }
+
+const HOLDS = {
+  number: (value: unknown) => Number.isSafeInteger(value),
+  text: (value: unknown) => typeof value === 'string' && textProblem(value, 4096) === undefined,
+  time: (value: unknown) => typeof value === 'string' && isDateTime(value),
+};
 
 export interface Listing {
   fields: Readonly<Record<string, FilterField>>;
@@ -141,7 +150,7 @@ function chooseOrder(
   return { name: given, order, descending: direction === 'desc' };
 }
 
-const OPERATORS = { eq: '=', ne: '<>', gt: '>', ge: '>=', lt: '<', le: '<=' } as const;
+const OPERATORS = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' } as const;
 
 function condition(listing: Listing, { field, operator, value }: FilterTerm): RawBuilder<unknown> {
   const known = listing.fields[field];
@@ -165,6 +174,8 @@ function condition(listing: Listing, { field, operator, value }: FilterTerm): Ra
       { target: '$filter' },
     );
   }
+  // Most of what is not this has no value at all; `<>` would leave that out.
+  if (written !== null && operator === 'ne') return sql`NOT (${expression} <=> ${written})`;
   if (written !== null) return sql`${expression} ${sql.raw(OPERATORS[operator])} ${written}`;
   return operator === 'eq' ? sql`${expression} IS NULL` : sql`${expression} IS NOT NULL`;
 }
@@ -175,7 +186,11 @@ function condition(listing: Listing, { field, operator, value }: FilterTerm): Ra
  */
 function afterToken(token: string, name: string, order: SortOrder, descending: boolean): RawBuilder<unknown> {
   const values = decodeToken(token);
-  if (values?.[0] !== sortName(name, descending) || values.length !== order.keys.length + 1) {
+  const fits =
+    values?.[0] === sortName(name, descending) &&
+    values.length === order.keys.length + 1 &&
+    order.keys.every((key, index) => HOLDS[key.holds](values[index + 1]));
+  if (!fits) {
     throw new ApiError(
       400,
       'InvalidSkipToken',
@@ -199,9 +214,7 @@ function afterToken(token: string, name: string, order: SortOrder, descending: b
 function decodeToken(token: string): Value[] | undefined {
   try {
     const values: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    const plain =
-      Array.isArray(values) && values.every((value) => typeof value === 'string' || typeof value === 'number');
-    return plain ? values : undefined;
+    return Array.isArray(values) ? values : undefined;
   } catch {
     return undefined;
   }
