@@ -33,7 +33,7 @@ const directory: Directory<StoredGroup, ConnectionGroupBody, ConnectionGroupBody
   lock: lockConnectionGroup,
   version: ({ group, etag }) => ({ value: group, etag }),
   create: createConnectionGroup,
-  replace: replaceConnectionGroup,
+  replace: (tx, stored, body) => replaceConnectionGroup(tx, stored, body),
   merge: mergeConnectionGroup,
   remove: (tx, stored, { recursive }) => deleteConnectionGroup(tx, stored, recursive === true),
 };

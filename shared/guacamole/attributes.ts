@@ -1,5 +1,5 @@
 import { suggestion } from './nearest.ts';
-import { type Problem, problem, sameNames } from './problems.ts';
+import { type Problem, problem } from './problems.ts';
 import { textProblem, type Values } from './text.ts';
 import { isDay, isTimeOfDay } from './times.ts';
 import { isTimeZone } from './timeZones.ts';
@@ -21,7 +21,7 @@ const asText = (value: ColumnValue): string | undefined => (value === null ? und
 const integer = (min: number, max = 2_147_483_647): Form => ({
   unset: null,
   problem: (text) =>
-    /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max
+    /^-?\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max
       ? undefined
       : `must be a whole number from ${min} to ${max}`,
   write: Number,
@@ -56,7 +56,8 @@ export type AttributeTable = Readonly<Record<string, { column: string; form: For
 export const CONNECTION_ATTRIBUTES = {
   'max-connections': { column: 'max_connections', form: integer(0) },
   'max-connections-per-user': { column: 'max_connections_per_user', form: integer(0) },
-  weight: { column: 'connection_weight', form: integer(0) },
+  // Guacamole never chooses a connection whose weight is negative.
+  weight: { column: 'connection_weight', form: integer(-2_147_483_648) },
   'failover-only': { column: 'failover_only', form: flag },
   'guacd-hostname': { column: 'proxy_hostname', form: text(512) },
   'guacd-port': { column: 'proxy_port', form: integer(1, 65_535) },
@@ -107,18 +108,19 @@ export interface StoredAttributes<T extends AttributeTable> {
   extra: Record<string, string>;
 }
 
-/** Everything that is wrong with a set of attributes. */
+/** Everything that is wrong with a set of attributes, or with what a patch says of them. */
 export function attributeProblems(table: AttributeTable, values: Values): Problem[] {
   const names = Object.keys(values);
   if (names.length === 0) return [];
-  const wrong = names.flatMap((name) => {
+  return names.flatMap((name) => {
     const why = attributeProblem(table, name, values[name] ?? null);
-    return why ? [problem(`attributes.${name}`, why)] : [];
+    return why ? [problem(`attributes.${name.slice(0, 128)}`, why)] : [];
   });
-  return [...wrong, ...sameNames('attributes', values)];
 }
 
 function attributeProblem(table: AttributeTable, name: string, value: string | null): string | undefined {
+  // Taking away is always allowed.
+  if (value === null) return undefined;
   const known = Object.hasOwn(table, name) ? table[name] : undefined;
   if (name === 'disabled') return "'disabled' is a field of its own, not an attribute.";
   if (name.trim() === '') return "An attribute's name must not be blank.";
@@ -129,12 +131,12 @@ function attributeProblem(table: AttributeTable, name: string, value: string | n
     const named = textProblem(name, 128);
     if (named) return `The attribute's name ${named}.`;
   }
-  if (value === null || value === '') return undefined;
+  if (value === '') return undefined;
   const wrong = known ? known.form.problem(value) : textProblem(value, 4096);
   return wrong ? `The attribute '${name}' ${wrong}.` : undefined;
 }
 
-const squeeze = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '');
+const squeeze = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /** Sorts a checked set of attributes into columns and the rest; columns of attributes that are not in it become unset. */
 export function storeAttributes<T extends AttributeTable>(table: T, values: Values): StoredAttributes<T> {

@@ -13,7 +13,7 @@ import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionGroupBody, connectionGroupPatch, connectionGroupShape } from './shapes.ts';
 import { parseIdentifier } from './text.ts';
-import { insertValues, replaceValues, valueRows } from './values.ts';
+import { createValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -134,11 +134,17 @@ export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): 
     .execute(tx)
     .catch(asTaken(body.name, parent_id));
   const id = Number(inserted.insertId);
-  await insertValues(tx, 'guacamole_connection_group_attribute', valueRows(id, extra));
+  await createValues(tx, 'guacamole_connection_group_attribute', id, extra);
   return String(id);
 }
 
-export async function replaceConnectionGroup(tx: Tx, stored: StoredGroup, body: ConnectionGroupBody): Promise<void> {
+/** `checked` are the attributes that the caller answers for. */
+export async function replaceConnectionGroup(
+  tx: Tx,
+  stored: StoredGroup,
+  body: ConnectionGroupBody,
+  checked = body.attributes,
+): Promise<void> {
   if (typeof body.identifier === 'string' && body.identifier !== stored.group.identifier) {
     refuseProblems([
       problem(
@@ -147,7 +153,7 @@ export async function replaceConnectionGroup(tx: Tx, stored: StoredGroup, body: 
       ),
     ]);
   }
-  refuseProblems(attributeProblems(GROUP_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(GROUP_ATTRIBUTES, checked ?? {}));
   const parent_id = await lockParent(tx, body.parentIdentifier);
   if (toParentIdentifier(parent_id) !== stored.group.parentIdentifier) await refuseDepth(tx, parent_id, stored.id);
   await refuseTakenName(tx, body.name, parent_id, stored.id);
@@ -164,13 +170,14 @@ export async function replaceConnectionGroup(tx: Tx, stored: StoredGroup, body: 
 /** JSON Merge Patch. */
 export async function mergeConnectionGroup(tx: Tx, stored: StoredGroup, patch: ConnectionGroupPatch): Promise<void> {
   const { group } = stored;
-  await replaceConnectionGroup(tx, stored, {
+  const body: ConnectionGroupBody = {
     name: patch.name ?? group.name,
     parentIdentifier: patch.parentIdentifier === undefined ? group.parentIdentifier : patch.parentIdentifier,
     type: patch.type ?? group.type,
     attributes: mergeValues(group.attributes, patch.attributes),
     identifier: patch.identifier,
-  });
+  };
+  await replaceConnectionGroup(tx, stored, body, patch.attributes ?? null);
 }
 
 /** Deletes a group; one that is not empty only with `recursive`, from the leaves up: InnoDB cascades at most 15 levels. */

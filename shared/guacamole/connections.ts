@@ -14,7 +14,7 @@ import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionBody, connectionPatch, connectionShape } from './shapes.ts';
 import { parseIdentifier, type Values } from './text.ts';
 import { toMillis } from './times.ts';
-import { insertValues, replaceValues, valueRows } from './values.ts';
+import { createValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -125,7 +125,7 @@ export function toConnection(row: ConnectionRow): Connection {
 
 /** Makes a connection and returns its identifier. ApiError 400 with everything that is wrong, 409 when the name is taken. */
 export async function createConnection(tx: Tx, body: ConnectionBody, options: WriteOptions): Promise<string> {
-  checkConnection(body, body.parameters ?? {}, options);
+  checkConnection(body.protocol, body, options);
   const parent_id = await lockParent(tx, body.parentIdentifier);
   await refuseTakenName(tx, body.name, parent_id, undefined);
   const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
@@ -136,26 +136,27 @@ export async function createConnection(tx: Tx, body: ConnectionBody, options: Wr
     .execute(tx)
     .catch(asTaken(body.name, parent_id));
   const connection = Number(id.insertId);
-  await insertValues(tx, 'guacamole_connection_attribute', valueRows(connection, extra));
-  await insertValues(tx, 'guacamole_connection_parameter', valueRows(connection, setValues(body.parameters ?? {})));
+  await createValues(tx, 'guacamole_connection_attribute', connection, extra);
+  await createValues(tx, 'guacamole_connection_parameter', connection, setValues(body.parameters ?? {}));
   return String(connection);
 }
 
 /**
  * Replaces everything but, where the body has none, the parameters: they are never read with the rest, so leaving them out
- * must not lose them. `checked` are the parameters that the caller answers for.
+ * must not lose them. `checked` are the parameters and attributes that the caller answers for.
  */
 export async function replaceConnection(
   tx: Tx,
   stored: StoredConnection,
   body: ConnectionBody,
   options: WriteOptions,
-  checked: Values | undefined = body.parameters ?? undefined,
+  checked: Checked = body,
 ): Promise<void> {
   const parameters = body.parameters ? setValues(body.parameters) : stored.parameters;
   checkIdentifier(stored, body);
-  // What was stored before is right until the protocol is another.
-  checkConnection(body, body.protocol === stored.connection.protocol ? (checked ?? {}) : parameters, options);
+  // What was stored before is right, by whomever, until the protocol is another.
+  const isSame = body.protocol === stored.connection.protocol;
+  checkConnection(body.protocol, isSame ? checked : { ...checked, parameters }, options, isSame);
   const parent_id = await lockParent(tx, body.parentIdentifier);
   await refuseTakenName(tx, body.name, parent_id, stored.id);
   const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
@@ -185,7 +186,7 @@ export async function mergeConnection(
     identifier: patch.identifier,
     ...(patch.parameters === undefined ? {} : { parameters: mergeValues(stored.parameters, patch.parameters) }),
   };
-  await replaceConnection(tx, stored, body, options, patch.parameters ?? {});
+  await replaceConnection(tx, stored, body, options, patch);
 }
 
 /** Deletes the connection and, by the schema's cascades, what hangs on it but its history. */
@@ -193,13 +194,15 @@ export async function deleteConnection(tx: Tx, stored: StoredConnection): Promis
   await tx.deleteFrom('guacamole_connection').where('connection_id', '=', stored.id).execute();
 }
 
+type Checked = Pick<ConnectionPatch, 'parameters' | 'attributes'>;
+
 /** Throws everything that is wrong with a connection apart from its place. */
-function checkConnection(body: ConnectionBody, parameters: Values, options: WriteOptions): void {
+function checkConnection(name: string, checked: Checked, options: WriteOptions, isStored = false): void {
   const lenient = options.allowUnknownParameters === true;
-  const protocol = protocolProblem(body.protocol, lenient);
+  const protocol = isStored ? undefined : protocolProblem(name, lenient);
   refuseProblems([
-    ...(protocol ? [problem('protocol', protocol)] : parameterProblems(body.protocol, parameters, lenient)),
-    ...attributeProblems(CONNECTION_ATTRIBUTES, body.attributes ?? {}),
+    ...(protocol ? [problem('protocol', protocol)] : parameterProblems(name, checked.parameters ?? {}, lenient)),
+    ...attributeProblems(CONNECTION_ATTRIBUTES, checked.attributes ?? {}),
   ]);
 }
 

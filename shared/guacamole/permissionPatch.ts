@@ -52,18 +52,18 @@ export async function patchPermissions(
   operations: readonly PermissionOperation[],
 ): Promise<void> {
   const problems: Problem[] = [];
-  const objects = new Map<string, ObjectChange>();
+  const objects: ObjectChange[] = [];
   const system = new Map<string, SystemChange>();
   for (const [index, operation] of operations.entries()) {
     const change = readOperation(operation, index);
     if ('message' in change) problems.push(change);
-    else if ('map' in change) objects.set(`${change.map}/${change.identifier}/${change.permission}`, change);
+    else if ('map' in change) objects.push(change);
     else system.set(change.permission, change);
   }
   refuseProblems(problems);
   await refuseAdministrators(tx, caller, [entityId]);
   if (system.has('ADMINISTER')) refuseAdminister(caller);
-  await applyObjects(tx, caller, entityId, [...objects.values()]);
+  await applyObjects(tx, caller, entityId, objects);
   await applySystem(tx, entityId, [...system.values()]);
 }
 
@@ -113,14 +113,16 @@ async function applyObjects(
     const mine = changes.filter((change) => change.map === map);
     if (mine.length === 0) continue;
     const ids = await resolve(tx, caller, map, mine);
-    const grants: { op: string; grant: Grant }[] = [];
+    // By the object and not by the identifier: two spellings of a name are one grant, of which the last operation counts.
+    const wanted = new Map<string, { op: string; grant: Grant }>();
     for (const { index, op, identifier, permission } of mine) {
       const objectId = ids.get(identifier);
-      if (objectId !== undefined) grants.push({ op, grant: { map, objectId, permission } });
+      if (objectId !== undefined) wanted.set(`${objectId} ${permission}`, { op, grant: { map, objectId, permission } });
       else if (op === 'add')
         problems.push(problem(`[${index}]`, `There is no '${identifier.slice(0, 128)}' for ${map}.`, 'NotFound'));
     }
     if (problems.length > 0) continue;
+    const grants = [...wanted.values()];
     await removeGrants(
       tx,
       entity_id,

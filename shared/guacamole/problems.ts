@@ -5,6 +5,9 @@ export type Problem = ErrorDetail;
 
 export const problem = (target: string, message: string, code = 'InvalidValue'): Problem => ({ code, message, target });
 
+/** Problems listed in an answer at most; their number is always told. */
+export const MOST_PROBLEMS = 1000;
+
 /** ApiError 400 with all problems as details, or nothing when there are none. */
 export function refuseProblems(problems: readonly Problem[]): void {
   const [first] = problems;
@@ -12,7 +15,7 @@ export function refuseProblems(problems: readonly Problem[]): void {
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   throw new ApiError(400, 'InvalidRequest', `${first.message}${more}`, {
     ...(first.target === undefined ? {} : { target: first.target }),
-    details: [...problems],
+    details: problems.slice(0, MOST_PROBLEMS),
   });
 }
 
@@ -25,15 +28,15 @@ export function problemsOf(error: unknown): Problem[] {
   ];
 }
 
-/** Names that differ in case only are one name to the database. */
-export function sameNames(target: string, values: object): Problem[] {
-  const seen = new Set<string>();
+/** Names that are one name to the database, by the keys of `collationKeys`. */
+export function sameNames(target: string, values: object, keyOf: (name: string) => string): Problem[] {
+  const seen = new Map<string, string>();
   return Object.keys(values).flatMap((name) => {
-    const folded = name.trimEnd().toLowerCase();
-    const twice = seen.has(folded);
-    seen.add(folded);
-    return twice
-      ? [problem(`${target}.${name}`, `'${name}' is there twice; the database does not tell names apart by case.`)]
-      : [];
+    const key = keyOf(name);
+    const first = seen.get(key);
+    seen.set(key, first ?? name);
+    if (first === undefined) return [];
+    const message = `'${first}' and '${name}' are one name to the database, which ignores case, accents and spaces at the end.`;
+    return [problem(`${target}.${name.slice(0, 128)}`, message)];
   });
 }

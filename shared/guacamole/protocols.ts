@@ -1,5 +1,5 @@
 import { nearestName, suggestion } from './nearest.ts';
-import { type Problem, problem, sameNames } from './problems.ts';
+import { type Problem, problem } from './problems.ts';
 import { type ParameterForm, PROTOCOLS } from './protocolTable.ts';
 import { textProblem, type Values } from './text.ts';
 import { isTimeZone } from './timeZones.ts';
@@ -29,34 +29,49 @@ export function protocolProblem(protocol: string, allowUnknown: boolean): string
   return `There is no protocol '${protocol.slice(0, 40)}'${suggestion(protocol, PROTOCOL_NAMES)} Known: ${PROTOCOL_NAMES.join(', ')}.`;
 }
 
+/** Looking for the nearest name takes a tenth of a millisecond, so only the first of many slips get it. */
+const SUGGESTIONS = 10;
+
 /**
  * Everything that is wrong with a connection's parameters. Values with tokens such as `${GUAC_USERNAME}` are only known when a
  * session starts, so their form is not checked. Empty values mean "not set". Never quotes a value: it may be a secret.
  */
-export function parameterProblems(protocol: string, values: Values, allowUnknown: boolean): Problem[] {
+export function parameterProblems(
+  protocol: string,
+  values: Values,
+  allowUnknown: boolean,
+  suggestions = SUGGESTIONS,
+): Problem[] {
   const known = PARAMETERS.get(protocol);
   const problems: Problem[] = [];
   for (const name of Object.keys(values)) {
     const value = values[name];
     // Taking away is always allowed.
     if (value === null || value === undefined) continue;
-    const found = parameterProblem(protocol, name, value, known, allowUnknown);
+    const suggest = problems.length < suggestions;
+    const found = parameterProblem(protocol, name, value, { known, allowUnknown, suggest });
     if (found) problems.push(found);
   }
-  return allowUnknown ? [...problems, ...sameNames('parameters', values)] : problems;
+  return problems;
+}
+
+interface Check {
+  known: ReadonlyMap<string, ParameterForm> | undefined;
+  allowUnknown: boolean;
+  suggest: boolean;
 }
 
 function parameterProblem(
   protocol: string,
   name: string,
   value: string,
-  known: ReadonlyMap<string, ParameterForm> | undefined,
-  allowUnknown: boolean,
+  { known, allowUnknown, suggest }: Check,
 ): Problem | undefined {
   const form = known?.get(name);
   if (form === undefined) {
     if (known && !allowUnknown) {
-      return problem(`parameters.${name}`, unknownParameter(protocol, name, known.keys()), 'UnknownParameter');
+      const message = unknownParameter(protocol, name, suggest ? known.keys() : []);
+      return problem(`parameters.${name.slice(0, 128)}`, message, 'UnknownParameter');
     }
     const named = name === '' ? 'is empty' : textProblem(name, 128);
     if (named) return problem(`parameters.${name}`, `The parameter's name ${named}.`);

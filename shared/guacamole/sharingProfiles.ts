@@ -13,7 +13,7 @@ import { sharingParameterProblems } from './protocols.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { sharingProfileBody, sharingProfilePatch, sharingProfileShape } from './shapes.ts';
 import { parseIdentifier } from './text.ts';
-import { insertValues, replaceValues, valueRows } from './values.ts';
+import { createValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -121,7 +121,7 @@ const toSharingProfile = (row: ProfileRow): SharingProfile => ({
 
 /** Makes a sharing profile and returns its identifier. */
 export async function createSharingProfile(tx: Tx, body: SharingProfileBody, options: WriteOptions): Promise<string> {
-  const primary_connection_id = await checkProfile(tx, body, options);
+  const primary_connection_id = await checkProfile(tx, body.primaryConnectionIdentifier, body, options);
   const inserted = await tx
     .insertInto('guacamole_sharing_profile')
     .values({ sharing_profile_name: body.name, primary_connection_id })
@@ -132,14 +132,15 @@ export async function createSharingProfile(tx: Tx, body: SharingProfileBody, opt
   return String(id);
 }
 
-/** Replaces everything but, where the body has none, the parameters. */
+/** Replaces everything but, where the body has none, the parameters. `checked` is what the caller answers for. */
 export async function replaceSharingProfile(
   tx: Tx,
   stored: StoredSharingProfile,
   body: SharingProfileBody,
   options: WriteOptions,
+  checked: Checked = body,
 ): Promise<void> {
-  const primary_connection_id = await checkProfile(tx, body, options);
+  const primary_connection_id = await checkProfile(tx, body.primaryConnectionIdentifier, checked, options);
   await tx
     .updateTable('guacamole_sharing_profile')
     .set({ sharing_profile_name: body.name, primary_connection_id })
@@ -163,16 +164,17 @@ export async function mergeSharingProfile(
     attributes: mergeValues(profile.attributes, patch.attributes),
     ...(patch.parameters === undefined ? {} : { parameters: mergeValues(stored.parameters, patch.parameters) }),
   };
-  await replaceSharingProfile(tx, stored, body, options);
+  await replaceSharingProfile(tx, stored, body, options, patch);
 }
 
 export async function deleteSharingProfile(tx: Tx, stored: StoredSharingProfile): Promise<void> {
   await tx.deleteFrom('guacamole_sharing_profile').where('sharing_profile_id', '=', stored.id).execute();
 }
 
+type Checked = Pick<SharingProfilePatch, 'parameters' | 'attributes'>;
+
 /** Throws everything that is wrong; returns the connection that is shared. */
-async function checkProfile(tx: Tx, body: SharingProfileBody, options: WriteOptions): Promise<number> {
-  const { primaryConnectionIdentifier: identifier } = body;
+async function checkProfile(tx: Tx, identifier: string, checked: Checked, options: WriteOptions): Promise<number> {
   const id = parseIdentifier(identifier);
   const connection = await tx
     .selectFrom('guacamole_connection')
@@ -184,9 +186,9 @@ async function checkProfile(tx: Tx, body: SharingProfileBody, options: WriteOpti
       ? []
       : [problem('primaryConnectionIdentifier', `There is no connection '${identifier}'.`, 'NotFound')]),
     ...(connection
-      ? sharingParameterProblems(connection.protocol, body.parameters ?? {}, options.allowUnknownParameters === true)
+      ? sharingParameterProblems(connection.protocol, checked.parameters ?? {}, options.allowUnknownParameters === true)
       : []),
-    ...attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}),
+    ...attributeProblems(NO_ATTRIBUTES, checked.attributes ?? {}),
   ]);
   return id ?? 0;
 }
@@ -195,8 +197,8 @@ async function writeValues(tx: Tx, id: number, body: SharingProfileBody, fresh: 
   const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
   const parameters = body.parameters ? setValues(body.parameters) : undefined;
   if (fresh) {
-    await insertValues(tx, 'guacamole_sharing_profile_attribute', valueRows(id, extra));
-    await insertValues(tx, 'guacamole_sharing_profile_parameter', valueRows(id, parameters ?? {}));
+    await createValues(tx, 'guacamole_sharing_profile_attribute', id, extra);
+    await createValues(tx, 'guacamole_sharing_profile_parameter', id, parameters ?? {});
     return;
   }
   await replaceValues(tx, 'guacamole_sharing_profile_attribute', id, extra);

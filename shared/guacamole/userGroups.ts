@@ -10,7 +10,7 @@ import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userGroupBody, userGroupPatch, userGroupReplacement, userGroupShape } from './shapes.ts';
 import { nameProblem } from './text.ts';
-import { insertValues, replaceValues, valueRows } from './values.ts';
+import { createValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -87,10 +87,16 @@ export async function createUserGroup(tx: Tx, body: UserGroupBody): Promise<void
     .values({ entity_id, disabled: body.disabled })
     .executeTakeFirstOrThrow();
   const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
-  await insertValues(tx, 'guacamole_user_group_attribute', valueRows(Number(inserted.insertId), extra));
+  await createValues(tx, 'guacamole_user_group_attribute', Number(inserted.insertId), extra);
 }
 
-export async function replaceUserGroup(tx: Tx, stored: StoredUserGroup, body: UserGroupReplacement): Promise<void> {
+/** `checked` are the attributes that the caller answers for. */
+export async function replaceUserGroup(
+  tx: Tx,
+  stored: StoredUserGroup,
+  body: UserGroupReplacement,
+  checked = body.attributes,
+): Promise<void> {
   const { identifier } = stored.group;
   if (body.identifier !== undefined && body.identifier.toLowerCase() !== identifier.toLowerCase()) {
     refuseProblems([
@@ -100,7 +106,7 @@ export async function replaceUserGroup(tx: Tx, stored: StoredUserGroup, body: Us
       ),
     ]);
   }
-  refuseProblems(attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(NO_ATTRIBUTES, checked ?? {}));
   const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
   await tx
     .updateTable('guacamole_user_group')
@@ -112,11 +118,12 @@ export async function replaceUserGroup(tx: Tx, stored: StoredUserGroup, body: Us
 
 /** JSON Merge Patch. */
 export async function mergeUserGroup(tx: Tx, stored: StoredUserGroup, patch: UserGroupPatch): Promise<void> {
-  await replaceUserGroup(tx, stored, {
+  const body: UserGroupReplacement = {
     identifier: patch.identifier,
     disabled: patch.disabled ?? stored.group.disabled,
     attributes: mergeValues(stored.group.attributes, patch.attributes),
-  });
+  };
+  await replaceUserGroup(tx, stored, body, patch.attributes ?? null);
 }
 
 /** Deletes the group and, by the schema's cascades, its permissions and memberships; its members stay. */

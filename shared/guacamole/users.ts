@@ -13,7 +13,7 @@ import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userBody, userPatch, userReplacement, userShape } from './shapes.ts';
 import { nameProblem, type Values } from './text.ts';
 import { now, toMillis } from './times.ts';
-import { insertValues, replaceValues, valueRows } from './values.ts';
+import { createValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -121,13 +121,21 @@ export async function createUser(tx: Tx, body: UserBody): Promise<void> {
     .insertInto('guacamole_user_permission')
     .values({ entity_id, affected_user_id, permission: 'READ' })
     .execute();
-  await insertValues(tx, 'guacamole_user_attribute', valueRows(affected_user_id, extra));
+  await createValues(tx, 'guacamole_user_attribute', affected_user_id, extra);
 }
 
-/** Replaces everything but the password and the second factor, which change only when the body names them. */
-export async function replaceUser(tx: Tx, stored: StoredUser, body: UserReplacement): Promise<void> {
+/**
+ * Replaces everything but the password and the second factor, which change only when the body names them. `checked` are the
+ * attributes that the caller answers for.
+ */
+export async function replaceUser(
+  tx: Tx,
+  stored: StoredUser,
+  body: UserReplacement,
+  checked = body.attributes,
+): Promise<void> {
   refuseRenaming(stored, body.username);
-  refuseProblems(attributeProblems(USER_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(USER_ATTRIBUTES, checked ?? {}));
   const { columns, extra } = storeAttributes(USER_ATTRIBUTES, body.attributes ?? {});
   await tx
     .updateTable('guacamole_user')
@@ -148,12 +156,13 @@ function unnamed(hidden: Record<string, string>, attributes: Values | null | und
 
 /** JSON Merge Patch. */
 export async function mergeUser(tx: Tx, stored: StoredUser, patch: UserPatch): Promise<void> {
-  await replaceUser(tx, stored, {
+  const body: UserReplacement = {
     username: patch.username,
     disabled: patch.disabled ?? stored.user.disabled,
     password: patch.password,
     attributes: mergeValues(stored.user.attributes, patch.attributes),
-  });
+  };
+  await replaceUser(tx, stored, body, patch.attributes ?? null);
 }
 
 /** Sets a password; the one before goes to the history, as Guacamole's own policy checks expect. */

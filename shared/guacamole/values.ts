@@ -1,5 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import { insertRows, slices } from './bulk.ts';
+import { collationKeys } from './collation.ts';
+import { refuseProblems, sameNames } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
@@ -24,7 +26,7 @@ export type ValueRow = [number, string, string];
 export const valueRows = (owner: number, values: Record<string, string>): ValueRow[] =>
   Object.entries(values).map(([name, value]) => [owner, name, value]);
 
-/** Puts down values of things that have none yet. */
+/** Puts down values of things that have none yet; which names are one name to the database has been seen to. */
 export async function insertValues(tx: Tx, table: ValuesTable, rows: Iterable<ValueRow>): Promise<void> {
   const [owner, kind] = TABLES[table];
   await insertRows(tx, `${table} (${owner}, ${kind}_name, ${kind}_value)`, rows);
@@ -38,7 +40,19 @@ export async function deleteValues(tx: Tx, table: ValuesTable, owners: readonly 
   }
 }
 
-/** Replaces all values of one thing. Their names have been checked to differ. */
+/** Puts down the values of one thing that has none yet. ApiError 400 when two of their names are one to the database. */
+export async function createValues(
+  tx: Tx,
+  table: ValuesTable,
+  owner: number,
+  values: Record<string, string>,
+): Promise<void> {
+  const [, kind] = TABLES[table];
+  refuseProblems(sameNames(`${kind}s`, values, await collationKeys(tx, Object.keys(values))));
+  await insertValues(tx, table, valueRows(owner, values));
+}
+
+/** Replaces all values of one thing. */
 export async function replaceValues(
   tx: Tx,
   table: ValuesTable,
@@ -46,5 +60,5 @@ export async function replaceValues(
   values: Record<string, string>,
 ): Promise<void> {
   await deleteValues(tx, table, [owner]);
-  await insertValues(tx, table, valueRows(owner, values));
+  await createValues(tx, table, owner, values);
 }

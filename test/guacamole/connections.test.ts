@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { TestApi } from './api.ts';
 import { useApi } from './suite.ts';
@@ -78,6 +79,74 @@ describe('connections', () => {
     });
     expect(patched.body).toMatchObject({ name, protocol: 'rdp', attributes: { team: 'blue', 'max-connections': '9' } });
     expect((await api.call('GET', `${path}/parameters`)).body).toEqual({ hostname: 'a', domain: 'd' });
+  });
+
+  it('may have names of their own that only look like known attributes, and weights below zero', async () => {
+    const attributes = { 'weight-2': 'x', weight: '-1', 'max-connections-per-user-2': 'y' };
+    expect((await create({ attributes })).body.attributes).toEqual(attributes);
+    for (const name of ['Weight', 'max_connections', 'guacd hostname']) {
+      const refused = await api.call('POST', '/connections', {
+        body: { name: 'other', protocol: 'ssh', attributes: { [name]: '1' } },
+      });
+      expect(refused.status, name).toBe(400);
+    }
+  });
+
+  it('are patched also where somebody else has stored what would be refused here', async () => {
+    const { body } = await create({ protocol: 'ssh' });
+    const id = body.identifier;
+    await sql`UPDATE guacamole_connection SET protocol = 'spice', max_connections = -7, proxy_port = 0 WHERE connection_id = ${id}`.execute(
+      api.db,
+    );
+    await sql`INSERT INTO guacamole_connection_attribute VALUES (${id}, 'Weight', 'x')`.execute(api.db);
+    const path = `/connections/${id}`;
+    const renamed = await api.call('PATCH', path, { body: { name: `${name} new`, attributes: { team: 'blue' } } });
+    expect(renamed.body).toMatchObject({
+      name: `${name} new`,
+      protocol: 'spice',
+      attributes: { 'max-connections': '-7', 'guacd-port': '0', Weight: 'x', team: 'blue' },
+    });
+    expect((await api.call('PATCH', path, { body: { attributes: { 'guacd-port': '0' } } })).status).toBe(400);
+    const removed = await api.call('PATCH', path, { body: { attributes: { Weight: null } } });
+    expect(removed.body.attributes).not.toHaveProperty('Weight');
+  });
+
+  it.each([
+    ['attributes', { étage: '1', etage: '2' }, /'étage' and 'etage' are one name/],
+    ['attributes', { Team: '1', team: '2' }, /'Team' and 'team' are one name/],
+    ['parameters', { 'new-é': '1', 'NEW-E': '2' }, /'new-é' and 'NEW-E' are one name/],
+  ])('name those of their %s that are one name to the database', async (map, values, message) => {
+    const [first = ''] = Object.keys(values);
+    const query = '?allowUnknownParameters=true';
+    const refused = await api.call('POST', `/connections${query}`, { body: { name, protocol: 'ssh', [map]: values } });
+    expect(refused).toMatchObject({ status: 400, body: { error: { message: expect.stringMatching(message) } } });
+    const { body } = await api.call('POST', `/connections${query}`, {
+      body: { name, protocol: 'ssh', [map]: { [first]: '1' } },
+    });
+    const late = await api.call('PATCH', `/connections/${body.identifier}${query}`, { body: { [map]: values } });
+    expect(late).toMatchObject({ status: 400, body: { error: { message: expect.stringMatching(message) } } });
+    const imported = await api.call('POST', `/imports${query}`, {
+      raw: JSON.stringify([{ name: `${name} too`, protocol: 'ssh', [map]: values }]),
+    });
+    expect(imported.body.error.details).toMatchObject([{ message: expect.stringMatching(message) }]);
+  });
+
+  it('answer soon and briefly however much is wrong with them', async () => {
+    const wrong = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`hostnam${i}`, 'x']));
+    const begun = performance.now();
+    const refused = await api.call('POST', '/connections', { body: { name, protocol: 'rdp', parameters: wrong } });
+    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(refused.body.error.message).toContain('(and 19999 more)');
+    expect(refused.body.error.details).toHaveLength(1000);
+    const batch = await api.call('PATCH', '/connections', {
+      body: [0, 1].map((n) => ({ op: 'add', path: '/', value: { name: `${n}`, protocol: 'rdp', parameters: wrong } })),
+    });
+    expect(batch.body.error.details).toHaveLength(1000);
+    const imported = await api.call('POST', '/imports?dryRun=true', {
+      raw: JSON.stringify([{ name, protocol: 'rdp', parameters: wrong }]),
+    });
+    expect(imported.body.records[0].problems).toHaveLength(21);
+    expect(imported.body.records[0].problems.at(-1).message).toBe('19980 more problems of this record are not listed.');
   });
 
   it('never show parameters in lists or single reads, and parameters only to who may change them', async () => {

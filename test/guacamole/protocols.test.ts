@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { describeDatabaseError } from '../../shared/guacamole/databaseErrors.ts';
 import { joinNames, splitNames } from '../../shared/guacamole/import/csv.ts';
 import { nearestName } from '../../shared/guacamole/nearest.ts';
+import { sameNames } from '../../shared/guacamole/problems.ts';
 import { parameterProblems, protocolProblem, sharingParameterProblems } from '../../shared/guacamole/protocols.ts';
 import { PROTOCOLS } from '../../shared/guacamole/protocolTable.ts';
 import { isTimeZone } from '../../shared/guacamole/timeZones.ts';
@@ -80,7 +81,7 @@ describe('the table of protocols', () => {
     expect(protocolProblem('brand-new', false)).toMatch(/Known: kubernetes/);
     expect(protocolProblem('shh', false)).toMatch(/did you mean 'ssh'/);
     expect(protocolProblem('Not A Name', true)).toMatch(/no protocol/);
-    expect(parameterProblems('rdp', { a: '1', A: '2' }, true)).toHaveLength(1);
+    expect(sameNames('parameters', { a: '1', A: '2' }, (name) => name.toUpperCase())).toHaveLength(1);
     expect(sharingParameterProblems('ssh', { command: 'x' }, false)[0]?.message).toMatch(/may set read-only/);
   });
 });

@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { insertRows } from '../../shared/guacamole/bulk.ts';
 import { hashPassword } from '../../shared/guacamole/passwords.ts';
 import { useApi } from './suite.ts';
 
@@ -122,6 +124,16 @@ describe('permissions', () => {
     });
   });
 
+  it('count two spellings of a name as one grant', async () => {
+    for (const name of ['a', 'boss']) await user(name);
+    const patch = (...body: object[]) => api.call('PATCH', '/users/a/permissions', { body });
+    const [path, other] = ['/userPermissions/boss', '/userPermissions/BOSS'];
+    const removed = await patch(add(path, 'READ'), add(other, 'READ'), remove(path, 'READ'));
+    expect(removed.body.userPermissions).toEqual({ a: ['READ'] });
+    const added = await patch(add(path, 'READ'), remove(other, 'READ'), add(path, 'READ'));
+    expect(added.body.userPermissions).toEqual({ a: ['READ'], boss: ['READ'] });
+  });
+
   it('say what is wrong with every operation and change nothing', async () => {
     await user('a');
     const answer = await api.call('PATCH', '/users/a/permissions', {
@@ -229,6 +241,29 @@ describe('system administrators of Guacamole', () => {
     expect([400, 403]).toContain(refused.status);
     const allowed = await api.call(method, path, { body, role: 'JumpServer.Admin' });
     expect(allowed.status).toBeLessThan(300);
+  });
+
+  it('are found behind a chain of 1,100 groups', async () => {
+    const depth = 1100;
+    await api.db.transaction().execute(async (tx) => {
+      const names = Array.from({ length: depth }, (_, i) => [`chain ${String(i).padStart(4, '0')}`, 'USER_GROUP']);
+      await insertRows(tx, 'guacamole_entity (name, type)', names);
+      await sql`INSERT INTO guacamole_user_group (entity_id)
+        SELECT entity_id FROM guacamole_entity WHERE name LIKE 'chain %' ORDER BY name`.execute(tx);
+      await sql`INSERT INTO guacamole_user_group_member (user_group_id, member_entity_id)
+        SELECT g.user_group_id, below.entity_id FROM guacamole_user_group g
+        JOIN guacamole_entity e ON e.entity_id = g.entity_id
+        JOIN guacamole_entity below ON below.name = CONCAT('chain ', LPAD(RIGHT(e.name, 4) - 1, 4, '0'))
+        WHERE e.name LIKE 'chain %' AND e.name > 'chain 0000'`.execute(tx);
+      await sql`INSERT INTO guacamole_system_permission
+        SELECT entity_id, 'ADMINISTER' FROM guacamole_entity WHERE name = ${`chain ${depth - 1}`}`.execute(tx);
+    });
+    const join = { body: [add('/', 'chain 0000')] };
+    const refused = await api.call('PATCH', '/users/a/groups', { ...join, role: 'Connection.Admin' });
+    expect(refused).toMatchObject({ status: 403, body: { error: { code: 'AdministratorProtected' } } });
+    expect((await api.call('PATCH', '/users/a/groups', join)).status).toBe(200);
+    const effective = await api.call('GET', '/users/a/effective-permissions');
+    expect(effective.body.systemPermissions).toEqual(['ADMINISTER']);
   });
 
   it('leave Connection.Admin everything else', async () => {

@@ -174,10 +174,11 @@ function condition(listing: Listing, { field, operator, value }: FilterTerm): Ra
       { target: '$filter' },
     );
   }
-  // Most of what is not this has no value at all; `<>` would leave that out.
-  if (written !== null && operator === 'ne') return sql`NOT (${expression} <=> ${written})`;
-  if (written !== null) return sql`${expression} ${sql.raw(OPERATORS[operator])} ${written}`;
-  return operator === 'eq' ? sql`${expression} IS NULL` : sql`${expression} IS NOT NULL`;
+  if (written === null) return operator === 'eq' ? sql`${expression} IS NULL` : sql`${expression} IS NOT NULL`;
+  // `<>` would leave out what has no value at all.
+  return operator === 'ne'
+    ? sql`NOT (${expression} <=> ${written})`
+    : sql`${expression} ${sql.raw(OPERATORS[operator])} ${written}`;
 }
 
 /**

@@ -1,11 +1,13 @@
 import { CompiledQuery, type Kysely } from 'kysely';
 import { type Caller, hasRole } from '../../auth.ts';
+import { CONNECTION_ATTRIBUTES } from '../attributes.ts';
 import { selectIn, slices } from '../bulk.ts';
 import { collationKeys } from '../collation.ts';
 import { type Entity, type EntityType, findEntities } from '../entities.ts';
 import { type GroupNode, type GroupTree, pathOf, readGroupTree, splitPath } from '../groupTree.ts';
 import { findAdministrators } from '../guards.ts';
-import { problem } from '../problems.ts';
+import { problem, sameNames } from '../problems.ts';
+import { ALL_PARAMETERS } from '../protocols.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { nameProblem, parseIdentifier } from '../text.ts';
 import type { ImportRecord } from './record.ts';
@@ -48,6 +50,8 @@ export interface EntityPlan {
   newNames: string[];
 }
 
+const isKnownName = (name: string): boolean => ALL_PARAMETERS.has(name) || Object.hasOwn(CONNECTION_ATTRIBUTES, name);
+
 const MAX_DEPTH = 100;
 
 /**
@@ -68,6 +72,7 @@ export async function planImport(
     const parent = findParent(tree, record, options, newGroups);
     return { record, parent, existingId: undefined };
   });
+  await refuseSameNames(db, records);
   await matchExisting(db, planned, options);
   const users = await planEntities(
     db,
@@ -81,6 +86,23 @@ export async function planImport(
   );
   await refuseAdministrators(db, caller, records, users, groups);
   return { records: planned, newGroups, users, groups };
+}
+
+/** The check of a record could not ask the database which names of attributes and parameters are one. */
+async function refuseSameNames(db: Db, records: readonly ImportRecord[]): Promise<void> {
+  for (const record of records) {
+    for (const target of ['attributes', 'parameters'] as const) {
+      const keyOf = await keysFor(db, record[target]);
+      if (keyOf) record.problems.push(...sameNames(target, record[target], keyOf));
+    }
+  }
+}
+
+/** Nothing to compare where all names are known ones, which is almost always. */
+async function keysFor(db: Db, values: Record<string, string>): Promise<((name: string) => string) | undefined> {
+  const names = Object.keys(values);
+  if (names.length < 2 || names.every((name) => isKnownName(name))) return undefined;
+  return collationKeys(db, names);
 }
 
 function findParent(

@@ -25,6 +25,11 @@ const MOST_BYTES: Record<ImportFormat, number> = {
 };
 const MOST_RECORDS = 100_000;
 
+/** Of a file that is wrong all over, no more is read. */
+const MOST_PROBLEMS = 100_000;
+/** Until then the nearest known name is looked for, which takes its time. */
+const MOST_SUGGESTIONS = 1000;
+
 /** The content type decides, or, where that says nothing (octet-stream), the name of the file. */
 export function importFormat(contentType: string | null, fileName: string | undefined): ImportFormat {
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
@@ -49,12 +54,22 @@ export async function readImport(
 ): Promise<ImportRecord[]> {
   if (Number(contentLength ?? 0) > MOST_BYTES[format]) throw tooLarge(format);
   const records: ImportRecord[] = [];
+  let problems = 0;
   await readRecords(limited(stream, format), format, allowUnknownParameters, (raw) => {
     if (records.length === MOST_RECORDS) throw tooMany();
-    records.push(checkRecord(raw, allowUnknownParameters));
+    const record = checkRecord(raw, allowUnknownParameters, problems < MOST_SUGGESTIONS ? 5 : 0);
+    records.push(record);
+    problems += record.problems.length;
+    if (problems > MOST_PROBLEMS) throw tooManyProblems(records);
   });
   if (records.length === 0) throw new ApiError(400, 'EmptyFile', 'The file holds no connections.');
   return records;
+}
+
+function tooManyProblems(records: readonly ImportRecord[]): ApiError {
+  const message = `The file has more than ${MOST_PROBLEMS} problems within its first ${records.length} connections; the first is listed.`;
+  const details = records.find((record) => record.problems.length > 0)?.problems ?? [];
+  return new ApiError(400, 'TooManyProblems', message, { details });
 }
 
 const tooMany = (): ApiError =>

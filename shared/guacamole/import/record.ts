@@ -32,7 +32,7 @@ export interface RawRecord {
 const FIELDS = ['name', 'protocol', 'parameters', 'attributes', 'parentIdentifier', 'group', 'users', 'groups'];
 
 /** Checks one record as far as that is possible without the database. Collects (in the record's own list), never throws. */
-export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean): ImportRecord {
+export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean, suggestions: number): ImportRecord {
   const { fields, problems } = raw;
   for (const name of Object.keys(fields)) {
     if (!FIELDS.includes(name))
@@ -61,9 +61,20 @@ export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean): Im
       : protocolProblem(record.protocol, allowUnknownParameters);
   if (wrongProtocol) problems.push(problem('protocol', wrongProtocol));
   record.parameters = correctOptions(record.protocol, valuesOf(fields, 'parameters', problems));
-  if (!wrongProtocol) problems.push(...parameterProblems(record.protocol, record.parameters, allowUnknownParameters));
+  if (!wrongProtocol)
+    problems.push(...parameterProblems(record.protocol, record.parameters, allowUnknownParameters, suggestions));
   problems.push(...attributeProblems(CONNECTION_ATTRIBUTES, record.attributes));
+  limitProblems(problems);
   return record;
+}
+
+/** Problems of one record at most. */
+const MOST = 20;
+
+function limitProblems(problems: Problem[]): void {
+  if (problems.length <= MOST) return;
+  const more = problems.splice(MOST).length;
+  problems.push(problem('record', `${more} more problems of this record are not listed.`, 'MoreProblems'));
 }
 
 function placeRecord(record: ImportRecord, fields: Record<string, unknown>, problems: Problem[]): void {

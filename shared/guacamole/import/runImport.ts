@@ -5,13 +5,11 @@ import { ApiError } from '../../errors.ts';
 import { change } from '../change.ts';
 import { pathOf } from '../groupTree.ts';
 import { lockTree } from '../locks.ts';
+import { MOST_PROBLEMS } from '../problems.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { type ImportOptions, type ImportPlan, planImport } from './plan.ts';
 import type { ImportRecord } from './record.ts';
 import { writeImport } from './write.ts';
-
-/** Problems listed in an answer at most; their number is always told. */
-const MOST_PROBLEMS = 1000;
 
 const problemShape = z.object({ code: z.string(), message: z.string(), target: z.string().optional() });
 
