@@ -95,6 +95,32 @@ describe('the schema', () => {
     expect(Object.keys(await describeSchema(db))).toHaveLength(5);
   });
 
+  it.each([
+    [
+      'a permission',
+      "MODIFY permission enum('CREATE_CONNECTION','ADMINISTER','AUDIT','FLY') NOT NULL",
+      "permission = 'FLY'",
+    ],
+    ['a column', 'ADD COLUMN granted_at datetime NULL', 'guacamole_system_permission.granted_at'],
+  ])(
+    'is refused on a database of a newer Guacamole, which has %s more, and nothing is changed',
+    async (_what, more, named) => {
+      const { db } = await fresh();
+      for (const table of GUACAMOLE_TABLES) await sql.raw(table.sql).execute(db);
+      await sql.raw(`ALTER TABLE guacamole_system_permission ${more}`).execute(db);
+      const before = await describeSchema(db);
+      await expect(migrate(db)).rejects.toThrow(named);
+      expect(await describeSchema(db)).toEqual(before);
+    },
+  );
+
+  it('is refused on a database with a table that no Guacamole up to 1.6 has', async () => {
+    const { db } = await fresh();
+    for (const table of GUACAMOLE_TABLES) await sql.raw(table.sql).execute(db);
+    await sql`CREATE TABLE guacamole_folder (folder_id int NOT NULL)`.execute(db);
+    await expect(migrate(db)).rejects.toThrow(/guacamole_folder\.folder_id.*newer Guacamole/);
+  });
+
   it('has migrations whose versions count up from one', () => {
     expect(MIGRATIONS.map((migration) => migration.version)).toEqual(MIGRATIONS.map((_, index) => index + 1));
   });
