@@ -10,10 +10,27 @@ import { type ExportedConnection, exportConnections } from './readConnections.ts
 
 type Db = Kysely<GuacamoleDatabase>;
 
-/** All connections as a file that an import takes, part by part. */
-export function writeExport(db: Db, format: ImportFormat): AsyncGenerator<string> {
-  if (format === 'csv') return writeCsv(db);
-  return format === 'json' ? writeJson(db) : writeYaml(db);
+/** No call is answered for longer than this (the platform cuts HTTP at 230 s); a snapshot that outlives it has lost its reader. */
+const LONGEST_MS = 240_000;
+
+const WRITERS = { csv: writeCsv, json: writeJson, yaml: writeYaml } as const;
+
+/**
+ * All connections as a file that an import takes, part by part, out of one snapshot: pages of different moments could miss a
+ * connection that moves, or bring a parameter that had no column when the header was written.
+ */
+export async function* writeExport(db: Db, format: ImportFormat): AsyncGenerator<string> {
+  const snapshot = await db.startTransaction().setIsolationLevel('repeatable read').execute();
+  const end = async (): Promise<void> => {
+    if (!snapshot.isRolledBack) await snapshot.rollback().execute();
+  };
+  const abandoned = setTimeout(() => void end().catch(() => undefined), LONGEST_MS).unref();
+  try {
+    yield* WRITERS[format](snapshot);
+  } finally {
+    clearTimeout(abandoned);
+    await end();
+  }
 }
 
 async function* writeJson(db: Db): AsyncGenerator<string> {
