@@ -34,30 +34,72 @@ export async function repeatable(
   work: Work,
 ): Promise<RouteAnswer> {
   const id = request.headers.get(header);
-  if (definition.method !== 'POST' || id === null || definition.body === undefined) return work();
+  if (definition.method !== 'POST' || id === null) return work();
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
     throw new ApiError(400, 'InvalidHeader', `${header} must be a UUID.`, { target: header });
   }
   const first = {
     key: digest([request.caller.objectId, id.toLowerCase()]),
-    fingerprint: digest([definition.operationId, request.url.pathname, request.body ?? null]),
+    fingerprint: digest([
+      definition.operationId,
+      request.url.pathname,
+      request.url.search,
+      request.body ?? [request.headers.get('content-type'), request.headers.get('content-length')],
+    ]),
   };
+  const stream = definition.body === undefined ? digestStream(request) : undefined;
   const begun = await beginRepeatable(deps.tables, first, deps.now());
-  if (begun.state === 'first') return workOnce(deps, first, work);
-  if (begun.state === 'answered') return replay(begun.answer);
-  if (begun.state === 'other') {
-    throw new ApiError(400, 'RepeatabilityMismatch', `This ${header} was used for another request. Choose a new one.`, {
-      target: header,
-    });
+  if (begun.state === 'first') return workOnce(deps, first, work, stream);
+  if (begun.state === 'answered') {
+    if (begun.answer.stream !== undefined && begun.answer.stream !== (await stream?.rest())) throw mismatch();
+    return replay(begun.answer);
   }
+  if (begun.state === 'other') throw mismatch();
   const message = `The first request with this ${header} began at ${begun.startedAt.toISOString()} and has no answer yet. Try again; if it stays so, the audit says how it ended.`;
   throw new ApiError(409, 'RepeatabilityInProgress', message, { target: header, headers: { 'Retry-After': '5' } });
 }
 
-async function workOnce(deps: Deps, first: RepeatableRequest, work: Work): Promise<RouteAnswer> {
+const mismatch = (): ApiError =>
+  new ApiError(400, 'RepeatabilityMismatch', `This ${header} was used for another request. Choose a new one.`, {
+    target: header,
+  });
+
+/** A body that the handler itself reads: what it was is known when it has been read. */
+interface DigestedStream {
+  /** Reads what is left. */
+  rest(): Promise<string>;
+}
+
+/** Puts a stream that also counts into the digest in the place of the request's own. */
+function digestStream(request: RouteRequest<string, unknown, unknown>): DigestedStream {
+  const hash = createHash('sha256');
+  const source = request.stream;
+  async function* through(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source ?? []) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
+  const chunks = through();
+  request.stream = ReadableStream.from(chunks);
+  return {
+    async rest() {
+      for await (const _ of chunks);
+      return hash.digest('hex');
+    },
+  };
+}
+
+async function workOnce(
+  deps: Deps,
+  first: RepeatableRequest,
+  work: Work,
+  stream: DigestedStream | undefined,
+): Promise<RouteAnswer> {
   try {
     const answer = await work();
-    await keepAnswer(deps.tables, first, keep(answer));
+    const read = stream === undefined ? {} : { stream: await stream.rest() };
+    await keepAnswer(deps.tables, first, { ...keep(answer), ...read });
     return { ...answer, headers: { ...answer.headers, ...accepted } };
   } catch (error) {
     // Refused: nothing was changed, so the same request may be sent again in better times.

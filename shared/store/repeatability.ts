@@ -13,6 +13,8 @@ export interface KeptAnswer {
   headers: Record<string, string>;
   /** JSON text without secrets; undefined when there was none. */
   body: string | undefined;
+  /** Hash of a request's body that was read while it was worked on; the fingerprint could not hold it. */
+  stream?: string;
 }
 
 interface RepeatabilityRow {

@@ -141,16 +141,17 @@ function match(
   throw new Error(`no route for ${method} ${pathname}`);
 }
 
-/** Calls one route that is not of Guacamole's database. */
+/** Calls one route with a world of the caller's. */
 export async function callRoute(
   route: Route,
   deps: Deps,
   path: string,
   params: Record<string, string>,
+  call: Call = {},
 ): Promise<Answer> {
   const url = new URL(`https://api.test/api/jump-servers/${params.name}${path}`);
   return readAnswer(
-    await serve(route, deps, makeRequest(route.definition.method, url, params, {}), new InvocationContext()),
+    await serve(route, deps, makeRequest(route.definition.method, url, params, call), new InvocationContext()),
   );
 }
 

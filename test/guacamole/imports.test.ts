@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { importsRoutes } from '../../functions/imports.ts';
+import { textStream } from '../../shared/guacamole/csvText.ts';
+import { writeExport } from '../../shared/guacamole/export/writeFile.ts';
 import { readImport } from '../../shared/guacamole/import/readFile.ts';
 import { dryRunImport } from '../../shared/guacamole/import/runImport.ts';
-import { startApi, type TestApi } from './api.ts';
+import { createTablesStub } from '../unit/tablesStub.ts';
+import { callRoute, startApi, type TestApi } from './api.ts';
 import { startMariadb, type TestServer } from './mariadb.ts';
 
 let server: TestServer;
@@ -337,6 +341,44 @@ vncs,kubernetes,h,22,,,
   });
 });
 
+describe('an import that is sent again', () => {
+  const repeatable = async (id: string, raw: string, query = '') => {
+    const route = importsRoutes(deps()).find(({ definition }) => definition.operationId === 'Imports_Run');
+    if (!route) throw new Error('there is no such route');
+    const headers = { 'repeatability-request-id': id };
+    return callRoute(route, deps(), `/imports${query}`, { name: 'js' }, { raw, contentType: 'text/csv', headers });
+  };
+  let tables = createTablesStub();
+  beforeEach(() => {
+    tables = createTablesStub();
+  });
+  const deps = () => ({ ...api.deps, tables });
+  const ID = '0b6f1e4e-6f7a-4d2c-9d1e-2f6c0a7b8c9d';
+
+  it('with the same Repeatability-Request-ID is done once and answered twice', async () => {
+    const first = await repeatable(ID, 'name,protocol\na,ssh\n');
+    const second = await repeatable(ID, 'name,protocol\na,ssh\n');
+    expect(first).toMatchObject({ status: 200, body: { created: 1 } });
+    expect(second).toMatchObject({ status: 200, body: first.body });
+    expect(await rows()).toBe(1);
+  });
+
+  it('with another file, or other options, under the same id is refused', async () => {
+    await repeatable(ID, 'name,protocol\na,ssh\n');
+    for (const other of [
+      await repeatable(ID, 'name,protocol\nb,ssh\n'),
+      await repeatable(ID, 'name,protocol\na,ssh\n', '?dryRun=true'),
+    ])
+      expect(other).toMatchObject({ status: 400, body: { error: { code: 'RepeatabilityMismatch' } } });
+    expect(await rows()).toBe(1);
+  });
+
+  it('counts as the first when the first was refused', async () => {
+    expect((await repeatable(ID, 'name,protocol\na,shh\n')).status).toBe(400);
+    expect((await repeatable(ID, 'name,protocol\na,ssh\n')).status).toBe(200);
+  });
+});
+
 describe('an export', () => {
   it.each(['csv', 'json', 'yaml'])('as %s comes back the same after it was imported elsewhere', async (format) => {
     await send(MANUAL_CSV);
@@ -370,6 +412,34 @@ describe('an export', () => {
     } finally {
       await other.close();
     }
+  });
+
+  it.each(['csv', 'json', 'yaml'] as const)(
+    'as %s is of one moment, whatever changes while it is written',
+    async (format) => {
+      const lines = Array.from({ length: 600 }, (_, i) => `n${i},ssh,h`);
+      await send(`name,protocol,hostname\n${lines.join('\n')}`);
+      const parts = writeExport(api.db, format);
+      let text = (await parts.next()).value as string;
+      const list = await api.call('GET', "/connections?$filter=name eq 'n599'");
+      const path = `/connections/${list.body.value[0].identifier}`;
+      await api.call('PATCH', path, { body: { name: 'late', parameters: { 'font-size': '12' } } });
+      for await (const part of parts) text += part;
+      expect(text).toContain('n599');
+      expect(text).not.toMatch(/late|font-size/);
+      expect(await download(format)).toMatch(/late[\s\S]*12/);
+    },
+  );
+
+  it('gives its connection back when the reader goes away', async () => {
+    await send(`name,protocol\n${Array.from({ length: 600 }, (_, i) => `n${i},ssh`).join('\n')}`);
+    for (let n = 0; n < 25; n++) {
+      const stream = await textStream(writeExport(api.db, 'json'));
+      const reader = stream.getReader();
+      await reader.read();
+      await reader.cancel();
+    }
+    expect((await download('json')).length).toBeGreaterThan(600);
   });
 
   it('holds secrets, so readers get none and every download is audited', async () => {
