@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nameSchema, valuesSchema } from './text.ts';
+import { addressSchema, nameSchema, valuesSchema } from './text.ts';
 
 /** Fields that Guacamole sends but nobody can set: accepted, so that what was read can be sent back, and not looked at. */
 const readOnly = z.unknown().optional();
@@ -83,7 +83,7 @@ export const userShape = z.object({
 const password = z.string().min(1, 'must not be empty; leave it out to keep the old one').max(1024);
 
 export const userBody = z.strictObject({
-  username: nameSchema,
+  username: addressSchema,
   password: password.nullish(),
   disabled: z.boolean().default(false),
   attributes: valuesSchema.nullish(),
@@ -98,7 +98,7 @@ export const passwordChange = z.strictObject({ oldPassword: z.string().max(1024)
 export const userGroupShape = z.object({ identifier: z.string(), disabled: z.boolean(), attributes: stringMap });
 
 export const userGroupBody = z.strictObject({
-  identifier: nameSchema,
+  identifier: addressSchema,
   disabled: z.boolean().default(false),
   attributes: valuesSchema.nullish(),
 });

@@ -17,6 +17,16 @@ export function textProblem(text: string, max: number): string | undefined {
 export const nameProblem = (text: string, max = 128): string | undefined =>
   text.trim() === '' ? 'must not be blank' : textProblem(text, max);
 
+/**
+ * The same for users and user groups, which a path names: the host leaves `%2f` in a path's segment as it is, for us to make a slash of
+ * (functions-host.md, 4.2), and a URL loses segments that are dots.
+ */
+export function addressProblem(text: string): string | undefined {
+  if (/%2f/i.test(text)) return "must not hold '%2F', which no path could tell from a slash";
+  if (/^\.\.?$/.test(text)) return 'must not be a dot or two, which no path keeps';
+  return undefined;
+}
+
 const checked = (problemOf: (text: string) => string | undefined) =>
   z.string().superRefine((text, context) => {
     const problem = problemOf(text);
@@ -25,6 +35,8 @@ const checked = (problemOf: (text: string) => string | undefined) =>
 
 /** A name of something in Guacamole: 1 to 128 characters, not blank. */
 export const nameSchema = checked((text) => nameProblem(text));
+
+export const addressSchema = checked((text) => nameProblem(text) ?? addressProblem(text));
 
 /** Names of attributes and parameters to their values; null and '' mean: not set. */
 export const valuesSchema = z.record(z.string(), z.string().nullable());

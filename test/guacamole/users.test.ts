@@ -93,12 +93,27 @@ describe('users', () => {
   });
 
   it('may have names with slashes, dots, percent signs and spaces', async () => {
-    for (const name of ['a/b', 'ä ö', '100%', 'x.y@z.com', "o'neil", '%2f']) {
+    for (const name of ['a/b', 'ä ö', '100%', 'x.y@z.com', "o'neil", '%252f', '...']) {
       const made = await user(name);
       expect(made.status).toBe(201);
       expect(decodeURIComponent(made.headers.Location?.split('/').at(-1) ?? '')).toBe(name);
     }
-    expect((await api.call('GET', '/users')).body.value).toHaveLength(6);
+    expect((await api.call('GET', '/users')).body.value).toHaveLength(7);
+  });
+
+  it.each(['a%2fb', '%2F', '.', '..'])('may not be called %j, which no path could name', async (name) => {
+    for (const refused of [await user(name), await group(name)]) {
+      expect(refused.status).toBe(400);
+      expect(refused.body.error.message).toContain('must not');
+    }
+    const list = `[{"name":"c","protocol":"ssh","users":["${name}"],"groups":["${name}"]}]`;
+    const imported = await api.call('POST', '/imports', { raw: list });
+    expect(imported.body.error.details.map((one: { target: string }) => one.target)).toEqual(['c: users', 'c: groups']);
+    await sql`INSERT INTO guacamole_entity (name, type) VALUES (${name}, 'USER')`.execute(api.db);
+    await sql`INSERT INTO guacamole_user (entity_id, password_hash, password_date)
+      SELECT entity_id, REPEAT('x', 32), UTC_TIMESTAMP() FROM guacamole_entity`.execute(api.db);
+    const batch = await api.call('PATCH', '/users', { body: [{ op: 'remove', path: `/${name}` }] });
+    expect(batch.status).toBe(200);
   });
 });
 

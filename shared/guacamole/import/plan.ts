@@ -9,7 +9,7 @@ import { findAdministrators } from '../guards.ts';
 import { problem, sameNames } from '../problems.ts';
 import { ALL_PARAMETERS } from '../protocols.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
-import { nameProblem, parseIdentifier } from '../text.ts';
+import { addressProblem, nameProblem, parseIdentifier } from '../text.ts';
 import type { ImportRecord } from './record.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
@@ -84,6 +84,7 @@ export async function planImport(
     'USER_GROUP',
     records.flatMap((record) => record.groups),
   );
+  refuseUnaddressable(records, users, groups);
   await refuseAdministrators(db, caller, records, users, groups);
   return { records: planned, newGroups, users, groups };
 }
@@ -234,6 +235,23 @@ async function planEntities(db: Db, type: EntityType, names: readonly string[]):
   }
   const newNames = [...distinct].filter(([key]) => !existing.has(key)).map(([, name]) => name);
   return { type, keyOf, existing, newNames };
+}
+
+/** Those that exist may be called what they are; no more are made. */
+function refuseUnaddressable(records: readonly ImportRecord[], users: EntityPlan, groups: EntityPlan): void {
+  if (![...users.newNames, ...groups.newNames].some(addressProblem)) return;
+  for (const record of records) {
+    for (const [field, plan] of [
+      ['users', users],
+      ['groups', groups],
+    ] as const) {
+      for (const name of record[field]) {
+        const wrong = addressProblem(name);
+        if (wrong && !plan.existing.has(plan.keyOf(name)))
+          record.problems.push(problem(field, `The name '${name}' ${wrong}.`));
+      }
+    }
+  }
 }
 
 /** A connection given to an administrator of Guacamole changes what that one may do; see `guards.ts`. */
