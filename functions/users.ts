@@ -1,6 +1,6 @@
 import { change } from '../shared/guacamole/change.ts';
 import { refuseAdministrators } from '../shared/guacamole/guards.ts';
-import { failures } from '../shared/guacamole/http/answers.ts';
+import { versionedFailures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
 import { type Directory, directoryRoutes, noWriteQuery } from '../shared/guacamole/http/directory.ts';
 import { requireMatch } from '../shared/guacamole/http/etag.ts';
@@ -66,7 +66,7 @@ export function usersRoutes(deps: DatabaseDeps): Route[] {
         path: '/jump-servers/{name}/users/{id}/password',
         role: 'Connection.Admin',
         body: passwordChange,
-        responses: { 204: { description: 'Set' }, ...failures },
+        responses: { 204: { description: 'Set' }, ...versionedFailures },
       },
       async ({ db, auditId, params, body, caller, headers }) =>
         change(db, auditId, async (tx) => {

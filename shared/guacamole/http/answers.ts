@@ -22,6 +22,14 @@ export const failures = {
   403: { description: "The caller's role does not allow it." },
   404: { description: 'There is no such jump server or object.' },
   409: { description: 'The name is taken, the object is not empty, or the jump server has no database at the moment.' },
-  412: { description: 'It was changed since it was read (If-Match).' },
   503: { description: 'The database cannot be reached at the moment; Retry-After says when to try again.' },
+} as const;
+
+/**
+ * The same for what changes one object, which has an ETag. Batches only add and take away what they name, so they overwrite nothing
+ * that they have not seen, and permissions and members have none.
+ */
+export const versionedFailures = {
+  ...failures,
+  412: { description: 'It was changed since it was read (If-Match).' },
 } as const;

@@ -4,7 +4,7 @@ import type { Caller } from '../../auth.ts';
 import { listOf, type Route, type RouteAnswer } from '../../http.ts';
 import { change, read } from '../change.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
-import { answerVersion, failures, JSON_PATCH, MERGE_PATCH } from './answers.ts';
+import { answerVersion, failures, JSON_PATCH, MERGE_PATCH, versionedFailures } from './answers.ts';
 import { type DatabaseDeps, type DatabaseRequest, databaseRoute } from './databaseRoute.ts';
 import { directoryPatchAnswer, directoryPatchBody, parseValue, runDirectoryPatch } from './directoryPatch.ts';
 import { requireMatch } from './etag.ts';
@@ -163,7 +163,7 @@ function writeRoutes<Stored, Body, Replacement, Patch>(
   const path = `/jump-servers/{name}/${directory.path}/{id}` as const;
   const { name, word, shape, writeQuery } = directory;
   const common = { path, role: 'Connection.Admin', query: writeQuery } as const;
-  const changed = { 200: { description: `The ${word} as it is now`, schema: shape }, ...failures };
+  const changed = { 200: { description: `The ${word} as it is now`, schema: shape }, ...versionedFailures };
   type Request<B> = DatabaseRequest<typeof path, Omit<WriteContext, 'caller'>, B>;
 
   const changeOne = async <B>(
@@ -211,7 +211,7 @@ function writeRoutes<Stored, Body, Replacement, Patch>(
         operationId: `${name}_Delete`,
         summary: `Deletes a ${word}`,
         method: 'DELETE',
-        responses: { 204: { description: 'Gone' }, ...failures },
+        responses: { 204: { description: 'Gone' }, ...versionedFailures },
       },
       async (request) =>
         change(request.db, request.auditId, async (tx) => {
