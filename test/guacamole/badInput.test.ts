@@ -75,6 +75,23 @@ async function seed(): Promise<void> {
   await api.call('POST', '/connections', { body: { name: 'c', protocol: 'ssh' } });
 }
 
+/** The path of an object of that kind. */
+async function target(path: string): Promise<string> {
+  const { identifier } = (await api.call('GET', '/connections')).body.value[0];
+  const made: Record<string, object | undefined> = {
+    '/connection-groups': { name: 'cg' },
+    '/sharing-profiles': { name: 'sp', primaryConnectionIdentifier: identifier },
+  };
+  if (made[path]) return `${path}/${(await api.call('POST', path, { body: made[path] })).body.identifier}`;
+  return (
+    { '/connections': `/connections/${identifier}`, '/users': '/users/u', '/user-groups': '/user-groups/g' }[path] ?? ''
+  );
+}
+
+/** What of an object says which one it is, or where. */
+const naming = ({ identifier, username, primaryConnectionIdentifier }: Record<string, string>): object =>
+  JSON.parse(JSON.stringify({ identifier, username, primaryConnectionIdentifier }));
+
 /** A clear answer: done, or the caller's fault with a code, a message, and no word about the database. */
 function expectClear(answer: Answer, what: string): void {
   expect(answer.status, what).toBeLessThan(500);
@@ -108,6 +125,28 @@ describe.each(Object.entries(BODIES))('the body of a %s', (_kind, { path, body, 
         }
       }
     }
+  });
+
+  it('may hold anything where it replaces or patches', async () => {
+    await seed();
+    const id = await target(path);
+    const before = (await api.call('GET', id)).body;
+    for (const field of fields) {
+      for (const [what, value] of Object.entries(VALUES)) {
+        const entries = [value, { hostname: value, weight: value, timezone: value, [String(value)]: value }];
+        for (const given of field === 'parameters' || field === 'attributes' ? entries : [value]) {
+          for (const [method, sent] of [
+            ['PATCH', { [field]: given }],
+            ['PUT', { ...body, ...naming(before), [field]: given }],
+          ] as const) {
+            expectClear(await api.call(method, id, { body: sent }), `${method} ${field} = ${what}`);
+          }
+        }
+      }
+    }
+    // Whatever was accepted on the way, it is all there, and can be put back.
+    const restored = await api.call('PUT', id, { body: { ...before, attributes: {}, parameters: undefined } });
+    expect(restored.body).toMatchObject({ ...naming(before), attributes: {} });
   });
 
   it('is refused when it is no object, has other fields, or is not there', async () => {

@@ -29,6 +29,22 @@ describe('writers at the same moment', () => {
     }
   }, 60_000);
 
+  it('make exactly one of each name when one of them is an import', async () => {
+    const raw = (round: number) => `name,protocol,users\nn${round},ssh,u${round}\nother ${round},ssh,\n`;
+    for (let round = 0; round < 40; round++) {
+      const [imported, made] = await Promise.all([
+        api.call('POST', '/imports', { raw: raw(round), contentType: 'text/csv' }),
+        api.call('POST', '/connections', { body: { name: `N${round}`, protocol: 'ssh' } }),
+      ]);
+      expect([`${imported.status} ${made.status}`, imported.text]).toEqual([
+        expect.stringMatching(/^(200 409|400 201)$/),
+        expect.stringMatching(/"created":2|"NameTaken"/),
+      ]);
+      const found = await api.call('GET', `/connections?$filter=name eq 'n${round}'`);
+      expect(found.body.value).toHaveLength(1);
+    }
+  });
+
   it('never build a cycle out of two moves', async () => {
     const make = async (name: string) =>
       (await api.call('POST', '/connection-groups', { body: { name } })).body.identifier as string;
@@ -88,9 +104,12 @@ describe('any sequence of changes', () => {
 
 async function compare(model: PlainModel): Promise<void> {
   expect(await model.readTree(api)).toEqual(model.tree());
-  for (const user of model.users) {
-    const effective = await api.call('GET', `/users/${user}/effective-permissions`);
-    expect(effective.body.connectionPermissions).toEqual(model.effective(user));
+  for (const user of model.users.values()) {
+    const effective = await api.call('GET', `/users/${encodeURIComponent(user)}/effective-permissions`);
+    const { connectionPermissions, userPermissions, userGroupPermissions, systemPermissions } = effective.body;
+    expect({ connectionPermissions, userPermissions, userGroupPermissions, systemPermissions }).toEqual(
+      model.effective(user),
+    );
   }
 }
 

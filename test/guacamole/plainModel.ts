@@ -2,8 +2,15 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { TestApi } from './api.ts';
 
-/** Few, so that steps meet each other. */
-const NAMES = ['a', 'b'];
+/** Few, so that steps meet each other; some are one name to the database. */
+const NAMES = ['a', 'A', '\u00e1', 'b', 'B'];
+
+/** What the database compares of such a name. */
+const keyOf = (name: string): string => name.normalize('NFD').charAt(0).toLowerCase();
+const inPath = (name: string): string => encodeURIComponent(name);
+
+/** Stands for the four permissions on objects where a system permission is granted. */
+const SYSTEM = { READ: 'CREATE_CONNECTION', UPDATE: 'CREATE_USER', DELETE: 'AUDIT', ADMINISTER: 'ADMINISTER' } as const;
 const PERMISSIONS = ['READ', 'UPDATE', 'DELETE', 'ADMINISTER'] as const;
 
 /** One change; the numbers choose among what exists, whatever that is by then. */
@@ -50,7 +57,7 @@ export const stepArbitrary: fc.Arbitrary<Step> = fc.record({
 });
 
 /** Something for the drawn steps to act on: both users, both user groups, two connections. */
-export const FIRST_STEPS: readonly Step[] = NAMES.flatMap((name) =>
+export const FIRST_STEPS: readonly Step[] = ['a', 'b'].flatMap((name) =>
   (['user', 'userGroup', 'connection'] as const).map((kind) => ({
     kind,
     name,
@@ -68,11 +75,12 @@ export class PlainModel {
   /** Identifier → name and parent (`ROOT` or an identifier). */
   readonly connections = new Map<string, { name: string; parent: string }>();
   readonly groups = new Map<string, { name: string; parent: string }>();
-  readonly users = new Set<string>();
-  readonly userGroups = new Map<string, { disabled: boolean }>();
-  /** `group>member`, members as `u:name` or `g:name`. */
+  /** By the key of the name, as it was spelt when it was made. */
+  readonly users = new Map<string, string>();
+  readonly userGroups = new Map<string, { name: string; disabled: boolean }>();
+  /** `group>member`, members as `u:key` or `g:key`. */
   readonly members = new Set<string>();
-  /** `holder>connection>permission`. */
+  /** `holder>object>permission`; objects are `c:identifier`, `u:key`, `g:key` or `system`. */
   readonly grants = new Set<string>();
 
   /** Does the step to both, and expects the API to refuse exactly what the model refuses. */
@@ -90,7 +98,7 @@ export class PlainModel {
     parent: string,
     except?: string,
   ): boolean {
-    return [...map].some(([id, one]) => id !== except && one.name === name && one.parent === parent);
+    return [...map].some(([id, one]) => id !== except && keyOf(one.name) === keyOf(name) && one.parent === parent);
   }
 
   private async connection(step: Step, api: TestApi): Promise<void> {
@@ -149,7 +157,7 @@ export class PlainModel {
 
   private forgetConnection(id: string): void {
     this.connections.delete(id);
-    for (const grant of [...this.grants]) if (grant.split('>')[1] === id) this.grants.delete(grant);
+    for (const grant of [...this.grants]) if (grant.split('>')[1] === `c:${id}`) this.grants.delete(grant);
   }
 
   private async deleteGroup(step: Step, api: TestApi): Promise<void> {
@@ -166,39 +174,43 @@ export class PlainModel {
     for (const [group] of [...groups, [id] as const]) this.groups.delete(group);
   }
 
-  private async user(step: Step, api: TestApi): Promise<void> {
-    const answer = await api.call('POST', '/users', { body: { username: step.name } });
-    expect(answer.status).toBe(this.users.has(step.name) ? 409 : 201);
-    this.users.add(step.name);
+  private async user({ name }: Step, api: TestApi): Promise<void> {
+    const key = keyOf(name);
+    const answer = await api.call('POST', '/users', { body: { username: name } });
+    expect(answer.status).toBe(this.users.has(key) ? 409 : 201);
+    if (answer.status !== 201) return;
+    this.users.set(key, name);
+    this.grants.add(`u:${key}>u:${key}>READ`);
   }
 
-  private async userGroup(step: Step, api: TestApi): Promise<void> {
-    const answer = await api.call('POST', '/user-groups', { body: { identifier: step.name } });
-    expect(answer.status).toBe(this.userGroups.has(step.name) ? 409 : 201);
-    if (answer.status === 201) this.userGroups.set(step.name, { disabled: false });
+  private async userGroup({ name }: Step, api: TestApi): Promise<void> {
+    const key = keyOf(name);
+    const answer = await api.call('POST', '/user-groups', { body: { identifier: name } });
+    expect(answer.status).toBe(this.userGroups.has(key) ? 409 : 201);
+    if (answer.status === 201) this.userGroups.set(key, { name, disabled: false });
   }
 
-  private async deleteUser(step: Step, api: TestApi): Promise<void> {
-    expect((await api.call('DELETE', `/users/${step.name}`)).status).toBe(this.users.delete(step.name) ? 204 : 404);
-    this.forgetHolder(`u:${step.name}`);
+  private async deleteUser({ name }: Step, api: TestApi): Promise<void> {
+    const known = this.users.delete(keyOf(name));
+    expect((await api.call('DELETE', `/users/${inPath(name)}`)).status).toBe(known ? 204 : 404);
+    this.forgetEntity(`u:${keyOf(name)}`);
   }
 
-  private async deleteUserGroup(step: Step, api: TestApi): Promise<void> {
-    expect((await api.call('DELETE', `/user-groups/${step.name}`)).status).toBe(
-      this.userGroups.delete(step.name) ? 204 : 404,
-    );
-    this.forgetHolder(`g:${step.name}`);
-    for (const member of [...this.members]) if (member.startsWith(`${step.name}>`)) this.members.delete(member);
+  private async deleteUserGroup({ name }: Step, api: TestApi): Promise<void> {
+    const known = this.userGroups.delete(keyOf(name));
+    expect((await api.call('DELETE', `/user-groups/${inPath(name)}`)).status).toBe(known ? 204 : 404);
+    this.forgetEntity(`g:${keyOf(name)}`);
+    for (const member of [...this.members]) if (member.startsWith(`${keyOf(name)}>`)) this.members.delete(member);
   }
 
-  private forgetHolder(holder: string): void {
-    for (const member of [...this.members]) if (member.endsWith(`>${holder}`)) this.members.delete(member);
-    for (const grant of [...this.grants]) if (grant.startsWith(`${holder}>`)) this.grants.delete(grant);
+  private forgetEntity(entity: string): void {
+    for (const member of [...this.members]) if (member.endsWith(`>${entity}`)) this.members.delete(member);
+    for (const grant of [...this.grants]) if (grant.split('>').slice(0, 2).includes(entity)) this.grants.delete(grant);
   }
 
   private async disable(step: Step, api: TestApi): Promise<void> {
-    const group = this.userGroups.get(step.name);
-    const answer = await api.call('PATCH', `/user-groups/${step.name}`, { body: { disabled: step.flag } });
+    const group = this.userGroups.get(keyOf(step.name));
+    const answer = await api.call('PATCH', `/user-groups/${inPath(step.name)}`, { body: { disabled: step.flag } });
     expect(answer.status).toBe(group ? 200 : 404);
     if (group) group.disabled = step.flag;
   }
@@ -213,15 +225,18 @@ export class PlainModel {
 
   private async member(op: 'add' | 'remove', step: Step, api: TestApi): Promise<void> {
     const member = pick(NAMES, step.what) ?? 'a';
-    const [path, holder] = step.flag ? ['/memberUsers', `u:${member}`] : ['/memberUserGroups', `g:${member}`];
-    const exists = step.flag ? this.users.has(member) : this.userGroups.has(member);
-    const answer = await api.call('PATCH', `/user-groups/${step.name}/members`, {
+    const group = keyOf(step.name);
+    const [path, known, holder] = step.flag
+      ? ['/memberUsers', this.users, `u:${keyOf(member)}`]
+      : ['/memberUserGroups', this.userGroups, `g:${keyOf(member)}`];
+    const answer = await api.call('PATCH', `/user-groups/${inPath(step.name)}/members`, {
       body: [{ op, path, value: member }],
     });
-    expect(answer.status).toBe(!this.userGroups.has(step.name) ? 404 : op === 'add' && !exists ? 400 : 200);
+    const unknown = op === 'add' && !known.has(keyOf(member));
+    expect(answer.status).toBe(!this.userGroups.has(group) ? 404 : unknown ? 400 : 200);
     if (answer.status !== 200) return;
-    if (op === 'add') this.members.add(`${step.name}>${holder}`);
-    else this.members.delete(`${step.name}>${holder}`);
+    if (op === 'add') this.members.add(`${group}>${holder}`);
+    else this.members.delete(`${group}>${holder}`);
   }
 
   private grant(step: Step, api: TestApi): Promise<void> {
@@ -232,41 +247,64 @@ export class PlainModel {
     return this.permission('remove', step, api);
   }
 
+  /** The object that a step is about: its path in a patch, what it is in `grants`, and whether it is there. */
+  private object({ what, where }: Step): { path: string; object: string; exists: boolean } {
+    const name = pick(NAMES, what) ?? 'a';
+    const id = pick([...this.connections.keys()], what);
+    switch (where % 4) {
+      case 0:
+        return { path: `/userPermissions/${name}`, object: `u:${keyOf(name)}`, exists: this.users.has(keyOf(name)) };
+      case 1: {
+        const exists = this.userGroups.has(keyOf(name));
+        return { path: `/userGroupPermissions/${name}`, object: `g:${keyOf(name)}`, exists };
+      }
+      case 2:
+        return { path: '/systemPermissions', object: 'system', exists: true };
+      default:
+        return { path: `/connectionPermissions/${id ?? 0}`, object: `c:${id}`, exists: id !== undefined };
+    }
+  }
+
   private async permission(op: 'add' | 'remove', step: Step, api: TestApi): Promise<void> {
-    const id = pick([...this.connections.keys()], step.what);
-    if (id === undefined) return;
-    const [kind, holder] = step.flag ? ['users', `u:${step.name}`] : ['user-groups', `g:${step.name}`];
-    const exists = step.flag ? this.users.has(step.name) : this.userGroups.has(step.name);
-    const answer = await api.call('PATCH', `/${kind}/${step.name}/permissions`, {
-      body: [{ op, path: `/connectionPermissions/${id}`, value: step.permission }],
+    const { path, object, exists } = this.object(step);
+    const permission = object === 'system' ? SYSTEM[step.permission] : step.permission;
+    const key = keyOf(step.name);
+    const [kind, known, holder] = step.flag
+      ? ['users', this.users, `u:${key}`]
+      : ['user-groups', this.userGroups, `g:${key}`];
+    const answer = await api.call('PATCH', `/${kind}/${inPath(step.name)}/permissions`, {
+      body: [{ op, path, value: permission }],
     });
-    expect(answer.status).toBe(exists ? 200 : 404);
-    if (!exists) return;
-    const grant = `${holder}>${id}>${step.permission}`;
+    expect(answer.status).toBe(!known.has(key) ? 404 : op === 'add' && !exists ? 400 : 200);
+    if (answer.status !== 200) return;
+    const grant = `${holder}>${object}>${permission}`;
     if (op === 'add') this.grants.add(grant);
     else this.grants.delete(grant);
   }
 
-  /** What a user may do with connections, through every enabled group above it. */
-  effective(user: string): Record<string, string[]> {
-    const holders = new Set([`u:${user}`]);
+  /** What a user may do, through every enabled group above it, in the API's own shape. */
+  effective(user: string): object {
+    const holders = new Set([`u:${keyOf(user)}`]);
     for (const holder of holders) {
       for (const member of this.members) {
         const [group = '', who] = member.split('>');
         if (who === holder && this.userGroups.get(group)?.disabled === false) holders.add(`g:${group}`);
       }
     }
-    const result: Record<string, string[]> = {};
-    for (const permission of PERMISSIONS) {
-      for (const holder of holders) {
-        for (const id of this.connections.keys()) {
-          if (!this.grants.has(`${holder}>${id}>${permission}`)) continue;
-          const list = result[id] ?? [];
-          if (!list.includes(permission)) result[id] = [...list, permission];
-        }
-      }
-    }
-    return result;
+    const holds = (object: string, permission: string): boolean =>
+      [...holders].some((holder) => this.grants.has(`${holder}>${object}>${permission}`));
+    const on = (objects: Iterable<[string, string]>): Record<string, string[]> =>
+      Object.fromEntries(
+        [...objects]
+          .map(([object, name]): [string, string[]] => [name, PERMISSIONS.filter((one) => holds(object, one))])
+          .filter(([, permissions]) => permissions.length > 0),
+      );
+    return {
+      connectionPermissions: on([...this.connections.keys()].map((id) => [`c:${id}`, id])),
+      userPermissions: on([...this.users].map(([key, name]) => [`u:${key}`, name])),
+      userGroupPermissions: on([...this.userGroups].map(([key, { name }]) => [`g:${key}`, name])),
+      systemPermissions: Object.values(SYSTEM).filter((permission) => holds('system', permission)),
+    };
   }
 
   /** `identifier parent name` of every connection and group. */
