@@ -136,11 +136,20 @@ export interface Login {
   password: string;
 }
 
-/** The stored login of that name, made with a random password when there is none. */
-export async function ensureLogin(vault: Vault, name: string, username: string): Promise<Login & { version: string }> {
+/**
+ * The stored login of that name, made with a random password when there is none.
+ * @param permit asked before it is written
+ */
+export async function ensureLogin(
+  vault: Vault,
+  name: string,
+  username: string,
+  permit: () => Promise<void> = async () => undefined,
+): Promise<Login & { version: string }> {
   const existing = await vault.find(name);
   if (existing !== undefined) return { ...(JSON.parse(existing.value) as Login), version: existing.version };
   const login = { username, password: randomPassword() };
+  await permit();
   const version = await vault.put(name, JSON.stringify(login), { contentType: 'application/json' });
   return { ...login, version };
 }

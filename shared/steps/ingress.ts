@@ -47,10 +47,11 @@ const refused = 403;
 
 /** A rotation that was cut off has left a password in the vault that Guacamole does not know yet: the vault is right. */
 async function setGuacadmin(deps: Deps, jumpServer: string, attempt: Attempt): Promise<void> {
+  const guacamole = await deps.guacamole(jumpServer);
   const stored = await deps.vaults.control.find(controlSecrets.guacadmin(jumpServer));
   if (stored === undefined) return;
   await attempt.permit();
-  await ensureAdministrator(await deps.guacamole(jumpServer), JSON.parse(stored.value) as Login);
+  await ensureAdministrator(guacamole, JSON.parse(stored.value) as Login);
 }
 
 const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });

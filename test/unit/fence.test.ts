@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { carryOutSteps } from '../../orchestrations/activities/advance.ts';
 import { finishOperation } from '../../orchestrations/activities/operation.ts';
 import { armStep, createWrites } from '../../shared/azure/armStep.ts';
@@ -6,11 +6,25 @@ import type { Step } from '../../shared/azure/engine.ts';
 import type { Look, Resource } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
+import type { Vault } from '../../shared/secrets/vaults.ts';
+import { databaseStep } from '../../shared/steps/database.ts';
 import { removalSteps } from '../../shared/steps/removal.ts';
 import { listInventory, putInventory } from '../../shared/store/inventory.ts';
 import { findLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { specOf } from './sample.ts';
+import { sqlStub } from './sqlStub.ts';
 import { createTablesStub } from './tablesStub.ts';
+
+/** What is asked of MySQL; tests make it sleep. */
+const sql = vi.hoisted(() => ({ tell: async (_statement: string): Promise<void> => {} }));
+vi.mock('../../shared/mysqlSession.ts', () => ({
+  withDatabase: (
+    _host: string,
+    _login: object,
+    _database: string | undefined,
+    work: (db: object) => Promise<unknown>,
+  ) => work(sqlStub((statement) => sql.tell(statement))),
+}));
 
 /** A control plane that counts what is written to Azure and to its tables. */
 function createWorld() {
@@ -196,4 +210,51 @@ test('however long a pause Azure asks for, the operation renews its lease in tim
   expect(waitSeconds).toBeGreaterThan(60);
   // Beside the wait: one call, and a timer that comes late.
   expect(waitSeconds + 120).toBeLessThan(leaseMilliseconds / 1000);
+});
+
+/** A vault in memory. */
+function vaultStub(): Vault & { puts: number } {
+  const values = new Map<string, string>();
+  const find = async (name: string) => {
+    const value = values.get(name);
+    return value === undefined ? undefined : { value, version: name, createdOn: made.world.now, tags: {} };
+  };
+  return {
+    puts: 0,
+    find,
+    findVersion: find,
+    async put(name, value) {
+      this.puts++;
+      values.set(name, value);
+      return name;
+    },
+    retireOthers: async () => {},
+    remove: async () => {},
+  };
+}
+
+test.each([
+  ['CREATE DATABASE', /^CREATE DATABASE/],
+  ['the accounts of the control plane', /^GRANT SELECT, INSERT, UPDATE, DELETE, CREATE/],
+  ['the schema', /GET_LOCK/],
+])('an old provision that was asleep at %s sets no password back when it wakes up', async (_, asleepAt) => {
+  const vault = vaultStub();
+  const forget = async () => void made.world.tableWrites++;
+  const deps = { ...made.deps, vaults: { control: vault, at: () => vault }, databases: { forget } } as unknown as Deps;
+  const holder = await begin('provision');
+  const begun = sleep();
+  const nap = sleep();
+  const late: string[] = [];
+  let asleep = false;
+  sql.tell = async (statement) => {
+    if (asleep) late.push(statement);
+    if (!asleepAt.test(statement)) return;
+    begun.wake();
+    await nap.over;
+    asleep = true;
+  };
+  const step = { ...databaseStep(deps, 'demo'), dependsOn: [] };
+  const result = await wakeLate(holder, [step], begun.over, nap.wake, 'teardown');
+  expect(result).toMatchObject({ result: { state: 'fenced' }, tables: 0 });
+  expect(late.filter((statement) => /USER|guacamole_user/.test(statement))).toEqual([]);
 });
