@@ -116,6 +116,7 @@ export async function carryOutSteps(
   const deadline = new Date(deps.now().getTime() + leaseMilliseconds);
   if (lease === undefined || !(await changeLease(tables, holder, { deadline, yields: false })))
     return { state: 'fenced' };
+  if (lease.cancelRequested) return { state: 'canceled' };
   const [recorded, inventory] = await Promise.all([
     listSteps(tables, holder.operationId),
     listInventory(tables, holder.jumpServer),

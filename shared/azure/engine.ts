@@ -26,7 +26,7 @@ export interface Step {
 export interface Attempt {
   /** To be called before every write; throws `Stopped` when the operation was canceled or has lost its lease. */
   permit(): Promise<void>;
-  /** Waits for a promise, but not past the walk's budget; undefined when the time was up first. */
+  /** Waits for a promise, but not past the walk's budget or its cancel; undefined when that came first. */
   within<T>(work: Promise<T>): Promise<{ value: T } | undefined>;
 }
 
@@ -46,6 +46,8 @@ export interface Walk {
   done: Outputs;
   /** Milliseconds until the walk returns what is left. */
   budget: number;
+  /** Milliseconds between looks whether it may still go on; default 3,000. */
+  lookEvery?: number;
   /** Throws `Stopped`. */
   permit(): Promise<void>;
   record(progress: StepProgress): Promise<void>;
@@ -70,6 +72,7 @@ export async function walk(plan: Walk): Promise<WalkResult> {
   const deadline = plan.now().getTime() + plan.budget;
   let broken: { error: unknown } | undefined;
   const left = () => (broken === undefined ? deadline - plan.now().getTime() : 0);
+  const [halt, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const outputs: Record<string, Record<string, string>> = { ...(plan.done as Record<string, Record<string, string>>) };
   const result: WalkResult = { lookAgainSeconds: undefined, pending: {}, failures: [], stopped: undefined, outputs };
   const running = new Map<string, Promise<boolean>>();
@@ -121,12 +124,12 @@ export async function walk(plan: Walk): Promise<WalkResult> {
         result.lookAgainSeconds = Math.min(result.lookAgainSeconds ?? lookAgainSeconds, lookAgainSeconds);
         return false;
       }
-      await sleep(lookAgainSeconds * 1000);
+      if ((await raced(halt.promise, lookAgainSeconds * 1000)) !== undefined) return false;
     }
   };
 
   const attempt = async (step: Step): Promise<Outcome> => {
-    const within = <T>(work: Promise<T>) => raced(work, left());
+    const within = <T>(work: Promise<T>) => raced(work, left(), halt.promise);
     try {
       return await step.ensure(outputs, { permit: plan.permit, within });
     } catch (error) {
@@ -136,7 +139,23 @@ export async function walk(plan: Walk): Promise<WalkResult> {
     }
   };
 
+  /** A walk may do nothing but wait for a long time: who cancels it, or takes its lease, should not. */
+  const watch = async (): Promise<void> => {
+    while ((await raced(over.promise, plan.lookEvery ?? 3_000)) === undefined) {
+      try {
+        await plan.permit();
+      } catch (error) {
+        // A store that does not answer is met by whoever writes next.
+        if (!(error instanceof Stopped)) continue;
+        result.stopped ??= error.reason;
+        return halt.resolve();
+      }
+    }
+  };
+
+  void watch();
   await Promise.all(plan.steps.map((step) => finish(step.key)));
+  over.resolve();
   if (broken !== undefined) throw (broken as { error: unknown }).error;
   return result;
 }
@@ -169,15 +188,19 @@ export function reversed<T extends { key: string; dependsOn: readonly string[] }
   return items.map((item) => ({ ...item, dependsOn: dependants.get(item.key) ?? [] }));
 }
 
-const sleep = (milliseconds: number): Promise<void> => new Promise((wake) => setTimeout(wake, milliseconds));
-
-async function raced<T>(work: Promise<T>, milliseconds: number): Promise<{ value: T } | undefined> {
+/** Undefined when the time was up, or the wait was halted, first. */
+async function raced<T>(
+  work: Promise<T>,
+  milliseconds: number,
+  halted?: Promise<void>,
+): Promise<{ value: T } | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), Math.max(0, milliseconds));
   });
+  const stopped = halted?.then(() => undefined);
   try {
-    return await Promise.race([work.then((value) => ({ value })), timeUp]);
+    return await Promise.race([work.then((value) => ({ value })), timeUp, ...(stopped === undefined ? [] : [stopped])]);
   } finally {
     clearTimeout(timer);
   }

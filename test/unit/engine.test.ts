@@ -16,12 +16,13 @@ function step(key: string, dependsOn: string[], ensure: Step['ensure'] = async (
   return { key, type: 'Test/step', id: '', dependsOn, ensure };
 }
 
-async function run(steps: Step[], more: { budget?: number; permit?: () => Promise<void> } = {}) {
+async function run(steps: Step[], more: { budget?: number; lookEvery?: number; permit?: () => Promise<void> } = {}) {
   const recorded: StepProgress[] = [];
   const result: WalkResult = await walk({
     steps,
     done: {},
     budget: more.budget ?? 5_000,
+    lookEvery: more.lookEvery ?? 5_000,
     now: () => new Date(),
     permit: more.permit ?? (async () => undefined),
     record: async (progress) => void recorded.push(progress),
@@ -121,6 +122,22 @@ test('a walk that may not write any more stops and says why', async () => {
   expect(result.stopped).toBe('fenced');
   expect(result.outputs).toEqual({});
 });
+
+test.each(['canceled', 'fenced'] as const)(
+  'a walk that only waits, for Azure or for a node, ends soon after it is %s',
+  async (reason) => {
+    const waits = step('a', [], async () => ({ state: 'pending', detail: 'not healthy yet', lookAgainSeconds: 20 }));
+    const works = step('b', [], async (_, attempt) => {
+      await attempt.within(new Promise((resolve) => setTimeout(resolve, 60_000).unref()));
+      return { state: 'pending', detail: 'Azure is working on it', lookAgainSeconds: 2 };
+    });
+    const permit = async () => {
+      throw new Stopped(reason);
+    };
+    const { result } = await run([waits, works], { budget: 600_000, lookEvery: 10, permit });
+    expect(result.stopped).toBe(reason);
+  },
+);
 
 test('steps that an earlier walk finished are not looked at again', async () => {
   const looked: string[] = [];

@@ -10,7 +10,7 @@ import type { Vault } from '../../shared/secrets/vaults.ts';
 import { databaseStep } from '../../shared/steps/database.ts';
 import { removalSteps } from '../../shared/steps/removal.ts';
 import { listInventory, putInventory } from '../../shared/store/inventory.ts';
-import { findLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
+import { changeLease, findLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { specOf } from './sample.ts';
 import { sqlStub } from './sqlStub.ts';
 import { createTablesStub } from './tablesStub.ts';
@@ -189,6 +189,15 @@ test('a teardown removes what the write of a canceled provision still makes', as
   const told = steps.map((step) => ({ ...step, ensure: tellFirst(step, creation.wake) }));
   expect(await carryOutSteps(made.deps, holder, told)).toEqual({ state: 'done' });
   expect(made.world.azureWrites).toBe(1);
+});
+
+test('an operation that was canceled between two calls of its activity is not looked at again', async () => {
+  const holder = await begin('provision');
+  await changeLease(made.deps.tables, holder, { cancelRequested: true });
+  const looks = vi.fn(async () => ({ state: 'pending' as const, detail: 'not healthy', lookAgainSeconds: 1 }));
+  const step = { key: 'node-1/health', type: 'Test/step', id: '', dependsOn: [], ensure: looks };
+  expect(await carryOutSteps(made.deps, holder, [step])).toEqual({ state: 'canceled' });
+  expect(looks).not.toHaveBeenCalled();
 });
 
 test('an old activity does not write how its operation ended', async () => {
