@@ -8,6 +8,7 @@ import { PrivateDnsManagementClient } from '@azure/arm-privatedns';
 import { ResourceManagementClient } from '@azure/arm-resources';
 import type { TokenCredential } from '@azure/core-auth';
 import { deadlinePolicy } from './deadline.ts';
+import { pollPacePolicy } from './pollPace.ts';
 
 /**
  * The official management clients of one subscription. MySQL servers are written through `resources` by id (see
@@ -33,7 +34,10 @@ export function createAzureClients(
   subscriptionId: string,
   endpoint: string,
 ): AzureClients {
-  const additionalPolicies = [{ policy: deadlinePolicy(), position: 'perCall' as const }];
+  const additionalPolicies = [deadlinePolicy(), pollPacePolicy()].map((policy) => ({
+    policy,
+    position: 'perCall' as const,
+  }));
   const modular = { endpoint, credentials: { scopes: [armScope] }, additionalPolicies };
   const classic = { endpoint, credentialScopes: armScope, additionalPolicies };
   return {

@@ -1,0 +1,51 @@
+import type { PipelinePolicy } from '@azure/core-rest-pipeline';
+
+/** `…/operations/{id}` and the like (azure-behaviour.md, 1.2). */
+const operationPath = /\/(?:privateDns|azureAsync)?operation(?:s|results|statuses)?\//i;
+
+/** An operation that nobody has asked after for so long is not polled any more. Milliseconds. */
+const forgottenAfter = 600_000;
+
+/**
+ * Azure lets one identity do 250 reads in a region at once, and 25 a second for long (azure-behaviour.md, 1.6). One jump server does not
+ * come below this level; where many are made at once, their polls make room for what matters more.
+ */
+const scarce = 200;
+const whenScarce = 15;
+const slowest = 10;
+
+/**
+ * Seconds to the next look at something that Azure has been working on for so long: a fifteenth of it more is not noticed, and stays
+ * far below the 15 polls a minute that one machine's operations allow (azure-behaviour.md, 1.6).
+ * @param readsLeft as Azure's last answer said
+ */
+export const pollSeconds = (elapsedSeconds: number, readsLeft: number): number =>
+  readsLeft < scarce ? whenScarce : Math.min(slowest, Math.max(2, Math.floor(elapsedSeconds / 15)));
+
+/**
+ * Slows the polls of long operations down. The clients' pollers ask every two seconds for as long as it takes, unless an answer has a
+ * Retry-After: where Azure gives none, this does.
+ */
+export function pollPacePolicy(now: () => number = Date.now): PipelinePolicy {
+  const polled = new Map<string, { first: number; last: number }>();
+  let readsLeft = Number.MAX_SAFE_INTEGER;
+  const elapsed = (path: string): number => {
+    const at = now();
+    for (const [other, { last }] of polled) if (last < at - forgottenAfter) polled.delete(other);
+    const { first } = polled.get(path) ?? { first: at };
+    polled.set(path, { first, last: at });
+    return (at - first) / 1000;
+  };
+  return {
+    name: 'pollPace',
+    async sendRequest(request, next) {
+      const response = await next(request);
+      readsLeft = Number(response.headers.get('x-ms-ratelimit-remaining-subscription-reads') ?? readsLeft);
+      const { pathname } = new URL(request.url);
+      if (request.method !== 'GET' || !operationPath.test(pathname) || response.status >= 300) return response;
+      const seconds = pollSeconds(elapsed(pathname), readsLeft);
+      if (!response.headers.has('retry-after')) response.headers.set('retry-after', String(seconds));
+      return response;
+    },
+  };
+}
