@@ -3,6 +3,8 @@ import type { Failure } from '../store/operations.ts';
 /** What an error of an ARM call means for the engine. */
 export type ArmFailure =
   | { kind: 'transient'; failure: Failure; retryAfterSeconds?: number }
+  /** Something that is referred to is not there: just made perhaps, and not known everywhere yet. Some minutes later it is hopeless. */
+  | { kind: 'missing'; failure: Failure }
   | { kind: 'hopeless'; failure: Failure };
 
 /**
@@ -32,6 +34,15 @@ const hopeless: Record<string, string> = {
   SubscriptionNotFound: 'Check AZURE_SUBSCRIPTION_ID of the control plane.',
   ReadOnlyDisabledSubscription: 'The subscription is disabled. Enable it in the Azure portal.',
   ScopeLocked: 'Remove the lock that the message names, or leave the resource as it is.',
+  InvalidResourceGroupLocation:
+    'The resource group is in another region. Choose another resourceGroup, or the location of this one.',
+  RoleAssignmentExists:
+    "Somebody has given the nodes' identity this role already. Delete that role assignment on the jump server's vault.",
+  VaultAlreadyExists: 'The name of the vault is taken by somebody else. Choose another name or resourceGroup.',
+  RemotePeeringIsDisconnected:
+    "Delete the other network's disconnected peering with this one, or let both sides be made.",
+  AnotherPeeringAlreadyReferencesRemoteVnet:
+    'The two networks are peered under another name already. Delete that peering, or take it out of the spec.',
   DnsRecordInUse: 'The DNS label is taken. Choose another ingress.dnsLabel.',
   PropertyChangeNotAllowed: 'This cannot be changed in place. Put the old value back, or make a new jump server.',
   InvalidResourceLocation: 'A resource of this name exists in another region. Choose another name or resourceGroup.',
@@ -51,10 +62,16 @@ const passing = /another operation is in progress|operation preempted|marked for
 /** Finished operations of the SDK fail with a plain Error; code and message stand in its text (azure-behaviour.md, 6.3). */
 const failedOperation = /^The long-running operation has failed\.\s*(?:([A-Za-z0-9_]+)\.)?\s*([\s\S]*)$/;
 
+const notThere = 'The message names something that does not exist. Make it, or take it out of the spec.';
+
 /** Turns whatever an ARM call threw into a typed failure. The one place that reads the clients' errors. */
 export function readArmError(error: unknown): ArmFailure {
   const { code, message, statusCode, retryAfterSeconds } = partsOf(error);
+  // Throttling has codes that mean a quota elsewhere (429 OperationNotAllowed of compute), and a broken server any code.
+  if (statusCode !== undefined && (statusCode === 429 || statusCode >= 500)) return transient();
   const advice = hopeless[code];
+  if (code === 'InvalidResourceReference' || (statusCode === 404 && advice === undefined))
+    return { kind: 'missing', failure: { code, message, advice: notThere } };
   const forbidden = statusCode === 400 || statusCode === 403;
   if (!passing.test(message) && (advice !== undefined || (forbidden && !maybeLater(code)))) {
     return {
@@ -62,16 +79,17 @@ export function readArmError(error: unknown): ArmFailure {
       failure: { code, message, advice: advice ?? 'Azure refuses this; the message says why.' },
     };
   }
-  return {
-    kind: 'transient',
-    failure: { code, message },
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-  };
+  return transient();
+
+  function transient(): ArmFailure {
+    const later = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+    return { kind: 'transient', failure: { code, message }, ...later };
+  }
 }
 
 /** 400s that are about the moment, not the request: something referenced or in use that is just changing. */
 const maybeLater = (code: string): boolean =>
-  /^(InUse|NicInUse|NicReservedForAnotherVm|ReferencedResourceNotProvisioned|PrincipalNotFound|PublicIPAddressCannotBeDeleted|InvalidResourceReference|Retryable)/.test(
+  /^(InUse|NicInUse|NicReservedForAnotherVm|ReferencedResourceNotProvisioned|PrincipalNotFound|PublicIPAddressCannotBeDeleted|Retryable)/.test(
     code,
   );
 

@@ -3,8 +3,13 @@ import type { AzureClients } from './clients.ts';
 import { type Attempt, type Outcome, type Step, Stopped } from './engine.ts';
 import type { Look, Resource } from './resource.ts';
 
-/** Seconds between looks at a resource that Azure is working on for somebody else's request (or our own before a restart). */
-const busySeconds = 2;
+/**
+ * Seconds to the next of so many looks at what Azure is working on for somebody else's request (or our own before a restart): in a
+ * call of 45 s they are fewer than the 12 reads a minute that one machine allows (azure-behaviour.md, 1.6).
+ */
+export const nextLookSeconds = (looks: number): number => Math.min(10, 1 + looks);
+/** What is referred to and not there is waited for so long: Azure does not know everywhere at once what was just made. Seconds. */
+const missingPatience = 300;
 /** Writes of one resource in one walk that did not make it what was asked for: more will not either. */
 const convergenceLimit = 5;
 
@@ -15,6 +20,9 @@ export interface Writes {
   find(id: string): Promise<void> | undefined;
   /** The failure has been seen. */
   forget(id: string): void;
+  /** Has this operation waited for something for so long, by this process's memory? The first call begins the wait. */
+  hasWaited(what: string, seconds: number): boolean;
+  endWait(what: string): void;
   /** The same writes as another operation sees them: what failed for one that was canceled is no news to the next. */
   of(operationId: string): Writes;
 }
@@ -26,8 +34,9 @@ interface Sent {
 }
 
 /** Keeps the writes of one queue one behind the other, whatever jump server or walk they belong to. */
-export function createWrites(): Writes {
+export function createWrites(now: () => number = Date.now): Writes {
   const running = new Map<string, Sent>();
+  const waits = new Map<string, number>();
   const behind = createQueues();
   const seenBy = (operationId: string): Writes => ({
     find(id) {
@@ -47,6 +56,13 @@ export function createWrites(): Writes {
       );
       return sent.write;
     },
+    hasWaited(what, seconds) {
+      const wait = `${operationId} ${what}`;
+      const since = waits.get(wait) ?? now();
+      waits.set(wait, since);
+      return now() - since >= seconds * 1000;
+    },
+    endWait: (what) => void waits.delete(`${operationId} ${what}`),
     of: seenBy,
   });
   return seenBy('');
@@ -70,6 +86,7 @@ function createQueues(): (queue: string, write: () => Promise<void>) => Promise<
 export function armStep(resource: Resource, azure: AzureClients, writes: Writes): Step {
   let written = 0;
   let setbacks = 0;
+  let looks = 0;
   const write = async (change: NonNullable<Look['change']>, attempt: Attempt): Promise<Outcome> => {
     if (written === convergenceLimit) return doesNotConverge(resource.type);
     written++;
@@ -91,18 +108,21 @@ export function armStep(resource: Resource, azure: AzureClients, writes: Writes)
         const sent = writes.find(resource.id);
         if (sent !== undefined) return await settle(sent, attempt);
         const look = await resource.look(azure, outputs);
-        if (look.observed === 'pending') return working;
-        if (look.change === undefined) return { state: 'ready', output: look.output };
+        if (look.observed === 'pending') return { ...working, lookAgainSeconds: nextLookSeconds(++looks) };
+        if (look.change === undefined) {
+          writes.endWait(resource.id);
+          return { state: 'ready', output: look.output };
+        }
         return await write(look.change, attempt);
       } catch (error) {
         writes.forget(resource.id);
-        return afterError(error, ++setbacks);
+        return afterError(error, ++setbacks, () => writes.hasWaited(resource.id, missingPatience));
       }
     },
   };
 }
 
-const working: Outcome = { state: 'pending', detail: 'Azure is working on it', lookAgainSeconds: busySeconds };
+const working: Outcome = { state: 'pending', detail: 'Azure is working on it', lookAgainSeconds: nextLookSeconds(1) };
 const readBack: Outcome = { state: 'pending', detail: 'reading it back', lookAgainSeconds: 0 };
 
 const settle = async (sent: Promise<void>, attempt: Attempt): Promise<Outcome> =>
@@ -120,15 +140,18 @@ const doesNotConverge = (type: string): Outcome => ({
 /**
  * Transient failures are tried again after 2, 4, 8 … 60 seconds, or when Azure says; hopeless ones end the step.
  * @param setbacks how many transient failures the step has met in this walk, this one included
+ * @param hasWaited whether what is not there has been waited for long enough
  */
-export function afterError(error: unknown, setbacks: number): Outcome {
+export function afterError(error: unknown, setbacks: number, hasWaited = () => false): Outcome {
   if (error instanceof Stopped) throw error;
   const read = readArmError(error);
-  if (read.kind === 'hopeless') return { state: 'failed', failure: read.failure };
+  const { failure } = read;
+  if (read.kind === 'hopeless' || (read.kind === 'missing' && hasWaited())) return { state: 'failed', failure };
+  const asked = read.kind === 'transient' ? read.retryAfterSeconds : undefined;
   return {
     state: 'pending',
-    detail: `will try again: ${read.failure.code}`,
-    lookAgainSeconds: Math.max(1, read.retryAfterSeconds ?? Math.min(60, 2 ** Math.min(setbacks, 6))),
-    failure: read.failure,
+    detail: `will try again: ${failure.code}`,
+    lookAgainSeconds: Math.max(1, asked ?? Math.min(60, 2 ** Math.min(setbacks, 6))),
+    failure,
   };
 }

@@ -1,4 +1,5 @@
 import { request } from 'node:https';
+import { afterError, nextLookSeconds } from '../azure/armStep.ts';
 import { balancerHealth } from '../azure/balancerHealth.ts';
 import { type Attempt, type Outcome, type Step, Stopped } from '../azure/engine.ts';
 import type { Outputs } from '../azure/resource.ts';
@@ -11,6 +12,8 @@ import { certificateChain, ensureAuthority, serverName } from './certificate.ts'
 
 /** The last proof: the balancer sees these nodes healthy, and guacadmin logs in at the public address. */
 export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec, nodes: readonly number[]): Step {
+  let looks = 0;
+  let setbacks = 0;
   return {
     key: 'ingress',
     type: 'Molcajete/ingress',
@@ -18,12 +21,17 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
     dependsOn: ['loadBalancer', 'publicIpAddress', 'vault', ...nodes.map((number) => `node-${number}/health`)],
     async ensure(outputs, attempt): Promise<Outcome> {
       const { ipAddress = '', fqdn = '' } = outputs.publicIpAddress ?? {};
-      const { port } = spec.ingress;
+      let seen: Set<string>;
       try {
-        const addresses = nodes.map((number) => outputs[`node-${number}/networkInterface`]?.privateIPAddress);
-        const seen = await balancerHealth(deps, jumpServer, spec);
-        const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;
-        if (up < nodes.length) return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`);
+        seen = await balancerHealth(deps, jumpServer, spec);
+      } catch (error) {
+        return afterError(error, ++setbacks);
+      }
+      const addresses = nodes.map((number) => outputs[`node-${number}/networkInterface`]?.privateIPAddress);
+      const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;
+      if (up < nodes.length)
+        return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`, nextLookSeconds(looks++));
+      try {
         const status = await logIn(deps, jumpServer, outputs, spec.ingress);
         if (status === refused) await setGuacadmin(deps, jumpServer, attempt);
         if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
@@ -54,7 +62,7 @@ async function setGuacadmin(deps: Deps, jumpServer: string, attempt: Attempt): P
   await ensureAdministrator(guacamole, JSON.parse(stored.value) as Login);
 }
 
-const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });
+const waiting = (detail: string, lookAgainSeconds = 1): Outcome => ({ state: 'pending', detail, lookAgainSeconds });
 
 /** Guacamole's own REST API answers 200 with a token (guacamole-contract.md); the token is given back at once. */
 export async function logIn(

@@ -143,6 +143,15 @@ const errors: [string, Error, ReturnType<typeof readArmError>['kind'], string][]
   ['another operation', rest(409, 'AnotherOperationInProgress'), 'transient', 'AnotherOperationInProgress'],
   ['a subnet still in use', rest(400, 'InUseSubnetCannotBeDeleted'), 'transient', 'InUseSubnetCannotBeDeleted'],
   ['a reserved NIC', rest(400, 'NicReservedForAnotherVm'), 'transient', 'NicReservedForAnotherVm'],
+  ['throttling of compute', rest(429, 'OperationNotAllowed', 'exceeded'), 'transient', 'OperationNotAllowed'],
+  ['a broken server with a code of its own', rest(503, 'AllocationFailed'), 'transient', 'AllocationFailed'],
+  ['a network that is not there', rest(400, 'InvalidResourceReference'), 'missing', 'InvalidResourceReference'],
+  ['a group that is not there', rest(404, 'ResourceGroupNotFound'), 'missing', 'ResourceGroupNotFound'],
+  ['a subscription that is not there', rest(404, 'SubscriptionNotFound'), 'hopeless', 'SubscriptionNotFound'],
+  ['a group of another region', rest(409, 'InvalidResourceGroupLocation'), 'hopeless', 'InvalidResourceGroupLocation'],
+  ['a role that somebody gave', rest(409, 'RoleAssignmentExists'), 'hopeless', 'RoleAssignmentExists'],
+  ['a vault name that is taken', rest(409, 'VaultAlreadyExists'), 'hopeless', 'VaultAlreadyExists'],
+  ['a vault that is being deleted', rest(409, 'ConflictError'), 'transient', 'ConflictError'],
   ['throttling', rest(429, 'TooManyRequests'), 'transient', 'TooManyRequests'],
   ['a broken server', rest(500, 'InternalServerError'), 'transient', 'InternalServerError'],
   ['a cut connection', Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }), 'transient', 'ECONNRESET'],
@@ -175,6 +184,38 @@ test('what failed for an operation that was canceled is no news to the next one'
   looks.splice(0, 1, { observed: 'ready', output: { a: '1' } });
   const next = await armStep(resource, azure, writes.of('second')).ensure({}, attempt);
   expect(next).toEqual({ state: 'ready', output: { a: '1' } });
+});
+
+test('what refers to something that is not there is tried for some minutes, through several walks, and then fails', async () => {
+  let now = 0;
+  const writes = createWrites(() => now);
+  const looks: Partial<Look>[] = [];
+  const missing = rest(400, 'InvalidResourceReference', 'Resource /hub referenced by /peering was not found.');
+  const { resource, change, counted } = fake(looks, () => Promise.reject(missing));
+  looks.push({ observed: 'missing', change });
+  const walk = (operation: string) => armStep(resource, azure, writes.of(operation)).ensure({}, attempt);
+  expect(await walk('first')).toMatchObject({ state: 'pending', failure: { code: 'InvalidResourceReference' } });
+  now = 299_000;
+  expect(await walk('first')).toMatchObject({ state: 'pending' });
+  now = 301_000;
+  expect(await walk('first')).toMatchObject({
+    state: 'failed',
+    failure: { code: 'InvalidResourceReference', advice: expect.stringContaining('take it out of the spec') },
+  });
+  expect(await walk('next')).toMatchObject({ state: 'pending' });
+  expect(counted.writes).toBe(4);
+});
+
+test('what Azure is busy with is looked at less often than one machine may be read', async () => {
+  const { resource } = fake([{ observed: 'pending' }]);
+  const step = armStep(resource, azure, createWrites());
+  let looks = 0;
+  for (let seconds = 0; seconds < 45; looks++) {
+    const outcome = await step.ensure({}, attempt);
+    seconds += outcome.state === 'pending' ? outcome.lookAgainSeconds : 0;
+  }
+  // 12 reads a minute are refilled (azure-behaviour.md, 1.6); a call of the activity lasts 45 s.
+  expect(looks).toBeLessThanOrEqual(9);
 });
 
 test('an operation waits for the write that an earlier one sent, however that ends', async () => {
