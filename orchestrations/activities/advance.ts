@@ -22,8 +22,8 @@ const budget = 45_000;
 /** A wait shorter than this is spent inside the next call: a durable timer may come up to 30 s late. */
 const shortWaitSeconds = 20;
 
-/** Azure may ask for any pause (Retry-After); an operation that waits longer than its lease holds is taken for dead. Seconds. */
-const longestWait = leaseMilliseconds / 2000;
+/** Azure may say "in an hour"; by then the lease, which each call renews, would have run out. */
+const longestWaitSeconds = leaseMilliseconds / 2000;
 
 /** A MySQL server with zone redundancy takes up to 15 minutes, a hung operation of Azure longer: then a person should look. */
 const longestOperationSeconds = 2 * 3600;
@@ -204,8 +204,8 @@ function progressOf(deps: Deps, result: WalkResult, begunAt: Date, longestSecond
   if (result.stopped !== undefined) return { state: result.stopped };
   if (result.lookAgainSeconds !== undefined) {
     if (secondsAfter(begunAt, longestSeconds) < deps.now()) return timedOut(result.pending, longestSeconds);
-    const seconds = Math.min(result.lookAgainSeconds, longestWait);
-    return { state: 'pending', waitSeconds: seconds < shortWaitSeconds ? 0 : seconds };
+    const wait = Math.min(result.lookAgainSeconds, longestWaitSeconds);
+    return { state: 'pending', waitSeconds: wait < shortWaitSeconds ? 0 : wait };
   }
   const [failure] = result.failures;
   return failure === undefined ? { state: 'done' } : { state: 'failed', failure };

@@ -200,6 +200,15 @@ test('an operation that was canceled between two calls of its activity is not lo
   expect(looks).not.toHaveBeenCalled();
 });
 
+test("a wait that Azure asks for ends before the operation's lease does", async () => {
+  const holder = await begin('provision');
+  const ensure = async () => ({ state: 'pending' as const, detail: 'throttled', lookAgainSeconds: 3600 });
+  const step = { key: 'loadBalancer', type: 'Test/step', id: '', dependsOn: [], ensure };
+  const progress = await carryOutSteps(made.deps, holder, [step]);
+  expect(progress).toMatchObject({ state: 'pending' });
+  expect(progress.state === 'pending' && progress.waitSeconds).toBeLessThan(leaseMilliseconds / 1000 - 60);
+});
+
 test('an old activity does not write how its operation ended', async () => {
   const holder = await begin('provision');
   await takeOver('provision');
