@@ -12,8 +12,16 @@ import type { ScaleOrder } from './scaling/order.ts';
 import { setbackAfter } from './setback.ts';
 import type { JumpServerSpec } from './spec.ts';
 import { findJumpServer, type JumpServerState, moveJumpServer, putJumpServer } from './store/jumpServers.ts';
-import { findLease, isActive, type Lease, leaseMilliseconds, type OperationKind, writeLease } from './store/leases.ts';
-import { type Failure, findOperation, type OperationStatus, putOperation } from './store/operations.ts';
+import {
+  findHeldLease,
+  findLease,
+  isActive,
+  type Lease,
+  leaseMilliseconds,
+  type OperationKind,
+  writeLease,
+} from './store/leases.ts';
+import { createOperation, type Failure, findOperation, putUnended } from './store/operations.ts';
 
 /** What a caller asks for. */
 export interface OperationRequest {
@@ -43,22 +51,28 @@ export const operationUrl = (deps: Deps, jumpServer: string, id: string): string
 export async function requestOperation(deps: Deps, start: StartOperation, request: OperationRequest): Promise<Lease> {
   const { spec: wanted = request.order } = request;
   const spec = wanted === undefined ? '' : canonicalJson(wanted);
+  const operationId = randomUUID();
   for (;;) {
     const held = await findLease(deps.tables, request.jumpServer);
-    const ended = held !== undefined && (held.state === 'finished' || (await hasEnded(deps, held)));
-    if (held !== undefined && !ended && isActive(held, deps.now())) {
-      if (held.kind === request.kind && held.spec === spec && !held.cancelRequested) return held;
-      if (!held.yields) throw inProgress(deps, held);
+    if (held !== undefined && held.state !== 'finished' && !(await hasEnded(deps, held))) {
+      const active = isActive(held, deps.now());
+      if (active && held.kind === request.kind && held.spec === spec && !held.cancelRequested) return join(deps, held);
+      if (active && !held.yields) throw inProgress(deps, held);
+      await closeLease(deps, held, active ? gaveWay(operationId, request.kind) : unheardOf);
+      continue;
     }
-    const lease = newLease(deps, request, spec, (held?.fence ?? 0) + 1);
+    const lease = { ...newLease(deps, request, spec, (held?.fence ?? 0) + 1), operationId };
     if (!(await writeLease(deps.tables, lease, held?.etag))) continue;
-    if (held !== undefined && !ended) {
-      await recordInterrupted(deps, held, held.yields ? gaveWay(lease) : unheardOf);
-    }
     await recordStart(deps, lease);
     await start(lease);
     return lease;
   }
+}
+
+/** Whoever asked for it first may not have come to write down what this caller is about to be pointed at. */
+async function join(deps: Deps, held: Lease): Promise<Lease> {
+  if (held.state === 'requested') await recordStart(deps, held);
+  return held;
 }
 
 /** An operation's end is written a moment before its lease is given back: whoever has seen the end need not wait for that. */
@@ -67,11 +81,10 @@ export async function hasEnded(deps: Deps, lease: Lease): Promise<boolean> {
   return operation?.finishedAt !== undefined;
 }
 
-function newLease(deps: Deps, request: OperationRequest, spec: string, fence: number): Lease {
+function newLease(deps: Deps, request: OperationRequest, spec: string, fence: number): Omit<Lease, 'operationId'> {
   const now = deps.now();
   return {
     jumpServer: request.jumpServer,
-    operationId: randomUUID(),
     kind: request.kind,
     state: 'requested',
     fence,
@@ -114,21 +127,36 @@ const stateDuring: Partial<Record<OperationKind, JumpServerState>> = {
   teardown: 'Deleting',
 };
 
-/** Writes what callers read: the operation, and the jump server as it is to become. Idempotent. */
-export async function recordStart(deps: Deps, lease: Lease, status: OperationStatus = 'NotStarted'): Promise<void> {
-  const existing = await findJumpServer(deps.tables, lease.jumpServer);
-  const spec = lease.kind === 'provision' ? (JSON.parse(lease.spec) as JumpServerSpec) : existing?.spec;
-  await putOperation(deps.tables, { ...operationOf(lease), status });
-  if (spec === undefined) return;
-  if (lease.kind === 'scale') await rememberByHand(deps, lease, spec);
-  await putJumpServer(deps.tables, {
-    name: lease.jumpServer,
-    spec,
-    state: stateDuring[lease.kind] ?? existing?.state ?? 'Failed',
-    createdAt: existing?.createdAt ?? lease.requestedAt,
-    lastOperation: lease.operationId,
-    ...(existing?.setback === undefined || stateDuring[lease.kind] !== undefined ? {} : { setback: existing.setback }),
-  });
+/**
+ * Writes what callers read: the operation, and the jump server as it is to become. Idempotent, and harmless when it comes late, from a
+ * process that was asleep: what has begun or ended stays so, and only the holder of the lease says what the jump server is to become.
+ */
+export async function recordStart(
+  deps: Deps,
+  lease: Lease,
+  status: 'NotStarted' | 'Running' = 'NotStarted',
+): Promise<void> {
+  const operation = { ...operationOf(lease), status };
+  if (status === 'NotStarted') await createOperation(deps.tables, operation);
+  else if (!(await putUnended(deps.tables, operation))) return;
+  for (;;) {
+    const existing = await findJumpServer(deps.tables, lease.jumpServer);
+    if (existing?.lastOperation === lease.operationId) return;
+    const spec = lease.kind === 'provision' ? (JSON.parse(lease.spec) as JumpServerSpec) : existing?.spec;
+    if (spec === undefined || (await findHeldLease(deps.tables, lease)) === undefined) return;
+    if (lease.kind === 'scale') await rememberByHand(deps, lease, spec);
+    const server = {
+      name: lease.jumpServer,
+      spec,
+      state: stateDuring[lease.kind] ?? existing?.state ?? 'Failed',
+      createdAt: existing?.createdAt ?? lease.requestedAt,
+      lastOperation: lease.operationId,
+      ...(existing?.setback === undefined || stateDuring[lease.kind] !== undefined
+        ? {}
+        : { setback: existing.setback }),
+    };
+    if (await putJumpServer(deps.tables, server, existing?.etag)) return;
+  }
 }
 
 export const unheardOf: Failure = {
@@ -137,13 +165,35 @@ export const unheardOf: Failure = {
   advice: 'A later operation carries on where it stopped.',
 };
 
-const gaveWay = (to: Lease): Failure => ({
+const gaveWay = (operationId: string, kind: OperationKind): Failure => ({
   code: 'GaveWay',
-  message: `While it only waited, the operation ${to.operationId} (${to.kind}) was asked for.`,
+  message: `While it only waited, the operation ${operationId} (${kind}) was asked for.`,
   advice: 'Nothing: what it has left is carried on after that one.',
 });
 
-export async function recordInterrupted(deps: Deps, lease: Lease, failure: Failure): Promise<void> {
+/**
+ * Takes the lease from an operation that is dead or gives way, and writes down how that ended. The lease says which part is done: after a
+ * crash in between the next request, or the minute, does the rest.
+ */
+export async function closeLease(
+  deps: Deps,
+  { etag, ...lease }: Lease & { etag: string },
+  failure: Failure,
+): Promise<void> {
+  const { tables } = deps;
+  const now = deps.now();
+  const closed: Lease = { ...lease, state: 'interrupted', deadline: lease.deadline < now ? lease.deadline : now };
+  if (lease.state !== 'interrupted' && !(await writeLease(tables, closed, etag))) return;
+  await recordInterrupted(deps, lease, failure);
+  const written = await findLease(tables, lease.jumpServer);
+  if (written?.operationId !== lease.operationId || written.state !== 'interrupted') return;
+  const { etag: current, ...interrupted } = written;
+  await writeLease(tables, { ...interrupted, state: 'finished' }, current);
+}
+
+/** An end that the operation itself has written stays. */
+async function recordInterrupted(deps: Deps, lease: Lease, failure: Failure): Promise<void> {
+  if (await hasEnded(deps, lease)) return;
   if (stateDuring[lease.kind] !== undefined)
     await moveJumpServer(
       deps.tables,
@@ -153,7 +203,7 @@ export async function recordInterrupted(deps: Deps, lease: Lease, failure: Failu
       setbackAfter(lease, { state: 'failed', failure }),
     );
   const status = failure.code === 'GaveWay' ? 'Canceled' : 'Failed';
-  await putOperation(deps.tables, { ...operationOf(lease), status, finishedAt: deps.now(), failure });
+  await putUnended(deps.tables, { ...operationOf(lease), status, finishedAt: deps.now(), failure });
 }
 
 /** The durable start of a lease's orchestration. An instance of that id that runs already is the one that was meant. */

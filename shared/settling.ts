@@ -1,12 +1,12 @@
 import type { Deps } from './deps.ts';
 import { forEach } from './healing/sweep.ts';
 import type { StartOperation } from './http.ts';
-import { recordInterrupted, recordStart, unheardOf } from './operations.ts';
+import { closeLease, recordStart, unheardOf } from './operations.ts';
 import { anotherIsHealthy } from './scaling/rest.ts';
 import { wasCanceled } from './setback.ts';
 import { listInventory } from './store/inventory.ts';
 import { type JumpServer, listJumpServers, moveJumpServer } from './store/jumpServers.ts';
-import { isActive, listLeases, writeLease } from './store/leases.ts';
+import { isActive, listLeases } from './store/leases.ts';
 import { listNodes } from './store/nodes.ts';
 import { secondsAfter } from './time.ts';
 
@@ -19,11 +19,10 @@ const startGraceSeconds = 20;
  */
 export async function settleLeases(deps: Deps, start: StartOperation): Promise<void> {
   const now = deps.now();
-  await forEach(await listLeases(deps.tables), async ({ etag, ...lease }) => {
+  await forEach(await listLeases(deps.tables), async (lease) => {
     if (lease.state === 'finished') return;
     if (!isActive(lease, now)) {
-      if (await writeLease(deps.tables, { ...lease, state: 'finished' }, etag))
-        await recordInterrupted(deps, lease, unheardOf);
+      await closeLease(deps, lease, unheardOf);
     } else if (lease.state === 'requested' && secondsAfter(lease.requestedAt, startGraceSeconds) < now) {
       await recordStart(deps, lease);
       await start(lease);

@@ -41,6 +41,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
           `the ingress does not answer yet (${error instanceof Error && 'code' in error ? String(error.code) : 'no code'})`,
         );
       }
+      const { port } = spec.ingress;
       const host = serverName(spec.ingress, outputs.publicIpAddress) || ipAddress;
       return {
         state: 'ready',

@@ -44,11 +44,11 @@ export async function listJumpServers(tables: Tables): Promise<JumpServer[]> {
   return (await listRows<JumpServerRow>(tables.jumpServers, partition)).map(toJumpServer);
 }
 
-/** Writes what an operation set out to make. Idempotent: the operation that repeats it writes the same. */
-export async function putJumpServer(tables: Tables, server: Omit<JumpServer, 'etag'>): Promise<void> {
+/** Writes what an operation set out to make, if nobody has changed it since `etag` (none: since it did not exist). */
+export function putJumpServer(tables: Tables, server: Omit<JumpServer, 'etag'>, etag?: string): Promise<boolean> {
   const { name, spec, state, createdAt, lastOperation, setback } = server;
   const row: JumpServerRow = { spec: JSON.stringify(spec), state, createdAt, lastOperation, ...stored(setback) };
-  await tables.jumpServers.upsertEntity({ partitionKey: partition, rowKey: name, ...row }, 'Replace');
+  return writeRow<JumpServerRow>(tables.jumpServers, { partitionKey: partition, rowKey: name, ...row }, etag);
 }
 
 const stored = (setback: Setback | undefined): Pick<JumpServerRow, 'setback'> =>

@@ -13,8 +13,11 @@ export interface Lease {
   /** Also the orchestration's instance id. */
   operationId: string;
   kind: OperationKind;
-  /** `requested` until the orchestration has begun, `finished` once it has ended. */
-  state: 'requested' | 'running' | 'finished';
+  /**
+   * `requested` until the orchestration has begun, `finished` once it has ended. `interrupted`: nobody holds it any more, and how its
+   * operation ended is still to be written down.
+   */
+  state: 'requested' | 'running' | 'interrupted' | 'finished';
   /** Grows with each operation of the jump server: an activity of an older one that wakes up late sees a higher number and stops. */
   fence: number;
   /** An operation that has not renewed its lease by then is dead and may be replaced. Of one that has ended: when it did. */
@@ -40,7 +43,9 @@ const partition = 'lease';
 /** How long a lease holds without being renewed: several times the longest silence of a healthy operation, one `advance`. */
 export const leaseMilliseconds = 10 * 60_000;
 
-export const isActive = (lease: Lease, now: Date): boolean => lease.state !== 'finished' && lease.deadline > now;
+const isHeld = ({ state }: Lease): boolean => state === 'requested' || state === 'running';
+
+export const isActive = (lease: Lease, now: Date): boolean => isHeld(lease) && lease.deadline > now;
 
 /** An attempt that did not succeed is followed by a pause in which others may see to it, counted from its end. Seconds. */
 export const pauseIsOver = (pauseSeconds: number, { deadline }: Lease, now: Date): boolean =>
@@ -69,11 +74,11 @@ export interface Holder {
   fence: number;
 }
 
-/** The lease if it is still this holder's and not finished. */
+/** The lease if it is still this holder's, and neither finished nor interrupted. */
 export async function findHeldLease(tables: Tables, holder: Holder): Promise<(Lease & { etag: string }) | undefined> {
   const lease = await findLease(tables, holder.jumpServer);
-  const held = lease?.operationId === holder.operationId && lease.fence === holder.fence && lease.state !== 'finished';
-  return held ? lease : undefined;
+  const held = lease?.operationId === holder.operationId && lease.fence === holder.fence;
+  return held && isHeld(lease) ? lease : undefined;
 }
 
 /** Changes the holder's lease, over other changes to it (a cancel, a renewal). False when the lease is no longer the holder's. */

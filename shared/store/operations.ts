@@ -1,5 +1,5 @@
 import type { OperationKind } from './leases.ts';
-import { findRow, fromRowKey, listRows, type Row, type Tables, toRowKey } from './tables.ts';
+import { findRow, fromRowKey, listRows, type Row, type Tables, toRowKey, writeRow } from './tables.ts';
 
 /** Azure's words for a long-running operation (Microsoft REST API Guidelines, "Long-running operations"). */
 export type OperationStatus = 'NotStarted' | 'Running' | 'Succeeded' | 'Failed' | 'Canceled';
@@ -31,10 +31,27 @@ interface OperationRow extends Omit<Operation, 'id' | 'jumpServer' | 'failure'> 
   failure?: string;
 }
 
-export async function putOperation(tables: Tables, operation: Operation): Promise<void> {
-  const { id, jumpServer, failure, ...fields } = operation;
+function toRow({ id, jumpServer, failure, ...fields }: Operation) {
   const row: OperationRow = { ...fields, ...(failure === undefined ? {} : { failure: JSON.stringify(failure) }) };
-  await tables.operations.upsertEntity({ partitionKey: jumpServer, rowKey: id, ...row }, 'Merge');
+  return { partitionKey: jumpServer, rowKey: id, ...row };
+}
+
+export async function putOperation(tables: Tables, operation: Operation): Promise<void> {
+  await tables.operations.upsertEntity(toRow(operation), 'Merge');
+}
+
+/** Writes an operation that is not known yet; one that is stays as it is. */
+export async function createOperation(tables: Tables, operation: Operation): Promise<void> {
+  await writeRow<OperationRow>(tables.operations, toRow(operation), undefined);
+}
+
+/** Writes an operation that has not ended; false, and nothing is written, when it has. */
+export async function putUnended(tables: Tables, operation: Operation): Promise<boolean> {
+  for (;;) {
+    const row = await findRow<OperationRow>(tables.operations, operation.jumpServer, operation.id);
+    if (row?.finishedAt !== undefined) return false;
+    if (await writeRow<OperationRow>(tables.operations, toRow(operation), row?.etag)) return true;
+  }
 }
 
 export async function findOperation(tables: Tables, jumpServer: string, id: string): Promise<Operation | undefined> {
