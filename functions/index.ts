@@ -6,16 +6,17 @@ import { mend } from '../orchestrations/activities/heal.ts';
 import { beginOperation, finishOperation } from '../orchestrations/activities/operation.ts';
 import { rotateCredentials } from '../orchestrations/activities/rotate.ts';
 import { scaleNodes } from '../orchestrations/activities/scale.ts';
-import type { Activities, ActivityName } from '../orchestrations/contracts.ts';
+import type { Activities, ActivityName, Progress } from '../orchestrations/contracts.ts';
 import { heal } from '../orchestrations/heal.ts';
 import { provision } from '../orchestrations/provision.ts';
 import { rotate } from '../orchestrations/rotate.ts';
 import { scale } from '../orchestrations/scale.ts';
 import { teardown } from '../orchestrations/teardown.ts';
-import { createWrites } from '../shared/azure/armStep.ts';
+import { createWrites, type Writes } from '../shared/azure/armStep.ts';
 import { readConfig } from '../shared/config.ts';
-import { createDeps, prepare } from '../shared/deps.ts';
+import { createDeps, type Deps, prepare } from '../shared/deps.ts';
 import { register } from '../shared/serve.ts';
+import type { Holder } from '../shared/store/leases.ts';
 import { allRoutes } from './routes.ts';
 import { registerTimers } from './timers.ts';
 
@@ -38,13 +39,20 @@ df.app.orchestration('teardown', teardown);
 
 type Handlers = { [Name in ActivityName]: (input: Activities[Name]['input']) => Promise<Activities[Name]['output']> };
 
+type Work = (deps: Deps, writes: Writes) => (holder: Holder) => Promise<Progress>;
+
+/** Each operation sees its own writes, and not what failed for another. */
+const forOperation = (work: Work) => (holder: Holder) => work(deps, writes.of(holder.operationId))(holder);
+
+const setbacks = new Map<string, Date>();
+
 const activities: Handlers = {
   beginOperation: beginOperation(deps),
-  advance: (holder) => advance(deps, writes.of(holder.operationId))(holder),
-  dismantle: (holder) => dismantle(deps, writes.of(holder.operationId))(holder),
-  scaleNodes: (holder) => scaleNodes(deps, writes.of(holder.operationId))(holder),
-  mend: (holder) => mend(deps, writes.of(holder.operationId))(holder),
-  rotateCredentials: rotateCredentials(deps, writes),
+  advance: forOperation(advance),
+  dismantle: forOperation(dismantle),
+  scaleNodes: forOperation(scaleNodes),
+  mend: forOperation(mend),
+  rotateCredentials: forOperation((...given) => rotateCredentials(...given, setbacks)),
   finishOperation: finishOperation(deps),
 };
 for (const [name, handler] of Object.entries(activities))
