@@ -40,23 +40,45 @@ const reasons: Record<string, string> = {
     'The access token was issued by another tenant, for another audience, or is not valid yet.',
 };
 
+/** One answer of the issuer takes well under a second. */
+const issuerMilliseconds = 5_000;
+
+/** The issuer's keys cannot be had. jose says so with these; a fetch that failed is no error of jose at all. */
+const outages = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC']);
+
+/** Not the caller's fault, so no 401: whoever gets one drops a token that may be good. */
+const issuerUnavailable = (): ApiError =>
+  new ApiError(
+    503,
+    'IssuerUnavailable',
+    'The token issuer does not answer at the moment. Try again in a few seconds.',
+    {
+      headers: { 'Retry-After': '5' },
+    },
+  );
+
 /**
  * Access tokens of Entra ID: signature by the issuer's published keys, issuer, audience and times.
  * @param issuer as in the tokens, e.g. `https://login.microsoftonline.com/{tenant}/v2.0`; its discovery document is below it
  *   (OpenID Connect Discovery 1.0, section 4).
  */
-export function createAuthenticate(issuer: string, audience: string[]): Authenticate {
+export function createAuthenticate(
+  issuer: string,
+  audience: string[],
+  milliseconds = issuerMilliseconds,
+): Authenticate {
   let keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
   const discover = async () => {
-    const answer = await fetch(`${issuer}/.well-known/openid-configuration`);
+    const signal = AbortSignal.timeout(milliseconds);
+    const answer = await fetch(`${issuer}/.well-known/openid-configuration`, { signal });
     if (!answer.ok) throw new Error(`The token issuer ${issuer} answered ${answer.status} to its discovery document.`);
     const { jwks_uri } = (await answer.json()) as { jwks_uri: string };
-    return createRemoteJWKSet(new URL(jwks_uri));
+    return createRemoteJWKSet(new URL(jwks_uri), { timeoutDuration: milliseconds });
   };
   const issuerKeys = () => {
-    keys ??= discover().catch((error: unknown) => {
+    keys ??= discover().catch(() => {
       keys = undefined;
-      throw error;
+      throw issuerUnavailable();
     });
     return keys;
   };
@@ -74,7 +96,7 @@ export function createAuthenticate(issuer: string, audience: string[]): Authenti
       return callerOf(payload);
     } catch (error) {
       if (error instanceof ApiError) throw error;
-      if (!(error instanceof errors.JOSEError)) throw error;
+      if (!(error instanceof errors.JOSEError) || outages.has(error.code)) throw issuerUnavailable();
       throw unauthenticated(reasons[error.code] ?? 'The access token is not valid.');
     }
   };
