@@ -1,15 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import { databasePort } from './databases.ts';
 import { type GuacamoleDatabase, openDatabase } from './guacamole/database.ts';
 import { refusesLogin } from './guacamole/databaseErrors.ts';
 import type { Login } from './secrets/vaults.ts';
 
-/** One connection for one piece of work. @param database undefined: an administrator's, without one */
+/** The longest piece of work is a migration that waits two minutes for another one's lock. Milliseconds. */
+const workMilliseconds = 300_000;
+
+/**
+ * One connection for one piece of work, which ends after five minutes: mysql2's statements have no time-out of their own, and one that
+ * hangs would hold its operation and its lease for ever.
+ * @param database undefined: an administrator's, without one
+ */
 export async function withDatabase<T>(
   host: string,
   login: Login,
   database: string | undefined,
   work: (db: Kysely<GuacamoleDatabase>) => Promise<T>,
+  milliseconds = workMilliseconds,
 ): Promise<T> {
   const { username: user, password } = login;
   const db = openDatabase({
@@ -20,10 +29,23 @@ export async function withDatabase<T>(
     connectionLimit: 1,
     ...(database === undefined ? {} : { database }),
   });
+  const time = Promise.withResolvers<never>();
+  const timer = setTimeout(() => time.reject(new DatabaseTimeout(milliseconds)), milliseconds);
   try {
-    return await work(db);
+    return await Promise.race([work(db), time.promise]);
   } finally {
-    await db.destroy();
+    clearTimeout(timer);
+    // A connection that hangs does not say goodbye either.
+    await Promise.race([db.destroy(), delay(goodbyeMilliseconds, undefined, { ref: false })]);
+  }
+}
+
+const goodbyeMilliseconds = 5_000;
+
+class DatabaseTimeout extends Error {
+  readonly code = 'ETIMEDOUT';
+  constructor(milliseconds: number) {
+    super(`The database did not finish within ${milliseconds / 1000} seconds.`);
   }
 }
 

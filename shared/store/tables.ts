@@ -1,5 +1,6 @@
 import type { TokenCredential } from '@azure/core-auth';
 import { RestError, TableClient, type TableEntity, type TableEntityResult } from '@azure/data-tables';
+import { deadlinePolicy } from '../azure/deadline.ts';
 
 /** Every table of the control plane. What each holds stands in the file of its name. */
 const tableNames = [
@@ -22,7 +23,8 @@ export type Tables = Readonly<Record<TableName, TableClient>>;
 
 /** Clients of all tables. @param url the account's table endpoint. */
 export function openTables(url: string, credential: TokenCredential): Tables {
-  const open = (name: TableName) => [name, new TableClient(url, name, credential)] as const;
+  const options = { additionalPolicies: [{ policy: deadlinePolicy(), position: 'perCall' as const }] };
+  const open = (name: TableName) => [name, new TableClient(url, name, credential, options)] as const;
   return Object.fromEntries(tableNames.map(open)) as unknown as Tables;
 }
 

@@ -4,6 +4,7 @@ import { createDefaultHttpClient, createPipelineFromOptions, createPipelineReque
 import { afterEach, expect, test } from 'vitest';
 import { readArmError } from '../../shared/azure/armError.ts';
 import { deadlinePolicy } from '../../shared/azure/deadline.ts';
+import { openTables } from '../../shared/store/tables.ts';
 
 let server: Server | undefined;
 afterEach(() => {
@@ -43,4 +44,10 @@ test('a long Retry-After is not slept through inside a request', async () => {
 
 test('what answers in time is left alone', async () => {
   expect((await send(() => [200])).status).toBe(200);
+});
+
+test('requests to tables have a deadline too', () => {
+  const tables = openTables('https://account.table.test', { getToken: async () => null });
+  for (const table of Object.values(tables))
+    expect(table.pipeline.getOrderedPolicies().map(({ name }) => name)).toContain('deadline');
 });
