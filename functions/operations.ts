@@ -101,8 +101,11 @@ export const operationRoutes = (deps: Deps): Route[] => [
   ),
 ];
 
+/** As ids are made; a table refuses other characters with a 400 of its own. */
+const operationId = /^[0-9a-f-]{36}$/;
+
 async function existing(deps: Deps, jumpServer: string, id: string): Promise<Operation> {
-  const operation = await findOperation(deps.tables, jumpServer, id);
+  const operation = operationId.test(id) ? await findOperation(deps.tables, jumpServer, id) : undefined;
   if (operation === undefined) throw notFound('operation', id);
   return operation;
 }

@@ -6,9 +6,11 @@ import { audited } from './audited.ts';
 import { type Caller, hasRole, keyHolder } from './auth.ts';
 import type { Deps } from './deps.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
+import type { DatabaseError } from './guacamole/databaseErrors.ts';
 import { isAudited, type Route, type RouteAnswer, type RouteRequest } from './http.ts';
 import { startOrchestration } from './operations.ts';
 import { repeatable } from './repeatability.ts';
+import { parseJumpServerName } from './spec.ts';
 import { auditId } from './store/audit.ts';
 
 /** Registers a route with the Functions runtime, which itself checks the keys of the portal's entrances; all others want a token. */
@@ -101,6 +103,8 @@ function readParams(path: string, request: HttpRequest): Record<string, string> 
   const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
   const params = Object.fromEntries(names.map((name) => [name, decodeSlash(request.params[name] ?? '')]));
   refuseBrokenText(params, 'path');
+  // It is a key of many tables, the audit's among them, and they refuse other characters with a 400 of their own.
+  if (params.name !== undefined && !/^[a-z0-9-]{1,24}$/.test(params.name)) parseJumpServerName(params.name);
   return params;
 }
 
@@ -219,5 +223,11 @@ function respondError(error: ApiError, requestId: string): HttpResponseInit {
   );
 }
 
-/** For our own log: the error's text and place. */
-const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+/** For our own log: the error's text and place. The text of a MySQL error can quote values; its code and number cannot. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, errno, message, stack = message } = error as DatabaseError;
+  if (errno === undefined && !('sql' in error)) return stack;
+  const place = stack.split('\n').filter((line) => /^ {4}at /.test(line));
+  return [`${code ?? 'unknown'} (${errno ?? '?'})`, ...place].join('\n');
+}

@@ -14,10 +14,15 @@ const audience = 'api://molcajete';
 const pair = await generateKeyPair('RS256');
 const keys = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'RS256' }] };
 
+const never = (): void => {};
+
 /** An issuer whose answers a test may change, and a caller's token of it. */
 async function openIssuer() {
   const json = (body: object) => (response: ServerResponse) => void response.end(JSON.stringify(body));
-  const answers = { discovery: (_: ServerResponse): void => {}, keys: json(keys) };
+  const answers: Record<'discovery' | 'keys', (response: ServerResponse) => void> = {
+    discovery: never,
+    keys: json(keys),
+  };
   server = createServer((request, response) =>
     request.url?.endsWith('/keys') ? answers.keys(response) : answers.discovery(response),
   );
@@ -47,7 +52,6 @@ const unavailable = expect.objectContaining({
   code: 'IssuerUnavailable',
   headers: { 'Retry-After': expect.any(String) },
 });
-const never = (): void => {};
 const refuses = (status: number) => (response: ServerResponse) => void response.writeHead(status).end();
 const garbage = (response: ServerResponse) => void response.end('<html>');
 
