@@ -14,7 +14,7 @@ export const databasePort = 3306;
 export interface Databases {
   /** See `Deps.guacamole`. */
   forRequests(jumpServer: string): Promise<Kysely<GuacamoleDatabase>>;
-  /** Drops the cached pool: the server or its account has changed. */
+  /** Drops the cached pool, but for requests under way: the server or its account has changed. */
   forget(jumpServer: string): Promise<void>;
 }
 
@@ -27,6 +27,13 @@ interface Pool {
 
 /** For this long a pool is used without asking the store whether its server and account are still the same. Milliseconds. */
 const trustedFor = 15_000;
+
+/** Requests under way go on with the pool they have. Azure's front end ends them after 230 s, so none is left then. Milliseconds. */
+const requestMilliseconds = 2 * poolGraceMilliseconds;
+
+const destroyLater = ({ db }: Pool): void => {
+  setTimeout(() => void db.destroy().catch(() => undefined), requestMilliseconds).unref();
+};
 
 /** This long after a new account has been published every pool of every process has gone over to it. Seconds. */
 export const poolsMoveWithinSeconds = trustedFor / 1000 + 5;
@@ -42,8 +49,7 @@ export function createDatabases(tables: Tables, vaults: Vaults): Databases {
       const found = await findAccount(tables, vaults, jumpServer);
       return found.version === version ? undefined : databaseLogin(found.host, found.login);
     });
-    // Requests under way go on with what they have.
-    if (previous !== undefined) setTimeout(() => void previous.db.destroy(), poolGraceMilliseconds).unref();
+    if (previous !== undefined) destroyLater(previous);
     return { identity, db, checkedAt: Date.now() };
   };
   const renew = (jumpServer: string, previous: Pool | undefined): Promise<Pool> => {
@@ -61,7 +67,7 @@ export function createDatabases(tables: Tables, vaults: Vaults): Databases {
     async forget(jumpServer) {
       const known = await pools.get(jumpServer)?.catch(() => undefined);
       pools.delete(jumpServer);
-      await known?.db.destroy();
+      if (known !== undefined) destroyLater(known);
     },
   };
 }
