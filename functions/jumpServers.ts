@@ -7,11 +7,13 @@ import { accepted, acceptedAnswer, existingJumpServer } from '../shared/jumpServ
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
 import { requestOperation } from '../shared/operations.ts';
 import { planChanges, planShape } from '../shared/plan.ts';
+import { isAsleep } from '../shared/scaling/fleet.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
 import { refuseBadCertificate } from '../shared/secrets/broughtCertificate.ts';
 import { changesNotAllowed, type JumpServerSpec, parseJumpServerName, specBody, specFor } from '../shared/spec.ts';
 import { findHealing } from '../shared/store/healing.ts';
 import { findJumpServer, type JumpServer, listJumpServers } from '../shared/store/jumpServers.ts';
+import { listNodes } from '../shared/store/nodes.ts';
 
 /** A row of Azure Tables takes 32 Ki characters in one property. */
 const largestSpec = 30_000;
@@ -63,7 +65,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       checkChange(before, spec);
       if (before !== undefined && etagOf(before.spec) === etagOf(spec) && (await isWhole(deps, before)))
         return present(deps, before);
-      checkSleeping(before, spec);
+      await checkSleeping(deps, before, spec);
       if (!isSameCertificate(before, spec)) await refuseBadCertificate(deps, spec.ingress);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
@@ -129,13 +131,21 @@ const isSameCertificate = (before: JumpServer | undefined, { ingress: { hostname
   canonicalJson([before?.spec.ingress.hostname, before?.spec.ingress.certificate]) ===
   canonicalJson([hostname, certificate]);
 
-/** A stopped MySQL server refuses every change, its tags included (azure-behaviour.md, 2.17). */
-function checkSleeping(before: JumpServer | undefined, { database, tags }: JumpServerSpec): void {
-  if (before?.state !== 'Hibernated') return;
-  const { spec } = before;
+/**
+ * A stopped MySQL server refuses every change, its tags included (azure-behaviour.md, 2.17). One whose PUT has failed in its sleep is
+ * called Failed, and sleeps on.
+ */
+async function checkSleeping(
+  deps: Deps,
+  before: JumpServer | undefined,
+  { database, tags }: JumpServerSpec,
+): Promise<void> {
+  if (before === undefined) return;
+  const { name, spec, state } = before;
   if (canonicalJson([spec.database, spec.tags]) === canonicalJson([database, tags])) return;
-  const sentence = `The jump server '${before.name}' hibernates: its database and tags cannot be changed now.`;
-  throw hibernated(before.name, sentence);
+  if (state !== 'Hibernated' && !isAsleep(await listNodes(deps.tables, name))) return;
+  const first = state === 'Hibernated' ? '' : ' First send a PUT that leaves them as they are.';
+  throw hibernated(name, `The jump server '${name}' hibernates: its database and tags cannot be changed now.${first}`);
 }
 
 /** Strong: equal specs have equal tags. */

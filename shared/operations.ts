@@ -181,9 +181,9 @@ export async function closeLease(
   failure: Failure,
 ): Promise<void> {
   const { tables } = deps;
-  const now = deps.now();
-  const closed: Lease = { ...lease, state: 'interrupted', deadline: lease.deadline < now ? lease.deadline : now };
-  if (lease.state !== 'interrupted' && !(await writeLease(tables, closed, etag))) return;
+  const deadline = new Date(Math.min(lease.deadline.getTime(), deps.now().getTime()));
+  if (lease.state !== 'interrupted' && !(await writeLease(tables, { ...lease, state: 'interrupted', deadline }, etag)))
+    return;
   await recordInterrupted(deps, lease, failure);
   const written = await findLease(tables, lease.jumpServer);
   if (written?.operationId !== lease.operationId || written.state !== 'interrupted') return;

@@ -1,6 +1,7 @@
 import { armStep, type Writes } from '../../shared/azure/armStep.ts';
 import { checkGraph, type Step, Stopped, type WalkResult, walk } from '../../shared/azure/engine.ts';
 import type { Outputs } from '../../shared/azure/resource.ts';
+import { asleep } from '../../shared/azure/resources/mysqlServer.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
@@ -65,7 +66,10 @@ async function provisionSteps(
   const known = await knownOutputs(deps, jumpServer);
   const kept = fleet.filter((node) => !isSurplus(node, spec));
   const leaving = fleet.filter((node) => isSurplus(node, spec) && node.state === 'draining');
-  const resources = topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), kept);
+  const sleeps = !fleet.some(isUp);
+  const resources = topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), kept).map((one) =>
+    sleeps && one.key === 'mysqlServer' ? asleep(one) : one,
+  );
   return [
     ...resources.map((resource) => armStep(resource, deps.azure, writes)),
     ...ownSteps(deps, writes, jumpServer, spec, fleet, known),
@@ -184,8 +188,10 @@ function createRecorder(
     const known = owned.get(now.key);
     if (step.removes !== true && step.passing !== true && (known === undefined || now.output !== undefined)) {
       // Before the first write, so that nothing is ever made that is not known; again with what it turned out to be.
-      const { key, type, id, dependsOn } = step;
-      const item = { key, type, id, dependsOn: [...dependsOn], output: now.output ?? known?.output ?? {} };
+      const { key, type, id, dependsOn, writeQueue } = step;
+      const output = now.output ?? known?.output ?? {};
+      const queue = writeQueue === undefined ? {} : { writeQueue };
+      const item = { key, type, id, dependsOn: [...dependsOn], ...queue, output };
       // Whoever took the lease over may have taken this down again: what is owned is only for the holder to say.
       if ((await findHeldLease(deps.tables, holder)) === undefined) throw new Stopped('fenced');
       await putInventory(deps.tables, holder.jumpServer, item);

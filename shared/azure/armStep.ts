@@ -103,6 +103,7 @@ export function armStep(resource: Resource, azure: AzureClients, writes: Writes)
     type: resource.type,
     id: resource.id,
     dependsOn: resource.dependsOn,
+    writeQueue: resource.writeQueue,
     async ensure(outputs, attempt) {
       try {
         const sent = writes.find(resource.id);

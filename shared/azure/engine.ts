@@ -3,7 +3,8 @@ import type { Outputs } from './resource.ts';
 
 /** What one attempt at a step came to. */
 export type Outcome =
-  | { state: 'ready'; output: Record<string, string> }
+  /** `detail`: what a person should know of it all the same. */
+  | { state: 'ready'; output: Record<string, string>; detail?: string }
   | { state: 'pending'; detail: string; lookAgainSeconds: number; failure?: Failure }
   | { state: 'failed'; failure: Failure };
 
@@ -14,6 +15,8 @@ export interface Step {
   /** ARM id, empty for what is none. */
   id: string;
   dependsOn: readonly string[];
+  /** Of a resource: its writes are sent one at a time with the others of the queue. */
+  writeQueue?: string | undefined;
   /** True for a step that takes something away. */
   removes?: true;
   /** True for a step that does something and owns nothing: it leaves nothing behind in the inventory. */
@@ -106,7 +109,9 @@ export async function walk(plan: Walk): Promise<WalkResult> {
       const outcome = await attempt(step);
       if (outcome.state === 'ready') {
         outputs[step.key] = outcome.output;
-        await note({ state: 'ready', finishedAt: plan.now(), output: outcome.output });
+        const { output, detail } = outcome;
+        const said = detail === undefined ? {} : { detail };
+        await note({ state: 'ready', finishedAt: plan.now(), output, ...said });
         return true;
       }
       if (outcome.state === 'failed') {

@@ -8,7 +8,7 @@ import { tagsOver } from './tags.ts';
 
 const type = 'Microsoft.DBforMySQL/flexibleServers';
 
-type Write = { create: GenericResource } | { update: GenericResource };
+type Write = { create: GenericResource } | { update: GenericResource; stopped: boolean };
 
 /**
  * The database, written by id: @azure/arm-mysql-flexible 3.1 drops `publicNetworkAccess` on the wire, and this server must have
@@ -26,11 +26,15 @@ export function mysqlServer(blueprint: Blueprint): Resource {
     desired(found) {
       if (found === undefined) return { create: server(blueprint) };
       const update = changes(found, blueprint);
-      return update === undefined ? undefined : { update };
+      return update === undefined ? undefined : { update, stopped: found.properties?.state === 'Stopped' };
     },
     async put(azure, write) {
       const { resources } = azure.resources;
-      if ('update' in write) return resources.beginUpdateByIdAndWait(id, mysqlApiVersion, write.update);
+      if ('update' in write) {
+        // A stopped one refuses every change (azure-behaviour.md, 2.17).
+        if (write.stopped) await azure.mysql.servers.beginStartAndWait(spec.resourceGroup, names.mysqlServer);
+        return resources.beginUpdateByIdAndWait(id, mysqlApiVersion, write.update);
+      }
       const administratorLoginPassword = await environment.administratorPassword();
       const { create } = write;
       const body = { ...create, properties: { ...create.properties, administratorLoginPassword } };
@@ -66,6 +70,15 @@ export function mysqlServer(blueprint: Blueprint): Resource {
     };
   }
 }
+
+/** The server of a jump server that sleeps: nobody starts a stopped one for a change; it is made when the server is up again. */
+export const asleep = (server: Resource): Resource => ({
+  ...server,
+  async look(azure, outputs) {
+    const look = await server.look(azure, outputs);
+    return look.output.state === 'Stopped' ? { ...look, change: undefined } : look;
+  },
+});
 
 /** A flexible server has no provisioningState. A stopped one is as it should be: it refuses every write but start. */
 const observed: Record<string, Observed> = { Ready: 'ready', Stopped: 'ready', Disabled: 'failed' };
