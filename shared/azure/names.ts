@@ -53,7 +53,10 @@ export function namesOf(jumpServer: string, place: Place) {
     controlEndpoint: `${jumpServer}-control-endpoint`,
     dnsZone: databaseDnsZone,
     dnsZoneLink: `${jumpServer}-vnet`,
-    remotePeering: `molcajete-${jumpServer}`,
+    /** In somebody else's network, where other control planes peer jump servers of the same name. */
+    remotePeering: `molcajete-${jumpServer}-${unique.slice(0, 8)}`,
+    /** What it was called before it had the hash. Those keep their name: a new one would cut its sessions. */
+    formerRemotePeering: `molcajete-${jumpServer}`,
   };
 }
 
