@@ -1,4 +1,4 @@
-import { afterError, type Writes } from '../azure/armStep.ts';
+import { afterError, nextLookSeconds, type Writes } from '../azure/armStep.ts';
 import { type Attempt, type Outcome, reversed, type Step } from '../azure/engine.ts';
 import { nodeName, ownerTag } from '../azure/names.ts';
 import { apiVersions } from '../azure/resources/apiVersions.ts';
@@ -9,8 +9,10 @@ import { deleteReport } from '../store/reports.ts';
 
 const gone: Outcome = { state: 'ready', output: {} };
 const lookAgain: Outcome = { state: 'pending', detail: 'looking whether it is gone', lookAgainSeconds: 0 };
-/** Looks at a group that is not empty yet: what goes with something else (an endpoint's interface, a disk) is listed a little longer. */
-const lingering = 6;
+/** For so long a group that is not empty is waited for: what went with something else (an interface, a disk) is listed for minutes. Seconds. */
+const lingering = 300;
+/** What others put into the group is theirs to remove, and so is the group then. */
+const leftBehind: Outcome = { ...gone, detail: 'the group was left, because something that is not ours is in it' };
 const resourceGroupType = 'Microsoft.Resources/resourceGroups';
 
 /** A step for each owned thing, dependants first. The row goes when the thing is seen to be gone. */
@@ -66,17 +68,22 @@ async function removeResource(
   const sent = writes.find(item.id);
   // It need not be our deletion: the PUT of a provision that was canceled goes on, and makes what is to go.
   if (sent !== undefined) return (await attempt.within(sent)) === undefined ? working : lookAgain;
-  const found = await findById(deps, item.id, apiVersion);
+  const id = item.output.foundAt ?? item.id;
+  const found = await findById(deps, id, apiVersion);
   if (found === undefined || !isOurs(item, found.tags, jumpServer)) return gone;
-  if (item.type === resourceGroupType && (await holdsOthers(deps, item.id))) {
-    return looks < lingering
-      ? { state: 'pending', detail: 'something is still in the group', lookAgainSeconds: 2 }
-      : gone;
+  if (item.type === resourceGroupType && (await holdsOthers(deps, id))) {
+    if (writes.hasWaited(id, lingering)) {
+      writes.endWait(id);
+      return leftBehind;
+    }
+    return { state: 'pending', detail: 'something is still in the group', lookAgainSeconds: nextLookSeconds(looks) };
   }
   await attempt.permit();
-  const removal = writes.start(item.id, undefined, () =>
-    resources.resources.beginDeleteByIdAndWait(item.id, apiVersion),
-  );
+  const removal = writes.start(item.id, item.writeQueue, async () => {
+    // The wait for the turn may have been long: ask once more.
+    if (item.writeQueue !== undefined) await attempt.permit();
+    await resources.resources.beginDeleteByIdAndWait(id, apiVersion);
+  });
   return (await attempt.within(removal)) === undefined ? working : gone;
 }
 

@@ -10,6 +10,9 @@ export interface InventoryItem {
   /** ARM id; empty for what is no ARM resource. */
   id: string;
   dependsOn: string[];
+  /** Writes of this queue, deletions among them, go one at a time. */
+  writeQueue?: string;
+  /** `foundAt`, if any, is its ARM id where that is another one than a new one would get. */
   output: Record<string, string>;
 }
 
@@ -17,12 +20,19 @@ interface InventoryRow {
   type: string;
   id: string;
   dependsOn: string;
+  writeQueue?: string;
   output: string;
 }
 
 export async function putInventory(tables: Tables, jumpServer: string, item: InventoryItem): Promise<void> {
-  const { key, type, id, dependsOn, output } = item;
-  const row: InventoryRow = { type, id, dependsOn: JSON.stringify(dependsOn), output: JSON.stringify(output) };
+  const { key, type, id, dependsOn, writeQueue, output } = item;
+  const row: InventoryRow = {
+    type,
+    id,
+    dependsOn: JSON.stringify(dependsOn),
+    ...(writeQueue === undefined ? {} : { writeQueue }),
+    output: JSON.stringify(output),
+  };
   await tables.inventory.upsertEntity({ partitionKey: jumpServer, rowKey: toRowKey(key), ...row }, 'Replace');
 }
 
@@ -32,6 +42,7 @@ export async function listInventory(tables: Tables, jumpServer: string): Promise
     type: row.type,
     id: row.id,
     dependsOn: JSON.parse(row.dependsOn) as string[],
+    ...(row.writeQueue === undefined ? {} : { writeQueue: row.writeQueue }),
     output: JSON.parse(row.output) as Record<string, string>,
   }));
 }
