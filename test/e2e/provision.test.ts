@@ -23,6 +23,9 @@ const name = 'office';
 const base = `/jump-servers/${name}`;
 const shared = fileURLToPath(new URL('../../../shared', import.meta.url));
 
+/** The password of the machines behind the connections. */
+const planted = 'a word that nobody may see 7';
+
 let world: World;
 let ingress: string;
 beforeAll(async () => {
@@ -123,7 +126,7 @@ test('a user made over HTTP sees exactly what was granted, from twenty addresses
         name: connection,
         protocol: 'ssh',
         parentIdentifier: 'ROOT',
-        parameters: { hostname: '10.9.9.9' },
+        parameters: { hostname: '10.9.9.9', password: planted },
         attributes: {},
       },
     });
@@ -206,10 +209,15 @@ test('from a peered network nothing of a node is reached but what users reach', 
       'denied',
     ]);
   }
+  const endpoint = `/resourceGroups/molcajete-${name}/providers/Microsoft.Network/privateEndpoints/${name}-mysql-endpoint`;
+  expect((await connectivity(world, source, endpoint, 3306)).result).toBe('denied');
+  const node = `/subscriptions/${world.stack.endpoints.subscriptionId}${virtualMachine(`${name}-1`)}`;
+  expect((await connectivity(world, node, endpoint, 3306)).result).toBe('open');
 });
 
 test('the default administrator of Guacamole is not there', async () => {
-  expect(await logIn({ ingress, from: '127.0.0.9' }, 'guacadmin', 'guacadmin')).toBeUndefined();
+  const login = { username: 'guacadmin', password: 'guacadmin' };
+  expect((await browse({ ingress, from: '127.0.0.9' }, 'POST', 'api/tokens', login)).status).toBe(403);
 });
 
 test('an address that is not allowed does not reach the ingress', async () => {
@@ -257,14 +265,32 @@ test('a tag is put on what carries tags, and a node taken out of the spec is rem
   expect((await browse({ ingress, from: '127.0.0.5' }, 'GET', '')).status).toBe(200);
 });
 
-test('MySQL refuses whoever does not speak TLS, and has never been public', async () => {
-  const host = mysqlNames(world)[0]?.address ?? '';
-  const refused = spawnSync(
-    'mariadb',
-    ['--skip-ssl', '-h', host, '-u', 'molcajete_node', '-pwrong', '-e', 'SELECT 1'],
-    { encoding: 'utf8' },
+/** The account of the nodes, as they read it. */
+async function nodeLogin(): Promise<{ username: string; password: string }> {
+  const oid = await principalOf(
+    world,
+    `/resourceGroups/molcajete-${name}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}-nodes`,
   );
-  expect(refused.status).not.toBe(0);
+  const own = (await vaults(world)).find((one) => one.name.startsWith(name));
+  const { body } = await vault(world, oid, `${own?.uri.replace(/\/$/, '')}/secrets/node-database`);
+  return JSON.parse(body.value);
+}
+
+test('MySQL refuses whoever does not speak TLS, and has never been public', async () => {
+  const { username, password } = await nodeLogin();
+  const ask = (host: string, ...options: string[]) => {
+    const words = [...options, '-h', host, '-u', username, '-e', 'SELECT 1'];
+    const { status, stderr } = spawnSync('mariadb', words, {
+      encoding: 'utf8',
+      env: { ...process.env, MYSQL_PWD: password },
+    });
+    return { status, stderr };
+  };
+  const withTls = ['--ssl', '--disable-ssl-verify-server-cert'];
+  const host = mysqlNames(world).find(({ address }) => ask(address, ...withTls).status === 0)?.address;
+  if (host === undefined) throw new Error("The nodes' account does not log in anywhere.");
+  // ER_SECURE_TRANSPORT_REQUIRED of the server, or the account's own REQUIRE SSL.
+  expect(ask(host, '--skip-ssl')).toMatchObject({ status: 1, stderr: expect.stringMatching(/ERROR (3159|1045|4151)/) });
   const bodies = (await world.armRows()).filter(
     (row) => row.method === 'PUT' && /flexibleServers\/[^/?]+\?/.test(row.url),
   );
@@ -272,10 +298,11 @@ test('MySQL refuses whoever does not speak TLS, and has never been public', asyn
   for (const { body } of bodies) expect(JSON.stringify(body)).toContain('"publicNetworkAccess":"Disabled"');
 });
 
-test('no secret is anywhere but in the vaults and in MySQL', async () => {
-  const secrets = [...(await secretValues(world)), 'correct horse 1'];
+test('no secret is anywhere but in the vaults and in MySQL, and none was in an answer', async () => {
+  const secrets = [...(await secretValues(world)), 'correct horse 1', planted];
   expect(secrets.length).toBeGreaterThan(5);
   expect(findIn(world.stack.dir, secrets)).toEqual([]);
+  expect(secrets.filter((secret) => world.answers.some((text) => text.includes(secret)))).toEqual([]);
 });
 
 test('deleting it leaves nothing of it', async () => {

@@ -14,14 +14,25 @@ export async function secretValues(world: World): Promise<string[]> {
     const { body } = await vault(world, oid, `${uri.replace(/\/$/, '')}/secrets`);
     for (const { id } of body.value ?? []) values.push((await vault(world, oid, id)).body.value);
   }
-  return values.flatMap((value) => {
-    const keys = value.match(/[A-Za-z0-9+/=]{60,}/g) ?? [];
-    try {
-      return [...keys, JSON.parse(value).password].filter((one) => typeof one === 'string');
-    } catch {
-      return keys.slice(0, 1);
-    }
-  });
+  return values.flatMap((value) =>
+    textsOf(value).flatMap(({ name, text }) => (name === 'password' ? [text] : keyLines(text))),
+  );
+}
+
+/** A secret's texts: the members of its JSON, or itself. In JSON the lines of a key are not the lines of the text. */
+function textsOf(value: string): { name: string; text: string }[] {
+  try {
+    const members = Object.entries(JSON.parse(value) as Record<string, unknown>);
+    return members.flatMap(([name, text]) => (typeof text === 'string' ? [{ name, text }] : []));
+  } catch {
+    return [{ name: '', text: value }];
+  }
+}
+
+/** The whole lines of the private keys in a PEM text: they are found however the lines are put together. */
+function keyLines(text: string): string[] {
+  const [, key = ''] = /-----BEGIN [A-Z ]*PRIVATE KEY-----([\s\S]*?)-----END/.exec(text) ?? [];
+  return key.split('\n').filter((line) => line.length >= 60);
 }
 
 /** `file: first letters` of each secret that stands anywhere in the state directory where it must not. */

@@ -29,6 +29,8 @@ export interface World {
   follow(url: string, seconds?: number): Promise<OperationView>;
   /** PUT and follow. */
   provision(name: string, spec: object, seconds?: number): Promise<OperationView>;
+  /** The text of every answer of the API so far. */
+  answers: readonly string[];
   /** Everything that has reached ARM so far. */
   armRows(): Promise<ArmRow[]>;
   close(): Promise<void>;
@@ -59,6 +61,7 @@ export const spec = (more: object = {}) => ({
 export async function openWorld(options: { factor?: number; checkKeys?: boolean } = {}): Promise<World> {
   const dir = mkdtempSync(join(tmpdir(), 'molcajete-'));
   const stack = await startStack({ factor: 0.01, ...options, dir, quiet: true });
+  const answers: string[] = [];
   const call = async (method: string, path: string, more: CallOptions = {}): Promise<Answer> => {
     const token = more.token === undefined ? await stack.token('JumpServer.Admin') : more.token;
     const url = path.startsWith('http') ? path : `${stack.endpoints.api}${path}`;
@@ -72,6 +75,7 @@ export async function openWorld(options: { factor?: number; checkKeys?: boolean 
       body: (more.raw as string | undefined) ?? (more.body === undefined ? undefined : JSON.stringify(more.body)),
     });
     const text = await answer.text();
+    answers.push(text);
     const json = answer.headers.get('content-type')?.includes('json') === true && text !== '';
     return { status: answer.status, headers: answer.headers, text, body: json ? JSON.parse(text) : undefined };
   };
@@ -88,6 +92,7 @@ export async function openWorld(options: { factor?: number; checkKeys?: boolean 
   };
   return {
     stack,
+    answers,
     call,
     follow,
     async provision(name, body, seconds) {
