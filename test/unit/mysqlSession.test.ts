@@ -5,6 +5,7 @@ import { sqlStub } from './sqlStub.ts';
 
 const server = vi.hoisted(() => ({ answer: async (_statement: string): Promise<void> => {} }));
 vi.mock('../../shared/guacamole/database.ts', () => ({
+  poolGraceMilliseconds: 120_000,
   openDatabase: () => sqlStub((statement) => server.answer(statement)),
 }));
 
