@@ -69,4 +69,10 @@ test('npm start shows the way to a login and stays; a Ctrl-C, and even a kill -9
   expect(processesOf(dir).length).toBeGreaterThan(5);
   second.process.kill('SIGKILL');
   await vi.waitFor(() => expect(processesOf(dir)).toEqual([]), { timeout: 30_000, interval: 200 });
+
+  // The state of the earlier runs spares it the provision.
+  const third = start(dir, '--exit-when-ready');
+  expect(await once(third.process, 'exit'), third.text()).toEqual([0, null]);
+  expect(third.text()).toContain('of an earlier run');
+  expect(processesOf(dir)).toEqual([]);
 });
