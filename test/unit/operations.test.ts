@@ -57,7 +57,7 @@ test.each([
   const { operationId } = await ask();
   later(leaseMilliseconds + 1000);
   dieAt(table, 'updateEntity', calls);
-  await expect(settleLeases(made.deps, start)).rejects.toThrow('killed');
+  await expect(settleLeases(made.deps, start)).rejects.toThrow('1 of 1');
   await settleLeases(made.deps, start);
   expect(await stateOf(operationId)).toEqual({ operation: 'Failed', server: 'Failed' });
   expect((await findLease(made.deps.tables, 'demo'))?.state).toBe('finished');

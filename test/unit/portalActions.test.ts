@@ -12,7 +12,7 @@ import { obeyTag } from '../../shared/portal/obeyTag.ts';
 import { eventsBody } from '../../shared/portal/tagEvent.ts';
 import { findHealing, putHeartbeat, rememberNode, rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
-import { type JumpServerState, putJumpServer } from '../../shared/store/jumpServers.ts';
+import { findJumpServer, type JumpServerState, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease } from '../../shared/store/leases.ts';
 import { listAllRows } from '../../shared/store/tables.ts';
 import { ago, broken, noon, openHealingWorld } from './healingWorld.ts';
@@ -127,9 +127,10 @@ const audited = async () =>
   (
     await listAllRows<{ operation: string; outcome: string; code?: string; callerName: string }>(made.deps.tables.audit)
   ).map(({ operation, outcome, code, callerName }) => [operation, outcome, code, callerName]);
-const put = (state: JumpServerState, healing: object = {}) => {
+const put = async (state: JumpServerState, healing: object = {}) => {
   const { etag: _, ...row } = made.server;
-  return putJumpServer(made.deps.tables, { ...row, state, spec: specWith({ healing }) });
+  const etag = (await findJumpServer(made.deps.tables, row.name))?.etag;
+  return putJumpServer(made.deps.tables, { ...row, state, spec: specWith({ healing }) }, etag);
 };
 const askFor = (kind: 'scale' | 'heal') =>
   requestOperation(made.deps, async () => {}, {

@@ -61,7 +61,14 @@ vi.mock('../../shared/steps/ingress.ts', () => ({
 vi.mock('../../shared/steps/certificate.ts', () => ({
   certificateChain: () => [],
   certificateOutput: (_name: string, { version }: Secret) => ({ version, peerName: 'peer' }),
-  issueVersion: async (_deps: Deps, _name: string, vault: Vault, _ingress: unknown, tags: Record<string, string>) => {
+  serverName: () => '',
+  nextVersion: async (
+    _deps: Deps,
+    { vault }: { vault: Vault },
+    _present: unknown,
+    _attempt: unknown,
+    tags: Record<string, string>,
+  ) => {
     const version = await vault.put('certificate', `certificate ${Math.random()}`, { contentType: 'pem', tags });
     return vault.findVersion('certificate', version);
   },

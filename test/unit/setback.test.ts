@@ -131,9 +131,9 @@ test('an equal PUT is the way out while healing has found the database lost', as
 test('a lease that cannot be settled does not keep the others from it', async () => {
   for (const name of ['first', 'second']) await ask('scale', name);
   now = secondsAfter(start, leaseMilliseconds / 1000 + 1);
-  const broken = deps.tables.operations as unknown as { upsertEntity(row: { partitionKey: string }): Promise<void> };
-  const original = broken.upsertEntity;
-  broken.upsertEntity = async (row, ...rest: []) => {
+  const broken = deps.tables.operations as unknown as { updateEntity(row: { partitionKey: string }): Promise<void> };
+  const original = broken.updateEntity;
+  broken.updateEntity = async (row, ...rest: []) => {
     if (row.partitionKey === 'first') throw new Error('a bad row');
     return original(row, ...rest);
   };

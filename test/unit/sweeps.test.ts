@@ -65,7 +65,7 @@ test('a scale that failed and is wanted no more is no condition any longer', asy
   const setback = { kind: 'scale', type: 'NoHealthyNode', message: 'None was healthy.' } as const;
   const server = await findJumpServer(deps.tables, 'demo');
   if (server === undefined) throw new Error('It is gone.');
-  await putJumpServer(deps.tables, { ...server, setback });
+  await putJumpServer(deps.tables, { ...server, setback }, server.etag);
   await sweepScaling(deps, start);
   expect(await findJumpServer(deps.tables, 'demo')).not.toHaveProperty('setback');
   expect(started).toEqual([]);
@@ -77,7 +77,9 @@ test('a jump server that cannot be decided on does not keep the others from thei
   const schedule = [{ name: 'morning', cron: '0 7 * * *', timeZone: 'Nowhere/Gone', count: 1 }];
   const spec = specWith({ web: { count: 2 } });
   const broken = { ...spec, scaling: { ...spec.scaling, schedule } };
-  await putJumpServer(deps.tables, { name: 'first', spec: broken, state: 'Ready', createdAt: now, lastOperation: '' });
+  const { etag } = (await findJumpServer(deps.tables, 'first')) ?? {};
+  const first = { name: 'first', spec: broken, state: 'Ready', createdAt: now, lastOperation: '' } as const;
+  await putJumpServer(deps.tables, first, etag);
   await expect(sweepScaling(deps, start)).rejects.toThrow(/1 of 2/);
   expect(started.map(({ jumpServer }) => jumpServer)).toEqual(['second']);
 });
