@@ -112,6 +112,7 @@ function handle(stored: Map<string, Json>, request: PipelineRequest): Answer {
   }
   if (request.method === 'GET') return found === undefined ? notFound(id) : { status: 200, answer: found };
   if (request.method === 'DELETE') return { status: stored.delete(id) ? 200 : 204 };
+  if (id.endsWith('/reapply')) return reapply(stored.get(id.slice(0, -'/reapply'.length)));
   const body = JSON.parse(String(request.body)) as Json;
   const answer = answerLikeAzure(
     decodeURIComponent(new URL(request.url).pathname),
@@ -120,6 +121,12 @@ function handle(stored: Map<string, Json>, request: PipelineRequest): Answer {
   stored.set(id, answer);
   // The client of availability sets takes a 200 only.
   return { status: found === undefined && !id.includes('/availabilitysets/') ? 201 : 200, answer };
+}
+
+/** Done in the first answer, for short. */
+function reapply(machine: Json | undefined): Answer {
+  Object.assign((machine?.properties ?? {}) as Json, { provisioningState: 'Succeeded' });
+  return { status: 200 };
 }
 
 const notFound = (id: string): Answer => ({

@@ -123,6 +123,21 @@ test('a machine that exists is patched, never put: its creation-time members sta
   expect(Object.keys(last?.body ?? {}).sort()).toEqual(['identity', 'tags']);
 });
 
+test('a machine whose last write failed gets its model reapplied, and a PATCH of what differs before, if anything does', async () => {
+  const { stub, properties } = await provisioned('node-1/virtualMachine');
+  for (const [spec, methods] of [
+    [specOf(), ['POST']],
+    [specWith({ tags: { cost: 'it' } }), ['PATCH', 'POST']],
+  ] as const) {
+    Object.assign(properties, { provisioningState: 'Failed' });
+    const before = stub.writes.length;
+    await ensureAll(stub, spec);
+    const sent = stub.writes.slice(before).filter(({ id }) => id.includes('/virtualMachines/demo-1'));
+    expect(sent.map(({ method }) => method)).toEqual(methods);
+    expect(sent.at(-1)?.id).toMatch(/\/reapply$/);
+  }
+});
+
 test('every machine gets a key of its own, which is a valid RSA public key', async () => {
   const [one, other] = await Promise.all([throwAwaySshKey(), throwAwaySshKey()]);
   expect(one).not.toBe(other);

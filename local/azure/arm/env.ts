@@ -43,7 +43,7 @@ export const defaultOptions: ArmOptions = {
   operationUrlBytes: 1200,
   throttling: true,
   omittedSubnets: 'delete',
-  patchCarriesOn: true,
+  patchCarriesOn: false,
   coreQuota: 100,
   restrictedSizes: [],
   unregistered: [],

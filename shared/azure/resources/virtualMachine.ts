@@ -11,8 +11,11 @@ const type = 'Microsoft.Compute/virtualMachines';
 
 const administrator = 'molcajete';
 
-/** A machine is created whole, later changed by PATCH: name, image, set, custom data and keys are fixed from then on. */
-type Write = { create: VirtualMachine } | { update: VirtualMachineUpdate };
+/**
+ * A machine is created whole, later changed by PATCH: name, image, set, custom data and keys are fixed from then on. Whether a PATCH mends
+ * one whose last write failed is written nowhere; to reapply its model does (azure-behaviour.md, 2.14).
+ */
+type Write = { create: VirtualMachine } | { update: VirtualMachineUpdate | undefined; reapply: boolean };
 
 /** One node. */
 export function virtualMachine(blueprint: Blueprint, node: string, number: number): Resource {
@@ -28,12 +31,16 @@ export function virtualMachine(blueprint: Blueprint, node: string, number: numbe
       if (found === undefined) return { create: machine(blueprint, node, identity) };
       // The machine's own identity reports to us, the shared one reads secrets.
       const wanted = { tags: tagsOver(found, blueprint), identity: identities(identity) };
-      return holds(found, wanted) && !hasFailed(found) ? undefined : { update: wanted };
+      const [differs, reapply] = [!holds(found, wanted), hasFailed(found)];
+      return differs || reapply ? { update: differs ? wanted : undefined, reapply } : undefined;
     },
-    put: async (azure, write) =>
-      'create' in write
-        ? azure.compute.virtualMachines.createOrUpdate(place.resourceGroup, node, await withKey(write.create))
-        : azure.compute.virtualMachines.update(place.resourceGroup, node, write.update),
+    async put(azure, write) {
+      const { virtualMachines } = azure.compute;
+      if ('create' in write)
+        return virtualMachines.createOrUpdate(place.resourceGroup, node, await withKey(write.create));
+      if (write.update !== undefined) await virtualMachines.update(place.resourceGroup, node, write.update);
+      if (write.reapply) await virtualMachines.reapply(place.resourceGroup, node);
+    },
     output: (found) => ({ principalId: found.identity?.principalId ?? '' }),
   });
 }
