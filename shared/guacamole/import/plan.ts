@@ -164,16 +164,20 @@ async function planEntities(db: Db, type: EntityType, names: readonly string[]):
 /** Those that exist may be called what they are; no more are made. */
 function refuseUnaddressable(records: readonly ImportRecord[], users: EntityPlan, groups: EntityPlan): void {
   if (![...users.newNames, ...groups.newNames].some(addressProblem)) return;
+  for (const { record, field, name, entity } of namedIn(records, users, groups)) {
+    const wrong = addressProblem(name);
+    if (wrong && entity === undefined) record.problems.push(problem(field, `The name '${name}' ${wrong}.`));
+  }
+}
+
+/** Every user and user group that a record gives its connection to; the entity where there is one. */
+function* namedIn(records: readonly ImportRecord[], users: EntityPlan, groups: EntityPlan) {
   for (const record of records) {
     for (const [field, plan] of [
       ['users', users],
       ['groups', groups],
     ] as const) {
-      for (const name of record[field]) {
-        const wrong = addressProblem(name);
-        if (wrong && !plan.existing.has(plan.keyOf(name)))
-          record.problems.push(problem(field, `The name '${name}' ${wrong}.`));
-      }
+      for (const name of record[field]) yield { record, field, name, entity: plan.existing.get(plan.keyOf(name)) };
     }
   }
 }
@@ -193,22 +197,9 @@ async function refuseAdministrators(
     named.map((entity) => entity.entityId),
   );
   if (administrators.size === 0) return;
-  for (const record of records) {
-    for (const [field, plan] of [
-      ['users', users],
-      ['groups', groups],
-    ] as const) {
-      for (const name of record[field]) {
-        const entity = plan.existing.get(plan.keyOf(name));
-        if (!entity || !administrators.has(entity.entityId)) continue;
-        record.problems.push(
-          problem(
-            field,
-            `'${name}' administers Guacamole; only JumpServer.Admin may change that one.`,
-            'AdministratorProtected',
-          ),
-        );
-      }
-    }
+  for (const { record, field, name, entity } of namedIn(records, users, groups)) {
+    if (!entity || !administrators.has(entity.entityId)) continue;
+    const message = `'${name}' administers Guacamole; only JumpServer.Admin may change that one.`;
+    record.problems.push(problem(field, message, 'AdministratorProtected'));
   }
 }
