@@ -1,11 +1,13 @@
 import { benchBundle } from './bundle.ts';
 import { benchGuacamole } from './guacamole.ts';
+import { benchHeal } from './heal.ts';
 import { benchProvision } from './provision.ts';
 import { benchSweep } from './sweep.ts';
 
 /** `npm run bench [-- name …]`: each claim of the documentation beside its baseline, in one run. */
 const benches: Record<string, () => Promise<void>> = {
   provision: benchProvision,
+  heal: benchHeal,
   sweep: benchSweep,
   bundle: benchBundle,
   guacamole: benchGuacamole,
