@@ -1,5 +1,5 @@
 import type { Deps } from './deps.ts';
-import { forEach } from './healing/sweep.ts';
+import { forEach } from './forEach.ts';
 import type { StartOperation } from './http.ts';
 import { closeLease, recordStart, unheardOf } from './operations.ts';
 import { anotherIsHealthy } from './scaling/rest.ts';

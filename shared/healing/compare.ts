@@ -4,6 +4,7 @@ import type { AzureClients } from '../azure/clients.ts';
 import type { Outputs, Resource } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { environmentOf } from '../environment.ts';
+import { forEach } from '../forEach.ts';
 import { isLost } from '../guacamole/databaseErrors.ts';
 import type { StartOperation } from '../http.ts';
 import { fleetOf } from '../scaling/fleet.ts';
@@ -31,7 +32,6 @@ import { decide, graceOf, stoppedCondition } from './decision.ts';
 import { missingRecords } from './dnsRecords.ts';
 import type { NodeSight } from './findings.ts';
 import { awakeNodes, lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
-import { forEach } from './sweep.ts';
 
 /** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
 const aMinute = 5;

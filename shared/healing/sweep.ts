@@ -1,5 +1,6 @@
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
+import { forEach } from '../forEach.ts';
 import type { StartOperation } from '../http.ts';
 import {
   findHeartbeat,
@@ -70,14 +71,6 @@ export async function observeFleet(deps: Deps, quietUntil: Date): Promise<Sight[
     ({ state, spec }) => state === 'Ready' && spec.healing.enabled,
   );
   return servers.length === 0 ? [] : observe(deps, servers, quietUntil);
-}
-
-/** One after the other. What fails for one must not keep the others waiting: all failures are thrown at the end. */
-export async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const errors: unknown[] = [];
-  for (const item of items) await work(item).catch((error: unknown) => errors.push(error));
-  if (errors.length > 0)
-    throw new AggregateError(errors, `${errors.length} of ${items.length} could not be looked at.`);
 }
 
 /** Notes that the sweep runs; returns until when it only watches. */

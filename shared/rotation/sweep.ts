@@ -1,6 +1,6 @@
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { forEach } from '../healing/sweep.ts';
+import { forEach } from '../forEach.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
 import { listJumpServers } from '../store/jumpServers.ts';

@@ -1,7 +1,7 @@
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { forEach } from '../healing/sweep.ts';
+import { forEach } from '../forEach.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
 import { staleAfterSeconds } from '../steps/nodeHealth.ts';

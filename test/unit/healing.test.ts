@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { forEach } from '../../shared/forEach.ts';
 import { type Decision, decide, type Sight } from '../../shared/healing/decision.ts';
 import {
   diagnose,
@@ -9,7 +10,7 @@ import {
   repairs,
 } from '../../shared/healing/findings.ts';
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
-import { forEach, isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
+import { isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { type HealingMemory, type NodeMemory, nothingToHeal, type ServerMemory } from '../../shared/store/healing.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
