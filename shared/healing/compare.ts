@@ -53,7 +53,7 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   await rememberServer(deps.tables, server.name, { comparedAt: now });
   const lease = await findLease(deps.tables, server.name);
   if (lease !== undefined && isActive(lease, now)) return;
-  const { drift, noticed } = await findDrift(deps, server);
+  const { drift, noticed } = leftToThePut(server, await findDrift(deps, server));
   const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
   // Nodes that do not work are the business of the sweep; here they only count as not well.
   const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetSilent: false, byHand: false, now };
@@ -81,6 +81,16 @@ export interface Findings {
   drift: string[];
   /** What is none of the jump server's own faults, for a person. */
   noticed: Condition[];
+}
+
+/**
+ * What a PUT failed at a heal would fail at, too, again and again, until the pauses and the breaker kept nodes from being repaired. So after
+ * such a PUT what differs is only said. Pure.
+ */
+function leftToThePut({ setback }: JumpServer, found: Findings): Findings {
+  if (setback?.kind !== 'provision' || found.drift.length === 0) return found;
+  const message = `${found.drift.join('. ')}. Healing leaves that alone, for the last PUT did not come to its end. Send an equal PUT, which carries on; or heal by hand.`;
+  return { drift: [], noticed: [{ type: 'DriftLeftAlone', message }, ...found.noticed] };
 }
 
 /** Reads only. */

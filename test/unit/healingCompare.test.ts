@@ -5,8 +5,10 @@ import { databaseDnsZone, namesOf } from '../../shared/azure/names.ts';
 import { ApiError } from '../../shared/errors.ts';
 import { compareResources, databaseTrouble, findDrift } from '../../shared/healing/compare.ts';
 import { missingRecords, recordSteps } from '../../shared/healing/dnsRecords.ts';
+import { parseHealOrder } from '../../shared/healing/order.ts';
 import { findHealing, rememberNode, rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
+import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { findLease } from '../../shared/store/leases.ts';
 import { topologyOf } from '../../shared/topology.ts';
 import { ago, broken, openHealingWorld } from './healingWorld.ts';
@@ -209,12 +211,41 @@ describe('a comparison', () => {
   };
   const both = ['10.20.0.4', '10.20.0.5'];
 
+  const ordered = async () => {
+    const lease = await findLease(made.deps.tables, 'demo');
+    return lease && parseHealOrder(lease.spec);
+  };
+
+  const isRunning = (number: number) => {
+    const id = `${group}/providers/Microsoft.Compute/virtualMachines/demo-${number}`;
+    const machine = made.stub.find(id) as { properties: object };
+    const vmAgent = { statuses: [{ code: 'ProvisioningState/succeeded' }] };
+    const instanceView = { statuses: [{ code: 'PowerState/running' }], vmAgent };
+    made.stub.stored.set(id.toLowerCase(), { ...machine, properties: { ...machine.properties, instanceView } });
+  };
+
   test('says what is none of the jump server’s faults, starts nothing for it, and takes it back', async () => {
     query = () => Promise.reject(Object.assign(new Error('no way'), { code: 'ECONNREFUSED' }));
     expect((await compare(both)).noticed).toMatchObject([{ type: 'DatabaseOutOfReach' }]);
     expect(await findLease(made.deps.tables, 'demo')).toBeUndefined();
     query = async () => [];
     expect((await compare(both)).noticed).toEqual([]);
+  });
+
+  test('only says what differs after a PUT that failed, and repairs nodes all the same', async () => {
+    lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`);
+    const { etag: _, ...row } = made.server;
+    const setback = { kind: 'provision', type: 'RequestDisallowedByPolicy', message: '' } as const;
+    const stored = await findJumpServer(made.deps.tables, 'demo');
+    await putJumpServer(made.deps.tables, { ...row, setback }, stored?.etag);
+    expect((await compare(both)).noticed).toMatchObject([
+      { type: 'DriftLeftAlone', message: expect.stringMatching(/^loadBalancer is gone\. .*equal PUT/) },
+    ]);
+    expect(await ordered()).toBeUndefined();
+    await rememberNode(made.deps.tables, 'demo', { number: 1, probeDownSince: ago(600) });
+    isRunning(1);
+    await compare(['10.20.0.5']);
+    expect(await ordered()).toMatchObject({ nodes: [{ number: 1 }], everything: false });
   });
 
   test('comes again at once for a probe that fails, but not for ever', async () => {
@@ -231,15 +262,9 @@ describe('a comparison', () => {
     for (const number of [1, 2]) await rememberNode(made.deps.tables, 'demo', { number, probeDownSince: ago(600) });
     expect((await compare([])).noticed).toMatchObject([{ type: 'CommonTrouble' }]);
     expect(await findLease(made.deps.tables, 'demo')).toBeUndefined();
-    const id = `${group}/providers/Microsoft.Compute/virtualMachines/demo-1`;
-    const machine = made.stub.find(id) as { properties: object };
-    const vmAgent = { statuses: [{ code: 'ProvisioningState/succeeded' }] };
-    const instanceView = { statuses: [{ code: 'PowerState/running' }], vmAgent };
-    made.stub.stored.set(id.toLowerCase(), { ...machine, properties: { ...machine.properties, instanceView } });
+    isRunning(1);
     await compare(['10.20.0.5']);
-    expect(JSON.parse((await findLease(made.deps.tables, 'demo'))?.spec ?? '{}').nodes).toEqual([
-      { number: 1, finding: 'probeFails', repair: 'restartServices' },
-    ]);
+    expect((await ordered())?.nodes).toEqual([{ number: 1, finding: 'probeFails', repair: 'restartServices' }]);
   });
 });
 
