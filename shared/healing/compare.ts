@@ -52,7 +52,7 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   const now = deps.now();
   await rememberServer(deps.tables, server.name, { comparedAt: now });
   const lease = await findLease(deps.tables, server.name);
-  if (lease !== undefined && isActive(lease, now)) return;
+  if (lease !== undefined && isActive(lease, now) && !lease.yields) return;
   const { drift, noticed } = leftToThePut(server, await findDrift(deps, server));
   const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
   // Nodes that do not work are the business of the sweep; here they only count as not well.
@@ -99,7 +99,7 @@ export async function findDrift(deps: Deps, server: JumpServer): Promise<Finding
   const [inventory, recorded] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
   const outputs: Outputs = Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
   const fleet = fleetOf(spec, recorded, server.createdAt);
-  const numbers = awakeNodes(fleet, spec).map(({ number }) => number);
+  const numbers = awakeNodes(fleet, spec, deps.now()).map(({ number }) => number);
   const resources = topology(name, spec, environmentOf(deps, name), numbers);
   const drift = await Promise.all(resources.map((one) => differenceOf(deps.azure, one, outputs)));
   const [records, database] = await Promise.all([missingRecords(deps, name, spec), databaseTrouble(deps, name, fleet)]);

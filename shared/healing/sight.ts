@@ -3,7 +3,7 @@ import { balancerHealth } from '../azure/balancerHealth.ts';
 import { nodeName, resourceId } from '../azure/names.ts';
 import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
-import { fleetOf, isSurplus } from '../scaling/fleet.ts';
+import { fleetOf, isSurplus, isUp } from '../scaling/fleet.ts';
 import type { HealingMemory } from '../store/healing.ts';
 import { listInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
@@ -61,15 +61,17 @@ export const machineId = (deps: Deps, { name, spec }: Pick<JumpServer, 'name' | 
 /** After so long a node that was to come up has not: scaling alone does not get it up. Seconds. */
 const longestStart = 1800;
 
+/** Is it still scaling's? */
+const isComingUp = ({ state, since }: NodeRecord, now: Date): boolean =>
+  state === 'starting' && secondsAfter(since, longestStart) >= now;
+
 /** The nodes that should be up by now. */
 export const watchedNodes = (server: JumpServer, recorded: readonly NodeRecord[], now: Date): NodeRecord[] =>
-  fleetOf(server.spec, recorded, server.createdAt).filter(
-    ({ state, since }) => state === 'running' || (state === 'starting' && secondsAfter(since, longestStart) < now),
-  );
+  fleetOf(server.spec, recorded, server.createdAt).filter((node) => isUp(node) && !isComingUp(node, now));
 
 /** The nodes whose resources must be right: one that is deallocated, made again, would run and cost where nobody wants it. */
-export const awakeNodes = (fleet: readonly NodeRecord[], spec: JumpServer['spec']): NodeRecord[] =>
-  fleet.filter((node) => node.state !== 'deallocated' && !isSurplus(node, spec));
+export const awakeNodes = (fleet: readonly NodeRecord[], spec: JumpServer['spec'], now: Date): NodeRecord[] =>
+  fleet.filter((node) => node.state !== 'deallocated' && !isComingUp(node, now) && !isSurplus(node, spec));
 
 /** What the store and a list say. */
 interface Known {

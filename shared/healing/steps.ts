@@ -17,10 +17,10 @@ import { awakeNodes } from './sight.ts';
  * @param well numbers of the nodes that work as it begins
  */
 export function healSteps(healing: Healing, order: HealOrder, well: readonly number[]): Step[] {
-  const { deps, writes, server, fleet } = healing;
+  const { deps, writes, server, fleet, requestedAt } = healing;
   const { name, spec } = server;
   const concerned = [...order.nodes.map(({ number }) => number), ...order.awaits];
-  const awake = awakeNodes(fleet, spec).map(({ number }) => number);
+  const awake = awakeNodes(fleet, spec, requestedAt).map(({ number }) => number);
   const numbers = order.everything ? awake : concerned;
   const resources = topology(name, spec, environmentOf(deps, name), numbers);
   const mysqlServer = resources.find(({ key }) => key === 'mysqlServer');

@@ -6,10 +6,12 @@ import { ApiError } from '../../shared/errors.ts';
 import { compareResources, databaseTrouble, findDrift } from '../../shared/healing/compare.ts';
 import { missingRecords, recordSteps } from '../../shared/healing/dnsRecords.ts';
 import { parseHealOrder } from '../../shared/healing/order.ts';
+import { requestOperation } from '../../shared/operations.ts';
 import { findHealing, rememberNode, rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
-import { findLease } from '../../shared/store/leases.ts';
+import { changeLease, findLease } from '../../shared/store/leases.ts';
+import { putNode } from '../../shared/store/nodes.ts';
 import { topologyOf } from '../../shared/topology.ts';
 import { ago, broken, openHealingWorld } from './healingWorld.ts';
 import { environment, specOf, subscriptionId } from './sample.ts';
@@ -95,6 +97,22 @@ describe('what a comparison finds', () => {
         lose(`${group}/providers/Microsoft.Compute/virtualMachines/demo-2`);
       },
       [],
+    ],
+    [
+      'no node that scaling brings up: that is scaling’s business for half an hour',
+      async () => {
+        await putNode(made.deps.tables, 'demo', { number: 2, state: 'starting', since: ago(1700) });
+        lose(`${group}/providers/Microsoft.Compute/virtualMachines/demo-2`);
+      },
+      [],
+    ],
+    [
+      'one that does not come up in that time',
+      async () => {
+        await putNode(made.deps.tables, 'demo', { number: 2, state: 'starting', since: ago(1900) });
+        lose(`${group}/providers/Microsoft.Compute/virtualMachines/demo-2`);
+      },
+      [/^node-2\/virtualMachine is gone$/],
     ],
     [
       'an interface out of its pool',
@@ -246,6 +264,24 @@ describe('a comparison', () => {
     isRunning(1);
     await compare(['10.20.0.5']);
     expect(await ordered()).toMatchObject({ nodes: [{ number: 1 }], everything: false });
+  });
+
+  test('goes on while an operation only waits, and takes its place', async () => {
+    lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`);
+    const caller = { objectId: 'anna', name: 'anna', roles: [] };
+    const order = { nodes: [], awaits: [], everything: true, evidence: [] };
+    const { operationId, fence } = await requestOperation(made.deps, async () => {}, {
+      jumpServer: 'demo',
+      kind: 'heal',
+      order,
+      reason: 'test',
+      caller,
+    });
+    await compare(both);
+    expect(await findLease(made.deps.tables, 'demo')).toMatchObject({ operationId });
+    await changeLease(made.deps.tables, { jumpServer: 'demo', operationId, fence }, { yields: true });
+    await compare(both);
+    expect(await ordered()).toMatchObject({ evidence: ['loadBalancer is gone'] });
   });
 
   test('comes again at once for a probe that fails, but not for ever', async () => {
