@@ -30,7 +30,7 @@ export async function rememberEnding(deps: Deps, lease: Lease, ending: HealEndin
   if (ending.state !== 'done' && failure !== undefined) {
     const { code, message, advice } = failure;
     const condition = { type: code, message: advice === undefined ? message : `${message} ${advice}` };
-    await rememberServer(deps.tables, jumpServer, { failure: [condition] });
+    await rememberServer(deps.tables, jumpServer, { failure: [condition], failedAt: deps.now() });
   }
   const order = parseHealOrder(lease.spec);
   if (order.countedAt === undefined || !isFruitless(order, memory.wrote === lease.operationId, ending)) return;

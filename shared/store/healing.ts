@@ -40,6 +40,8 @@ export interface ServerMemory {
   noticed: Condition[];
   /** How the last heal operation failed; empty after one that did not. */
   failure: Condition[];
+  /** When it ended. */
+  failedAt?: Date;
   /** When a heal operation last succeeded. */
   healedAt?: Date;
   /** When its resources were last compared with its spec. */
@@ -68,7 +70,7 @@ export const nothingToHeal: HealingMemory = {
 /** Stands for "not": a merge cannot take a member away. */
 export const never = new Date(0);
 
-type ServerTimes = 'breakerSince' | 'healedAt' | 'comparedAt' | 'lookedAt';
+type ServerTimes = 'breakerSince' | 'failedAt' | 'healedAt' | 'comparedAt' | 'lookedAt';
 type ServerRow = Pick<ServerMemory, ServerTimes | 'wrote'> & {
   [Key in 'repairs' | 'fruitless' | 'conditions' | 'noticed' | 'failure']?: string;
 };
@@ -171,6 +173,7 @@ function toServer(row: ServerRow): Omit<ServerMemory, 'losses'> {
     failure: conditions(row.failure),
     ...(row.wrote === undefined ? {} : { wrote: row.wrote }),
     ...at('breakerSince', row.breakerSince),
+    ...at('failedAt', row.failedAt),
     ...at('healedAt', row.healedAt),
     ...at('comparedAt', row.comparedAt),
     ...at('lookedAt', row.lookedAt),

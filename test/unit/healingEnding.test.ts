@@ -8,6 +8,7 @@ import { isFruitless, notedWrites } from '../../shared/healing/ending.ts';
 import type { NodeOrder } from '../../shared/healing/order.ts';
 import { findHealing } from '../../shared/store/healing.ts';
 import { findLease, type Holder } from '../../shared/store/leases.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { noon, openHealingWorld } from './healingWorld.ts';
 
 type Ended = Parameters<typeof isFruitless>[2];
@@ -35,7 +36,7 @@ beforeEach(async () => {
 });
 
 /** A heal as the sweep asks for it, to its end. */
-async function heal(wrote: boolean, ending: Exclude<Ending, { state: 'fenced' }>): Promise<void> {
+async function heal(wrote: boolean, ending: Exclude<Ending, { state: 'fenced' }>, seconds = 0): Promise<void> {
   const { deps, server } = made;
   const memory = await findHealing(deps.tables, 'demo');
   const order = { nodes: [restart], awaits: [], everything: false, evidence: ['demo-2 does not answer'] };
@@ -45,6 +46,7 @@ async function heal(wrote: boolean, ending: Exclude<Ending, { state: 'fenced' }>
   if (lease === undefined) throw new Error('There is no lease.');
   const holder: Holder = { jumpServer: 'demo', operationId: lease.operationId, fence: lease.fence };
   if (wrote) await notedWrites(deps, holder, createWrites()).start('x', undefined, async () => {});
+  made.world.now = secondsAfter(made.world.now, seconds);
   await finishOperation(deps)({ ...holder, ending });
   // As after a crash: once more, with the same result.
   await finishOperation(deps)({ ...holder, ending });
@@ -53,6 +55,13 @@ async function heal(wrote: boolean, ending: Exclude<Ending, { state: 'fenced' }>
 const remembered = async () => (await findHealing(made.deps.tables, 'demo')).server;
 const unavailable = { state: 'failed', failure: { code: 'ControlPlaneUnavailable', message: 'No vault.' } } as const;
 
+/** Seconds. */
+async function pause(): Promise<number> {
+  const memory = await findHealing(made.deps.tables, 'demo');
+  const { now } = made.world;
+  return (pausedUntil({ server: made.server, memory, now }).getTime() - now.getTime()) / 1000;
+}
+
 test('one that our own outage ended opens no breaker, is said, and is tried again after a growing pause', async () => {
   await heal(false, unavailable);
   expect(await remembered()).toMatchObject({
@@ -60,16 +69,15 @@ test('one that our own outage ended opens no breaker, is said, and is tried agai
     fruitless: [noon],
     failure: [{ type: 'ControlPlaneUnavailable', message: 'No vault.' }],
   });
-  const pause = async () => {
-    const memory = await findHealing(made.deps.tables, 'demo');
-    return (
-      (pausedUntil({ server: made.server, memory, now: made.world.now }).getTime() - made.world.now.getTime()) / 1000
-    );
-  };
   expect(await pause()).toBe(120);
   made.world.now = new Date(noon.getTime() + 130_000);
   await heal(false, unavailable);
   expect(await pause()).toBe(240);
+});
+
+test('one that failed is followed by a pause that begins with its end, however long it took', async () => {
+  await heal(true, { state: 'failed', failure: { code: 'NodeNotHealed', message: 'No.' } }, 600);
+  expect(await pause()).toBe(120);
 });
 
 test('one that wrote is counted, and one that works ends the pause', async () => {
