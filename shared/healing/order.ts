@@ -7,6 +7,13 @@ export interface NodeOrder {
   repair: Repair;
 }
 
+/**
+ * Is it done before the machine is written? Of a machine whose last write failed another one may fail as well: what is tried must have been
+ * noted by then, or nothing stronger ever follows.
+ */
+export const comesFirst = ({ finding, repair }: NodeOrder): boolean =>
+  repair === 'rebuild' || finding === 'provisioningFailed';
+
 /** What a heal operation is asked to do; kept in its lease. Every one looks at the resources that all nodes share. */
 export interface HealOrder {
   nodes: NodeOrder[];

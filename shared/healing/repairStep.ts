@@ -10,7 +10,7 @@ import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import { brokenParts } from '../store/reports.ts';
 import { type Repair, repairFacts } from './findings.ts';
-import type { NodeOrder } from './order.ts';
+import { comesFirst, type NodeOrder } from './order.ts';
 import { freshReports, machineId, probeOf, probesOf } from './sight.ts';
 
 /** What the steps of one heal operation share. */
@@ -41,7 +41,7 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
     key: `node-${order.number}/repair`,
     type: `Molcajete/${order.repair}`,
     id: '',
-    dependsOn: order.repair === 'rebuild' ? ['mysqlServer/kept'] : [`node-${order.number}/virtualMachine`],
+    dependsOn: comesFirst(order) ? ['mysqlServer/kept'] : [`node-${order.number}/virtualMachine`],
     passing: true,
     async ensure(_outputs, attempt) {
       const memory = (await findHealing(deps.tables, server.name)).nodes.find(({ number }) => number === order.number);

@@ -8,7 +8,7 @@ import { topology } from '../topology.ts';
 import { databaseAgainStep, databaseKeptStep, keptKey } from './databaseSteps.ts';
 import { recordKey, recordSteps } from './dnsRecords.ts';
 import { awaitedHealthStep, repairedHealthStep } from './healthSteps.ts';
-import type { HealOrder } from './order.ts';
+import { comesFirst, type HealOrder } from './order.ts';
 import { type Healing, repairStep } from './repairStep.ts';
 import { awakeNodes } from './sight.ts';
 
@@ -47,10 +47,12 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
 
 /** What waits for more than in a provision. */
 function extraDependencies({ nodes }: HealOrder): Record<string, string[]> {
-  const rebuilt = nodes.filter(({ repair }) => repair === 'rebuild');
+  const repairedFirst = nodes.filter(comesFirst);
   return {
     resourceGroup: [keptKey],
     ...Object.fromEntries(['dataEndpointDns', 'controlEndpointDns'].map((key) => [key, [recordKey(key)]])),
-    ...Object.fromEntries(rebuilt.map(({ number }) => [`node-${number}/virtualMachine`, [`node-${number}/repair`]])),
+    ...Object.fromEntries(
+      repairedFirst.map(({ number }) => [`node-${number}/virtualMachine`, [`node-${number}/repair`]]),
+    ),
   };
 }

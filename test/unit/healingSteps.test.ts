@@ -1,15 +1,17 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createWrites } from '../../shared/azure/armStep.ts';
-import type { Attempt, Outcome } from '../../shared/azure/engine.ts';
+import { type Attempt, checkGraph, type Outcome } from '../../shared/azure/engine.ts';
 import type { Deps } from '../../shared/deps.ts';
 import type { NodeOrder } from '../../shared/healing/order.ts';
 import { type Healing, repairStep } from '../../shared/healing/repairStep.ts';
+import { healSteps } from '../../shared/healing/steps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { findHealing } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import type { Tables } from '../../shared/store/tables.ts';
 import { secondsAfter } from '../../shared/time.ts';
+import { openHealingWorld } from './healingWorld.ts';
 import { specOf } from './sample.ts';
 
 type Entity = Record<string, unknown> & { partitionKey: string; rowKey: string };
@@ -51,6 +53,7 @@ function healing(operationId = 'op-1'): Healing {
     get: async () => machine ?? Promise.reject(missing()),
     restart: act('restart'),
     redeploy: act('redeploy'),
+    reapply: act('reapply'),
     delete: act('delete'),
     runCommand: act('runCommand'),
   };
@@ -169,6 +172,26 @@ test('another node that serves users and only cannot make its last change is eno
   await putReport(tables, 'demo', { node: 'demo-2', report: stuck, receivedAt: now });
   probed = ['10.20.0.4'];
   expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+});
+
+test.each(['reapply', 'restartMachine', 'rebuild'] as const)(
+  'a machine whose last change failed is not written before %s is noted and done',
+  async (repair) => {
+    const { deps } = await openHealingWorld();
+    const order = { nodes: [{ number: 1, finding: 'provisioningFailed', repair } as const], awaits: [] };
+    const steps = healSteps({ ...healing(), deps }, { ...order, everything: false, evidence: [] }, [2]);
+    expect(() => checkGraph(steps)).not.toThrow();
+    const of = (key: string) => steps.find((step) => step.key === `node-1/${key}`)?.dependsOn;
+    expect(of('virtualMachine')).toContain('node-1/repair');
+    expect(of('repair')).toEqual(['mysqlServer/kept']);
+  },
+);
+
+test('to push a model that Azure refuses is remembered, so that the next repair is stronger', async () => {
+  failure = Object.assign(new Error('no'), { statusCode: 409, code: 'OperationNotAllowed' });
+  await run({ number: 1, finding: 'provisioningFailed', repair: 'reapply' });
+  expect(calls).toEqual(['reapply demo-1']);
+  expect((await findHealing(tables, 'demo')).nodes).toMatchObject([{ number: 1, repair: 'reapply' }]);
 });
 
 test('a command that the machine does not take is given up at once: the next repair needs none', async () => {
