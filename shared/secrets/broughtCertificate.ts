@@ -18,12 +18,16 @@ export const broughtFrom = (source: string): Record<string, string> => ({ [sourc
 
 export const isBrought = ({ tags }: Pick<Secret, 'tags'>): boolean => tags[sourceTag] !== undefined;
 
-/** Whether this version came from the secret that the spec names and serves the name that it has now. */
-export function mayStay({ value, tags }: Secret, { hostname, certificate }: Ingress, now: Date): boolean {
+/**
+ * Whether this version came from the secret that the spec names and serves the name that it has now. One that has ended stays as well:
+ * nothing is better in its place, and nodes must go on being repaired and added (`CertificateExpires` says so).
+ */
+export function mayStay({ value, tags }: Secret, { hostname, certificate }: Ingress): boolean {
   const source = tags[sourceTag];
   if (source === undefined || certificate === undefined || hostname === undefined) return false;
   const isFromThere = source === certificate.keyVaultSecretId || source.startsWith(`${certificate.keyVaultSecretId}/`);
-  return isFromThere && certificateProblems(value, { names: [hostname], now }).length === 0;
+  const problems = certificateProblems(value, { names: [hostname] });
+  return isFromThere && problems.every(({ code }) => code === 'CertificateExpired');
 }
 
 /** Reads the secret that a spec names, and checks what it holds. Never throws, and never quotes it. */

@@ -51,7 +51,7 @@ export function certificateStep(deps: Deps, jumpServer: string, ingress: Ingress
         if (existing !== undefined && isIssued(existing, place, deps.now())) return ready(existing);
         const next = await nextVersion(deps, place, existing, attempt);
         if (!('failure' in next)) return ready(next);
-        if (existing !== undefined && mayStay(existing, ingress, deps.now())) return ready(existing);
+        if (existing !== undefined && mayStay(existing, ingress)) return ready(existing);
         return { state: 'failed', failure: next.failure };
       } catch (error) {
         return vaultNotYet(error);

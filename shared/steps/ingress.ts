@@ -31,24 +31,32 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
       const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;
       if (up < nodes.length)
         return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`, nextLookSeconds(looks++));
+      let unproven: string | undefined;
       try {
         const status = await logIn(deps, jumpServer, outputs, spec.ingress);
         if (status === refused) await setGuacadmin(deps, jumpServer, attempt);
         if (status !== 200) return waiting(`a login at the ingress is answered with ${status}`);
       } catch (error) {
         if (error instanceof Stopped) throw error;
-        return waiting(
-          `the ingress does not answer yet (${error instanceof Error && 'code' in error ? String(error.code) : 'no code'})`,
-        );
+        const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
+        unproven = endedCertificate(code, outputs, deps.now());
+        if (unproven === undefined) return waiting(`the ingress does not answer yet (${code})`);
       }
       const { port } = spec.ingress;
       const host = serverName(spec.ingress, outputs.publicIpAddress) || ipAddress;
       return {
         state: 'ready',
         output: { ipAddress, fqdn, url: `https://${host}${port === 443 ? '' : `:${port}`}${webPath}` },
+        ...(unproven === undefined ? {} : { detail: unproven }),
       };
     },
   };
+}
+
+/** Whether it is the certificate in force that has ended: then no login can be proven, and to wait for one helps nobody. */
+function endedCertificate(code: string, { certificate: { notAfter } = {} }: Outputs, now: Date): string | undefined {
+  if (code !== 'CERT_HAS_EXPIRED' || notAfter === undefined || new Date(notAfter) > now) return undefined;
+  return `no login was tried, for the certificate has ended (${notAfter}): renew it`;
 }
 
 /** Guacamole's answer to a wrong password. */

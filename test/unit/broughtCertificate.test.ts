@@ -155,6 +155,14 @@ describe('a provision', () => {
     expect(present()).toHaveLength(1);
   });
 
+  test('keeps the present one past its end, too: nodes can be repaired and added meanwhile', async () => {
+    await bring({ notAfter: secondsAfter(now, 5 * day) });
+    const { output } = (await step(brought)) as Extract<Outcome, { state: 'ready' }>;
+    now = secondsAfter(now, 6 * day);
+    expect(await step(brought)).toEqual({ state: 'ready', output });
+    expect(present()).toHaveLength(1);
+  });
+
   test('never puts one of our own in the place of a brought one that nears its end', async () => {
     await bring({ notAfter: secondsAfter(now, 5 * day) });
     await step(brought);
