@@ -1,17 +1,14 @@
 import type { Writes } from '../../shared/azure/armStep.ts';
 import { checkGraph } from '../../shared/azure/engine.ts';
-import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { notedWrites } from '../../shared/healing/ending.ts';
 import { parseHealOrder } from '../../shared/healing/order.ts';
-import { freshReports, watchedNodes } from '../../shared/healing/sight.ts';
+import { watchedNodes, workingNodes } from '../../shared/healing/sight.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
-import type { JumpServer } from '../../shared/store/jumpServers.ts';
 import type { Holder } from '../../shared/store/leases.ts';
-import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
-import { brokenParts } from '../../shared/store/reports.ts';
+import { listNodes } from '../../shared/store/nodes.ts';
 import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, knownOutputs } from './advance.ts';
 import { findHeldServer } from './heldServer.ts';
@@ -34,7 +31,8 @@ export const mend =
     const { requestedAt } = lease;
     const order = parseHealOrder(lease.spec);
     const noted = notedWrites(deps, holder, writes);
-    const well = await wellNodes(deps, server, recorded);
+    // These must be reached at the end.
+    const well = await workingNodes(deps, server.name, watchedNodes(server, recorded, deps.now()));
     const steps = healSteps({ deps, writes: noted, holder, server, fleet, requestedAt }, order, well);
     checkGraph(steps);
     return carryOutSteps(deps, holder, steps, {
@@ -42,11 +40,3 @@ export const mend =
       longestSeconds: longest + graces * durationSeconds(server.spec.healing.gracePeriod),
     });
   };
-
-/** Those that work by their own word, just now, must be reached at the end. */
-async function wellNodes(deps: Deps, server: JumpServer, recorded: readonly NodeRecord[]): Promise<number[]> {
-  const watched = watchedNodes(server, recorded, deps.now());
-  const heard = await freshReports(deps, server.name, watched);
-  const well = new Set(heard.filter(({ report }) => brokenParts(report).length === 0).map(({ node }) => node));
-  return watched.map(({ number }) => number).filter((number) => well.has(nodeName(server.name, number)));
-}

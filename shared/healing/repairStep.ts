@@ -8,10 +8,9 @@ import { findHealing, never, rememberLoss, rememberNode } from '../store/healing
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
-import { brokenParts } from '../store/reports.ts';
 import { type Repair, repairFacts } from './findings.ts';
 import { comesFirst, type NodeOrder } from './order.ts';
-import { freshReports, machineId, probeOf, probesOf } from './sight.ts';
+import { machineId, probeOf, probesOf, workingNodes } from './sight.ts';
 
 /** What the steps of one heal operation share. */
 export interface Healing {
@@ -83,7 +82,7 @@ async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<
   const { deps, server, fleet } = healing;
   if (!repairFacts[repair].disrupts) return undefined;
   const others = fleet.filter((node) => node.number !== number && isUp(node));
-  if (await oneWorks(deps, server.name, others)) return undefined;
+  if ((await workingNodes(deps, server.name, others)).length > 0) return undefined;
   const probes = await probesOf(deps, server);
   const record = fleet.find((node) => node.number === number);
   if (probes === undefined || record === undefined || probeOf(probes, { record }).probe === 'down') return undefined;
@@ -91,10 +90,6 @@ async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<
   const message = `Node ${number} is the only one that serves users, so nothing was done that would end their sessions.`;
   const advice = 'It is repaired once another node works.';
   return { state: 'failed', failure: { code: 'LastNode', message, advice } };
-}
-
-async function oneWorks(deps: Deps, jumpServer: string, nodes: readonly NodeRecord[]): Promise<boolean> {
-  return (await freshReports(deps, jumpServer, nodes)).some(({ report }) => brokenParts(report).length === 0);
 }
 
 /** Nothing is done while it is not known who would suffer from it; asked again a few times. */

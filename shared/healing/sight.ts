@@ -28,6 +28,13 @@ export async function freshReports(
   );
 }
 
+/** Numbers of those of these nodes that work by their own word, just now. */
+export async function workingNodes(deps: Deps, jumpServer: string, nodes: readonly NodeRecord[]): Promise<number[]> {
+  const heard = await freshReports(deps, jumpServer, nodes);
+  const working = new Set(heard.filter(({ report }) => brokenParts(report).length === 0).map(({ node }) => node));
+  return nodes.map(({ number }) => number).filter((number) => working.has(nodeName(jumpServer, number)));
+}
+
 /** What Azure says of every virtual machine of the subscription, by id in lower case: one paged list, whatever their number. */
 export async function listMachines(deps: Deps): Promise<Map<string, Machine>> {
   const machines = new Map<string, Machine>();
