@@ -2,7 +2,7 @@ import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
-import { forgetNode, rememberServer, type ServerMemory } from '../store/healing.ts';
+import { findHealing, forgetNode, rememberServer } from '../store/healing.ts';
 import { type Decision, recentRepairs, type Sight } from './decision.ts';
 import type { HealOrder } from './order.ts';
 
@@ -20,28 +20,36 @@ export async function carryOutDecision(
   if (opensBreaker || JSON.stringify(conditions) !== JSON.stringify(memory.conditions))
     await rememberServer(deps.tables, name, { conditions, ...(opensBreaker ? { breakerSince: now } : {}) });
   if (order === undefined) return;
-  await request(deps, start, name, await counted(deps, name, memory, order, now));
+  const reason = reasonOf(order);
+  const request = (asked: HealOrder) =>
+    requestOperation(deps, start, { jumpServer: name, kind: 'heal', order: asked, reason, caller: healer });
+  // Somebody else may have been quicker since the leases were read: then the next sweep decides.
+  await counted(deps, name, order, now, request).catch((error: unknown) => {
+    if (!isTaken(error)) throw error;
+  });
 }
 
-/** Counted before it is asked for: a crash in between must not make repairs that nobody counts. */
-export async function counted(
+/** Counted before it is asked for: a crash in between must not make repairs that nobody counts. One that is not granted is none. */
+export async function counted<Granted>(
   deps: Deps,
   jumpServer: string,
-  { repairs }: Pick<ServerMemory, 'repairs'>,
   order: HealOrder,
   now: Date,
-): Promise<HealOrder> {
-  await rememberServer(deps.tables, jumpServer, { repairs: [...recentRepairs(repairs, now), now] });
-  return { ...order, countedAt: now.toISOString() };
-}
-
-export const reasonOf = ({ evidence }: HealOrder): string => evidence.join('. ').slice(0, 2000);
-
-/** Somebody else may have been quicker since the leases were read: then the next sweep decides. */
-async function request(deps: Deps, start: StartOperation, jumpServer: string, order: HealOrder): Promise<void> {
+  request: (order: HealOrder) => Promise<Granted>,
+): Promise<Granted> {
+  const repairs = async () => recentRepairs((await findHealing(deps.tables, jumpServer)).server.repairs, now);
+  await rememberServer(deps.tables, jumpServer, { repairs: [...(await repairs()), now] });
   try {
-    await requestOperation(deps, start, { jumpServer, kind: 'heal', order, reason: reasonOf(order), caller: healer });
+    return await request({ ...order, countedAt: now.toISOString() });
   } catch (error) {
-    if (!(error instanceof ApiError && error.code === 'OperationInProgress')) throw error;
+    if (isTaken(error)) {
+      const others = (await repairs()).filter((at) => at.getTime() !== now.getTime());
+      await rememberServer(deps.tables, jumpServer, { repairs: others });
+    }
+    throw error;
   }
 }
+
+const isTaken = (error: unknown): boolean => error instanceof ApiError && error.code === 'OperationInProgress';
+
+export const reasonOf = ({ evidence }: HealOrder): string => evidence.join('. ').slice(0, 2000);

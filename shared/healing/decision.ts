@@ -73,7 +73,7 @@ export function pausedUntil({ server, memory, now }: Pick<Sight, 'server' | 'mem
   const vain = recentRepairs(begun, now).filter((at) => at > healedAt);
   const last = vain.at(-1);
   if (last === undefined || failure.length === 0) return new Date(0);
-  const ended = failedAt > last ? failedAt : last;
+  const ended = new Date(Math.max(last.getTime(), failedAt.getTime()));
   return secondsAfter(ended, Math.min(longestPause, graceOf(server) * 2 ** (vain.length - 1)));
 }
 

@@ -70,13 +70,10 @@ const healAsSwept =
       // The brakes let it pass: what is left is an operation that runs.
       if (order === undefined && lease !== undefined) throw inProgress(deps, lease);
       if (order === undefined) throw new Error(`Nothing was decided about the alert for '${name}'.`);
-      const granted = await requestOperation(deps, startOperation, {
-        jumpServer: name,
-        kind: 'heal',
-        order: await counted(deps, name, sight.memory.server, { ...order, alert: true }, sight.now),
-        reason: askedBecause(`${caller.name} asked for it`, reasonOf(order)),
-        caller,
-      });
+      const reason = askedBecause(`${caller.name} asked for it`, reasonOf(order));
+      const granted = await counted(deps, name, { ...order, alert: true }, sight.now, (asked) =>
+        requestOperation(deps, startOperation, { jumpServer: name, kind: 'heal', order: asked, reason, caller }),
+      );
       return acceptedAnswer(deps, name, granted.operationId);
     });
   };

@@ -106,8 +106,11 @@ export async function rememberServer(
 
 /** An operation has succeeded: nothing that healing failed at before counts any more. */
 export async function rememberHealed(tables: Tables, jumpServer: string, now: Date): Promise<void> {
-  const { server } = await findHealing(tables, jumpServer);
-  if (server.failure.length > 0 || server.repairs.length > 0 || server.fruitless.length > 0)
+  const { server, nodes } = await findHealing(tables, jumpServer);
+  const { failure, repairs, fruitless, healedAt = never } = server;
+  // One by hand is not counted, and what it did to a node has helped all the same.
+  const repaired = nodes.some(({ settledAt = never }) => settledAt > healedAt);
+  if (repaired || failure.length > 0 || repairs.length > 0 || fruitless.length > 0)
     await rememberServer(tables, jumpServer, { failure: [], healedAt: now });
 }
 

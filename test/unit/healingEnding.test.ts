@@ -6,10 +6,11 @@ import { carryOutDecision } from '../../shared/healing/carryOutDecision.ts';
 import { pausedUntil } from '../../shared/healing/decision.ts';
 import { isFruitless, notedWrites } from '../../shared/healing/ending.ts';
 import type { NodeOrder } from '../../shared/healing/order.ts';
-import { findHealing } from '../../shared/store/healing.ts';
+import { requestOperation } from '../../shared/operations.ts';
+import { findHealing, rememberHealed, rememberNode, rememberServer } from '../../shared/store/healing.ts';
 import { findLease, type Holder } from '../../shared/store/leases.ts';
 import { secondsAfter } from '../../shared/time.ts';
-import { noon, openHealingWorld } from './healingWorld.ts';
+import { ago, noon, openHealingWorld } from './healingWorld.ts';
 
 type Ended = Parameters<typeof isFruitless>[2];
 const failed = (code: string): Ended => ({ state: 'failed', failure: { code, message: 'It did not work.' } });
@@ -87,4 +88,27 @@ test('one that wrote is counted, and one that works ends the pause', async () =>
   await heal(true, { state: 'done' });
   const now = made.world.now;
   expect(await remembered()).toMatchObject({ repairs: [noon, now], failure: [], healedAt: now });
+});
+
+test('one that another operation was quicker than is not counted', async () => {
+  const { deps, server } = made;
+  await rememberServer(deps.tables, 'demo', { repairs: [ago(600)] });
+  const order = { nodes: [restart], awaits: [], everything: false, evidence: ['demo-2 does not answer'] };
+  const caller = { objectId: 'anna', name: 'anna', roles: [] };
+  const other = { jumpServer: 'demo', kind: 'heal', order, reason: 'test', caller } as const;
+  const { operationId } = await requestOperation(deps, async () => {}, other);
+  const memory = await findHealing(deps.tables, 'demo');
+  const decision = { order, suspects: [], conditions: [], opensBreaker: false, recovered: [] };
+  await carryOutDecision(deps, async () => {}, { server, memory, now: deps.now() }, decision);
+  expect(await findLease(deps.tables, 'demo')).toMatchObject({ operationId });
+  expect(await remembered()).toMatchObject({ repairs: [ago(600)], fruitless: [] });
+});
+
+test('one by hand that works is remembered where it repaired a node, though it is not counted', async () => {
+  const { tables } = made.deps;
+  await rememberHealed(tables, 'demo', noon);
+  expect((await remembered()).healedAt).toBeUndefined();
+  await rememberNode(tables, 'demo', { number: 2, repair: 'restartMachine', settledAt: ago(60) });
+  await rememberHealed(tables, 'demo', noon);
+  expect((await remembered()).healedAt).toEqual(noon);
 });
