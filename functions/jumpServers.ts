@@ -122,7 +122,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
 
 /** An equal spec has nothing to carry on: no PUT that was cut short, and nothing that healing failed at, a lost database above all. */
 async function isWhole(deps: Deps, { name, state, setback }: JumpServer): Promise<boolean> {
-  if (state !== 'Ready') return state === 'Hibernated';
+  if (state !== 'Ready' && state !== 'Hibernated') return false;
   return setback?.kind !== 'provision' && (await findHealing(deps.tables, name)).server.failure.length === 0;
 }
 

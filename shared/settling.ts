@@ -2,12 +2,13 @@ import type { Deps } from './deps.ts';
 import { forEach } from './forEach.ts';
 import type { StartOperation } from './http.ts';
 import { closeLease, recordStart, unheardOf } from './operations.ts';
+import { isAsleep } from './scaling/fleet.ts';
 import { anotherIsHealthy } from './scaling/rest.ts';
 import { wasCanceled } from './setback.ts';
 import { listInventory } from './store/inventory.ts';
 import { type JumpServer, listJumpServers, moveJumpServer } from './store/jumpServers.ts';
 import { isActive, listLeases } from './store/leases.ts';
-import { listNodes } from './store/nodes.ts';
+import { listNodes, type NodeRecord } from './store/nodes.ts';
 import { secondsAfter } from './time.ts';
 
 /** After this long a lease that is still only requested has lost its start to a crash. Seconds. */
@@ -31,21 +32,23 @@ export async function settleLeases(deps: Deps, start: StartOperation): Promise<v
 }
 
 /**
- * A PUT that fails may leave a jump server on which users go on working. That one is ready, with a condition: healing and scaling see to
- * what is missing.
+ * A PUT that fails may leave a jump server on which users go on working, or one that sleeps. That one is ready, or hibernates, with a
+ * condition: healing and scaling see to what is missing, and its schedule wakes it.
  */
 export async function settleServing(deps: Deps): Promise<void> {
   const failed = (await listJumpServers(deps.tables)).filter(({ state }) => state === 'Failed');
   await forEach(failed, async (server) => {
     const { name, setback, lastOperation } = server;
-    if (setback?.kind !== 'provision' || wasCanceled(setback) || !(await serves(deps, server))) return;
-    await moveJumpServer(deps.tables, name, lastOperation, 'Ready');
+    if (setback?.kind !== 'provision' || wasCanceled(setback)) return;
+    const fleet = await listNodes(deps.tables, name);
+    if (isAsleep(fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Hibernated');
+    else if (await serves(deps, server, fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Ready');
   });
 }
 
 /** A login through the ingress has worked once, and a node works now by its own word, its login to the database included. */
-async function serves(deps: Deps, { name }: JumpServer): Promise<boolean> {
-  const [inventory, fleet] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
+async function serves(deps: Deps, { name }: JumpServer, fleet: readonly NodeRecord[]): Promise<boolean> {
+  const inventory = await listInventory(deps.tables, name);
   const proven = inventory.some(({ key, output }) => key === 'ingress' && output.url !== undefined);
   return proven && anotherIsHealthy(deps, name, fleet);
 }

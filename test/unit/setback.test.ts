@@ -5,6 +5,7 @@ import type { Deps } from '../../shared/deps.ts';
 import { describeJumpServer } from '../../shared/jumpServerView.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { requestOperation } from '../../shared/operations.ts';
+import { sweepScaling } from '../../shared/scaling/sweep.ts';
 import { settleLeases, settleServing } from '../../shared/settling.ts';
 import { rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
@@ -46,10 +47,11 @@ async function hear(name: string): Promise<void> {
   await putReport(deps.tables, name, { node: `${name}-1`, report: report as unknown as NodeReport, receivedAt: now });
 }
 
-const ask = (kind: 'provision' | 'scale', jumpServer = 'demo'): Promise<Lease> =>
+const ask = (kind: 'provision' | 'scale' | 'teardown', jumpServer = 'demo'): Promise<Lease> =>
   requestOperation(deps, async () => {}, {
     ...{ jumpServer, kind, reason: 'test', caller },
-    ...(kind === 'scale' ? { order: { count: 2 } } : { spec: specOf() }),
+    ...(kind === 'scale' ? { order: { count: 2 } } : {}),
+    ...(kind === 'provision' ? { spec: specOf() } : {}),
   });
 
 const finish = async (lease: Lease, ending: Parameters<ReturnType<typeof finishOperation>>[0]['ending']) => {
@@ -96,6 +98,54 @@ test('a PUT that was interrupted is no reason not to heal what serves', async ()
   await hear('demo');
   await settleServing(deps);
   expect(await shown()).toEqual({ state: 'Ready', conditions: [expect.stringMatching(/^Interrupted: /)] });
+});
+
+/** Its nodes and its database were put to sleep by its schedule. */
+async function sleeps(): Promise<void> {
+  const server = await findJumpServer(deps.tables, 'demo');
+  if (server !== undefined) await putJumpServer(deps.tables, { ...server, state: 'Hibernated' }, server.etag);
+  await putNode(deps.tables, 'demo', { number: 1, state: 'deallocated', since: start });
+}
+
+test.each<[string, (lease: Lease) => Promise<void>]>([
+  ['fails', (lease) => finish(lease, { state: 'failed', failure: full })],
+  [
+    'is interrupted',
+    async () => {
+      now = secondsAfter(start, leaseMilliseconds / 1000 + 1);
+      await settleLeases(deps, async () => {});
+    },
+  ],
+])('a PUT that %s at night lets the schedule wake it in the morning, and an equal PUT carries on', async (_, end) => {
+  await sleeps();
+  expect(await putEqual()).toBe(200);
+  await end(await ask('provision'));
+  expect((await shown()).state).toBe('Failed');
+  await settleServing(deps);
+  expect(await shown()).toEqual({
+    state: 'Hibernated',
+    conditions: [expect.stringMatching(/ An equal PUT carries on/)],
+  });
+  const started: Lease[] = [];
+  expect(await putEqual()).toBe(202);
+  await finish((await findLease(deps.tables, 'demo')) as Lease, { state: 'failed', failure: full });
+  await settleServing(deps);
+  await sweepScaling(deps, async (lease) => void started.push(lease));
+  expect(started.map(({ kind }) => kind)).toEqual(['scale']);
+});
+
+test('a PUT that a person canceled at night leaves it to him', async () => {
+  await sleeps();
+  await finish(await ask('provision'), { state: 'canceled' });
+  await settleServing(deps);
+  expect((await shown()).state).toBe('Failed');
+});
+
+test('what a DELETE has begun to take down is not called ready for what a PUT before it left', async () => {
+  await finish(await ask('provision'), { state: 'failed', failure: full });
+  await finish(await ask('teardown'), { state: 'failed', failure: full });
+  await settleServing(deps);
+  expect(await shown()).toEqual({ state: 'Failed', conditions: [] });
 });
 
 test('a first PUT that fails, and one that a person canceled, leave it failed and say so', async () => {
