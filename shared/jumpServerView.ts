@@ -130,11 +130,11 @@ function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: O
 const setbackOf = ({ setback }: JumpServer): JumpServerView['status']['conditions'] =>
   setback === undefined ? [] : [{ type: setback.type, message: setback.message }];
 
-/** What the sweep said last holds only where it still looks. */
-const healingConditions = ({ state, spec }: JumpServer, { server }: HealingMemory) =>
-  state === 'Ready'
-    ? [...(spec.healing.enabled ? [...server.conditions, ...server.noticed] : []), ...server.failure]
-    : [];
+/** What the sweep said last holds only where it still looks; what healing failed at, a lost database above all, is not mended by sleep. */
+const healingConditions = ({ state, spec }: JumpServer, { server }: HealingMemory) => [
+  ...(state === 'Ready' && spec.healing.enabled ? [...server.conditions, ...server.noticed] : []),
+  ...(state === 'Ready' || state === 'Hibernated' ? server.failure : []),
+];
 
 function certificateConditions(
   deps: Deps,

@@ -6,11 +6,9 @@ import type { Deps } from './deps.ts';
 import { environmentOf } from './environment.ts';
 import { ApiError } from './errors.ts';
 import { isSurplus } from './scaling/fleet.ts';
-import { provisionChanges } from './scaling/provisionFleet.ts';
+import { plannedFleet } from './scaling/provisionFleet.ts';
 import type { JumpServerSpec } from './spec.ts';
 import { listInventory } from './store/inventory.ts';
-import { listNodes } from './store/nodes.ts';
-import { findScaling } from './store/scaling.ts';
 import { topologyOf } from './topology.ts';
 
 /** What a PUT would do to each resource. */
@@ -31,12 +29,10 @@ export async function planChanges(
   jumpServer: string,
   spec: JumpServerSpec,
 ): Promise<z.input<typeof planShape>> {
-  const [inventory, recorded, memory] = await Promise.all([
+  const [inventory, { fleet }] = await Promise.all([
     listInventory(deps.tables, jumpServer),
-    listNodes(deps.tables, jumpServer),
-    findScaling(deps.tables, jumpServer),
+    plannedFleet(deps, jumpServer, spec),
   ]);
-  const { fleet } = provisionChanges(spec, recorded, memory, deps.now());
   const kept = fleet.filter((node) => !isSurplus(node, spec));
   const resources = topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), kept);
   const outputs: Outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));

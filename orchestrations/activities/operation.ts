@@ -46,8 +46,7 @@ export const finishOperation =
     const lease = await findHeldLease(deps.tables, holder);
     if (lease === undefined || ending.state === 'fenced') return { finished: false };
     const status = endings[ending.state];
-    // Whatever made it whole, what healing failed at is over.
-    if (ending.state === 'done') await rememberHealed(deps.tables, holder.jumpServer, deps.now());
+    if (ending.state === 'done' && makesWhole(lease)) await rememberHealed(deps.tables, holder.jumpServer, deps.now());
     if (lease.kind === 'heal') await rememberEnding(deps, lease, ending);
     if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
     else
@@ -66,6 +65,9 @@ export const finishOperation =
     });
     return { finished: await changeLease(deps.tables, holder, { state: 'finished', deadline: deps.now() }) };
   };
+
+/** What healing failed at is over once a heal or a PUT succeeds: a scale or a rotation does not look at everything, at zero at nothing. */
+const makesWhole = ({ kind }: Lease): boolean => kind === 'heal' || kind === 'provision';
 
 /** A scale, a heal or a rotation that fails leaves a jump server that works as well as before. */
 async function stateAfter(deps: Deps, lease: Lease, { state }: Ended): Promise<JumpServerState> {

@@ -1,6 +1,7 @@
 import type { Deps } from '../deps.ts';
 import { durationSeconds } from '../duration.ts';
 import type { JumpServerSpec } from '../spec.ts';
+import { findHealing } from '../store/healing.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
 import { findScaling, type ScalingMemory } from '../store/scaling.ts';
 import { desiredCount } from './desiredCount.ts';
@@ -17,20 +18,39 @@ export const planOf = (spec: JumpServerSpec, { byHand }: ScalingMemory): Plan =>
 /**
  * What a provision makes of the nodes there are: as many as the plan wants now. Only zero is left to a scale operation: what was
  * just proven to work sleeps a minute later. Pure.
+ * @param least so many are to be up, whatever the plan wants
  */
 export function provisionChanges(
   spec: JumpServerSpec,
   recorded: readonly NodeRecord[],
   memory: ScalingMemory,
   now: Date,
+  least = 0,
 ): { fleet: NodeRecord[]; changes: NodeRecord[] } {
   const before = fleetOf(spec, recorded, now);
   const { count } = desiredCount(planOf(spec, memory), now, 0, memory.needs);
   const first = recorded.length === 0;
   const wanted = count > upCount(before) || (count > 0 && !first) ? count : upCount(before);
-  const changes = changesFor(before, wanted, now, durationSeconds(spec.scaling.drainTimeout));
+  const changes = changesFor(before, Math.max(wanted, least), now, durationSeconds(spec.scaling.drainTimeout));
   const fleet = withChanges(before, changes);
   return { fleet, changes: first ? fleet : changes };
+}
+
+/**
+ * The same of what the store knows. Where healing has failed one node is to be up: in its sleep a jump server's database, which may be
+ * lost, is neither set up nor proven.
+ */
+export async function plannedFleet(
+  deps: Deps,
+  jumpServer: string,
+  spec: JumpServerSpec,
+): Promise<ReturnType<typeof provisionChanges>> {
+  const [recorded, memory, healing] = await Promise.all([
+    listNodes(deps.tables, jumpServer),
+    findScaling(deps.tables, jumpServer),
+    findHealing(deps.tables, jumpServer),
+  ]);
+  return provisionChanges(spec, recorded, memory, deps.now(), healing.server.failure.length > 0 ? 1 : 0);
 }
 
 /**
@@ -43,11 +63,7 @@ export async function provisionFleet(
   spec: JumpServerSpec,
   permit: () => Promise<void>,
 ): Promise<NodeRecord[]> {
-  const [recorded, memory] = await Promise.all([
-    listNodes(deps.tables, jumpServer),
-    findScaling(deps.tables, jumpServer),
-  ]);
-  const { fleet, changes } = provisionChanges(spec, recorded, memory, deps.now());
+  const { fleet, changes } = await plannedFleet(deps, jumpServer, spec);
   await writeNodes(deps, jumpServer, changes, permit);
   return fleet;
 }

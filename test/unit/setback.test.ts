@@ -5,6 +5,7 @@ import type { Deps } from '../../shared/deps.ts';
 import { describeJumpServer } from '../../shared/jumpServerView.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { requestOperation } from '../../shared/operations.ts';
+import { plannedFleet } from '../../shared/scaling/provisionFleet.ts';
 import { sweepScaling } from '../../shared/scaling/sweep.ts';
 import { settleLeases, settleServing } from '../../shared/settling.ts';
 import { rememberServer } from '../../shared/store/healing.ts';
@@ -14,7 +15,7 @@ import { findLease, type Lease, leaseMilliseconds } from '../../shared/store/lea
 import { putNode } from '../../shared/store/nodes.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import { secondsAfter } from '../../shared/time.ts';
-import { minimal, specOf } from './sample.ts';
+import { minimal, specOf, specWith } from './sample.ts';
 import { createTablesStub } from './tablesStub.ts';
 
 const start = new Date('2026-11-23T12:00:00Z');
@@ -175,6 +176,24 @@ test('an equal PUT is the way out while healing has found the database lost', as
   await rememberServer(deps.tables, 'demo', { failure });
   expect(await putEqual()).toBe(202);
   await finish((await findLease(deps.tables, 'demo')) as Lease, { state: 'done' });
+  expect(await putEqual()).toBe(200);
+});
+
+test('a lost database is not forgotten overnight: a PUT at night wakes a node to prove the empty one', async () => {
+  const failure = [{ type: 'DatabaseLost', message: 'The MySQL server is gone.' }];
+  await rememberServer(deps.tables, 'demo', { failure });
+  await sleeps();
+  await finish(await ask('scale'), { state: 'done' });
+  expect(await shown()).toEqual({ state: 'Hibernated', conditions: ['DatabaseLost: The MySQL server is gone.'] });
+  expect(await putEqual()).toBe(202);
+  const asleep = specWith({
+    scaling: { min: 0, schedule: [{ name: 'never', cron: '0 0 * * *', timeZone: 'UTC', count: 0 }] },
+  });
+  const { changes } = await plannedFleet(deps, 'demo', asleep);
+  expect(changes.map(({ number, state }) => `${number} ${state}`)).toEqual(['1 starting']);
+  await finish((await findLease(deps.tables, 'demo')) as Lease, { state: 'done' });
+  expect(await shown()).toEqual({ state: 'Hibernated', conditions: [] });
+  expect((await plannedFleet(deps, 'demo', asleep)).changes).toEqual([]);
   expect(await putEqual()).toBe(200);
 });
 
