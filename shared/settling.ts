@@ -3,7 +3,7 @@ import { forEach } from './forEach.ts';
 import type { StartOperation } from './http.ts';
 import { closeLease, recordStart, unheardOf } from './operations.ts';
 import { isAsleep } from './scaling/fleet.ts';
-import { anotherIsHealthy } from './scaling/rest.ts';
+import { oneWorks } from './scaling/rest.ts';
 import { wasCanceled } from './setback.ts';
 import { listInventory } from './store/inventory.ts';
 import { type JumpServer, listJumpServers, moveJumpServer } from './store/jumpServers.ts';
@@ -50,5 +50,5 @@ export async function settleServing(deps: Deps): Promise<void> {
 async function serves(deps: Deps, { name }: JumpServer, fleet: readonly NodeRecord[]): Promise<boolean> {
   const inventory = await listInventory(deps.tables, name);
   const proven = inventory.some(({ key, output }) => key === 'ingress' && output.url !== undefined);
-  return proven && anotherIsHealthy(deps, name, fleet);
+  return proven && oneWorks(deps, name, fleet);
 }

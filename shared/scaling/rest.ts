@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { type NodeRecord, putNode } from '../store/nodes.ts';
-import { findReport, listReports, type StoredReport } from '../store/reports.ts';
+import { brokenParts, findReport, listReports, type StoredReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { isUp } from './fleet.ts';
 import { nodeMachine, turn } from './power.ts';
@@ -105,13 +105,28 @@ export function whyNotYet(
   return othersStay && seen < noticed ? 'waits for the balancer to notice that it drains' : undefined;
 }
 
-/** Does a node that stays work, by its own word? Another configuration on its way does not make it unhealthy. */
-export async function anotherIsHealthy(deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<boolean> {
+type Word = (stored: StoredReport, now: Date) => boolean;
+
+/** No part of it is broken, by its own word. Another configuration on its way, or one that it cannot apply, does not stop its work. */
+const works: Word = ({ report, receivedAt }, now) =>
+  secondsAfter(receivedAt, staleAfterSeconds) > now && brokenParts(report).length === 0;
+
+/**
+ * It works, and can do so in the place of one that drains. Not with an HAProxy whose last change failed: it may not know that its peer
+ * drains, and goes on sending new sessions there. What else cannot be changed takes sessions as before.
+ */
+const takesOver: Word = (stored, now) => works(stored, now) && !unchangedParts(stored.report).includes('haproxy');
+
+/** Does a node that stays take over from one that drains? */
+export const anotherIsHealthy = (deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<boolean> =>
+  isOneUp(deps, jumpServer, fleet, takesOver);
+
+/** Does a node that is meant to be up work? */
+export const oneWorks = (deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<boolean> =>
+  isOneUp(deps, jumpServer, fleet, works);
+
+async function isOneUp(deps: Deps, jumpServer: string, fleet: readonly NodeRecord[], word: Word): Promise<boolean> {
   const reports = await listReports(deps.tables, jumpServer);
   const names = fleet.filter(isUp).map(({ number }) => nodeName(jumpServer, number));
-  return reports.some((stored) => names.includes(stored.node) && works(stored, deps.now()));
+  return reports.some((stored) => names.includes(stored.node) && word(stored, deps.now()));
 }
-
-export const works = ({ report, receivedAt }: StoredReport, now: Date): boolean =>
-  secondsAfter(receivedAt, staleAfterSeconds) > now &&
-  [report.haproxy, report.web, report.guacd, report.database].every(({ healthy }) => healthy);

@@ -5,7 +5,7 @@ import type { Deps } from '../../shared/deps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
-import { restStep } from '../../shared/scaling/rest.ts';
+import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord, putNode } from '../../shared/store/nodes.ts';
@@ -223,4 +223,20 @@ test('an operation that only waits gives way to another, one that works does not
   expect([ended?.status, ended?.failure?.code]).toEqual(['Canceled', 'GaveWay']);
   expect(await changeLease(deps.tables, first, { yields: false })).toBe(false);
   expect((await findJumpServer(deps.tables, 'demo'))?.state).toBe('Ready');
+});
+
+test.each<[string, object, boolean]>([
+  ['of which nothing is broken', {}, true],
+  ['whose Guacamole does not work', { web: { healthy: false } }, false],
+  ['that could not change its Guacamole, and works', { web: { healthy: false, works: true } }, true],
+  [
+    'that could not change its HAProxy: it may not know who drains',
+    { haproxy: { healthy: false, works: true } },
+    false,
+  ],
+])('a node %s takes over from others or not', async (_, change, expected) => {
+  const well = { healthy: true };
+  const heard = { haproxy: well, web: well, guacd: well, database: well, ...change } as NodeReport;
+  await putReport(made.deps.tables, 'demo', { node: 'demo-1', report: heard, receivedAt: made.world.now });
+  expect(await anotherIsHealthy(made.deps, 'demo', staying)).toBe(expected);
 });

@@ -41,10 +41,10 @@ async function serving(name: string): Promise<void> {
   await hear(name);
 }
 
-async function hear(name: string): Promise<void> {
+async function hear(name: string, web: object = { healthy: true }): Promise<void> {
   const well = { healthy: true };
   const sessions = { served: 0, relayed: 0 };
-  const report = { haproxy: well, web: well, guacd: well, database: well, sessions, secrets: {}, applied: null };
+  const report = { haproxy: well, web, guacd: well, database: well, sessions, secrets: {}, applied: null };
   await putReport(deps.tables, name, { node: `${name}-1`, report: report as unknown as NodeReport, receivedAt: now });
 }
 
@@ -88,6 +88,16 @@ test('a PUT that failed on a jump server that still serves leaves it ready a min
   await finish(lease, { state: 'done' });
   expect(await shown()).toEqual({ state: 'Ready', conditions: [] });
   expect(await putEqual()).toBe(200);
+});
+
+test.each([
+  ['serves all the same', { works: true }, 'Ready'],
+  ['does not work', {}, 'Failed'],
+])('a PUT that failed for a change that a node cannot make leaves one that %s accordingly', async (_, word, state) => {
+  await hear('demo', { healthy: false, detail: 'no new secret', ...word });
+  await finish(await ask('provision'), { state: 'failed', failure: full });
+  await settleServing(deps);
+  expect((await shown()).state).toBe(state);
 });
 
 test('a PUT that was interrupted is no reason not to heal what serves', async () => {
