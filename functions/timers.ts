@@ -1,6 +1,5 @@
 import { app } from '@azure/functions';
 import * as df from 'durable-functions';
-import { settleAudit } from '../shared/auditSweep.ts';
 import type { Deps } from '../shared/deps.ts';
 import { compareResources } from '../shared/healing/compare.ts';
 import { sweepHealing } from '../shared/healing/sweep.ts';
@@ -8,9 +7,7 @@ import type { StartOperation } from '../shared/http.ts';
 import { startOrchestration } from '../shared/operations.ts';
 import { sweepRotations } from '../shared/rotation/sweep.ts';
 import { sweepScaling } from '../shared/scaling/sweep.ts';
-import { settleLeases, settleServing } from '../shared/settling.ts';
-import { forgetRepeatablesBefore } from '../shared/store/repeatability.ts';
-import { secondsAfter } from '../shared/time.ts';
+import { settle } from '../shared/settling.ts';
 
 type Work = (deps: Deps, start: StartOperation) => Promise<unknown>;
 
@@ -38,15 +35,4 @@ export function registerTimers(deps: Deps): void {
       },
     });
   }
-}
-
-/** How long a repeated POST gets the first one's answer. */
-const repeatableForSeconds = 24 * 3600;
-
-/** What a crash left open is carried on or closed. */
-async function settle(deps: Deps, start: StartOperation): Promise<void> {
-  await settleLeases(deps, start);
-  await settleServing(deps);
-  await settleAudit(deps);
-  await forgetRepeatablesBefore(deps.tables, secondsAfter(deps.now(), -repeatableForSeconds));
 }

@@ -1,5 +1,6 @@
 import type { Deps } from './deps.ts';
 import { ApiError } from './errors.ts';
+import { forEach, forEachAtOnce } from './forEach.ts';
 import { changesKeptDays, findChange } from './guacamole/change.ts';
 import { type AuditEntry, type AuditOutcome, listOpenIntents, noJumpServer, writeOutcome } from './store/audit.ts';
 import { findLease } from './store/leases.ts';
@@ -20,18 +21,18 @@ export const leavesChange = ({ operation, target }: Pick<AuditEntry, 'operation'
 export async function settleAudit(deps: Deps): Promise<void> {
   const intents = await listOpenIntents(deps.tables, secondsAfter(deps.now(), -settledAfterSeconds));
   const byJumpServer = Map.groupBy(intents, (entry) => entry.jumpServer);
-  // Side by side: a database that does not answer takes its time.
-  await Promise.all([...byJumpServer.values()].map((entries) => settleEach(deps, entries)));
+  // At once: a database that does not answer takes its time.
+  await forEachAtOnce([...byJumpServer.values()], (entries) => settleEach(deps, entries));
 }
 
 async function settleEach(deps: Deps, entries: readonly AuditEntry[]): Promise<void> {
   let silent = false;
-  for (const entry of entries) {
-    if (silent && leavesChange(entry)) continue;
+  await forEach(entries, async (entry) => {
+    if (silent && leavesChange(entry)) return;
     const outcome = await outcomeOf(deps, entry);
     if (outcome === 'open') silent = true;
     else await writeOutcome(deps.tables, entry.jumpServer, entry.id, { outcome });
-  }
+  });
 }
 
 /** `unknown` where nothing can tell any more; `open` where the database does not answer, or sleeps, and the next sweep asks again. */

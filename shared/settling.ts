@@ -1,3 +1,4 @@
+import { settleAudit } from './auditSweep.ts';
 import type { Deps } from './deps.ts';
 import { forEach } from './forEach.ts';
 import type { StartOperation } from './http.ts';
@@ -9,7 +10,18 @@ import { listInventory } from './store/inventory.ts';
 import { type JumpServer, listJumpServers, moveJumpServer } from './store/jumpServers.ts';
 import { isActive, listLeases } from './store/leases.ts';
 import { listNodes, type NodeRecord } from './store/nodes.ts';
+import { forgetRepeatablesBefore } from './store/repeatability.ts';
 import { secondsAfter } from './time.ts';
+
+/** How long a repeated POST gets the first one's answer. Seconds. */
+const repeatableFor = 24 * 3600;
+
+const forgetRepeatables = (deps: Deps): Promise<void> =>
+  forgetRepeatablesBefore(deps.tables, secondsAfter(deps.now(), -repeatableFor));
+
+/** What a crash left open is carried on or closed. What fails of it keeps nothing else from it. */
+export const settle = (deps: Deps, start: StartOperation): Promise<void> =>
+  forEach([settleLeases, settleServing, settleAudit, forgetRepeatables], (work) => work(deps, start));
 
 /** After this long a lease that is still only requested has lost its start to a crash. Seconds. */
 const startGraceSeconds = 20;

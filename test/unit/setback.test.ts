@@ -7,13 +7,16 @@ import type { NodeReport } from '../../shared/node/report.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { plannedFleet } from '../../shared/scaling/provisionFleet.ts';
 import { sweepScaling } from '../../shared/scaling/sweep.ts';
-import { settleLeases, settleServing } from '../../shared/settling.ts';
+import { settle, settleLeases, settleServing } from '../../shared/settling.ts';
+import { writeIntent } from '../../shared/store/audit.ts';
 import { rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { findLease, type Lease, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { putNode } from '../../shared/store/nodes.ts';
+import { beginRepeatable, findAnswer } from '../../shared/store/repeatability.ts';
 import { putReport } from '../../shared/store/reports.ts';
+import type { Tables } from '../../shared/store/tables.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { minimal, specOf, specWith } from './sample.ts';
 import { createTablesStub } from './tablesStub.ts';
@@ -207,15 +210,39 @@ test('a lost database is not forgotten overnight: a PUT at night wakes a node to
   expect(await putEqual()).toBe(200);
 });
 
+type Keys = { partitionKey?: string; rowKey?: string };
+
+/** From now on that table refuses that method for these rows. */
+function refuse(table: keyof Tables, method: 'updateEntity' | 'listEntities', bad: (row: Keys) => boolean): void {
+  const broken = deps.tables[table] as unknown as Record<string, (row: Keys, ...rest: unknown[]) => unknown>;
+  const original = broken[method];
+  broken[method] = (row, ...rest) => {
+    if (bad(row)) throw new Error('a bad row');
+    return original?.(row, ...rest);
+  };
+}
+
 test('a lease that cannot be settled does not keep the others from it', async () => {
   for (const name of ['first', 'second']) await ask('scale', name);
   now = secondsAfter(start, leaseMilliseconds / 1000 + 1);
-  const broken = deps.tables.operations as unknown as { updateEntity(row: { partitionKey: string }): Promise<void> };
-  const original = broken.updateEntity;
-  broken.updateEntity = async (row, ...rest: []) => {
-    if (row.partitionKey === 'first') throw new Error('a bad row');
-    return original(row, ...rest);
-  };
+  refuse('operations', 'updateEntity', ({ partitionKey }) => partitionKey === 'first');
   await expect(settleLeases(deps, async () => {})).rejects.toThrow(/1 of/);
   expect((await findLease(deps.tables, 'second'))?.state).toBe('finished');
+});
+
+test('leases and an audit entry that cannot be settled keep nothing else from it in that minute', async () => {
+  await finish(await ask('provision'), { state: 'failed', failure: full });
+  const intent = { jumpServer: 'demo', time: start, caller: { objectId: 'bert', name: 'bert' }, target: '/' };
+  for (const id of ['bad', 'good'])
+    await writeIntent(deps.tables, { ...intent, id, operation: 'JumpServers_CreateOrUpdate' });
+  const repeat = { key: 'key', fingerprint: 'same' };
+  await beginRepeatable(deps.tables, repeat, secondsAfter(start, -86_400));
+  refuse('leases', 'listEntities', () => true);
+  refuse('audit', 'updateEntity', ({ rowKey }) => rowKey === 'bad');
+  now = secondsAfter(start, 301);
+  await hear('demo');
+  await expect(settle(deps, async () => {})).rejects.toThrow(/2 of 4/);
+  expect((await shown()).state).toBe('Ready');
+  expect(await findAnswer(deps.tables, repeat)).toBeUndefined();
+  expect(await deps.tables.audit.getEntity('demo', 'good')).toMatchObject({ outcome: 'unknown' });
 });

@@ -45,7 +45,7 @@ function tableStub(): TableClient {
       if (!rows.delete(key(partition, row))) throw missing();
     },
     async *listEntities({ queryOptions }: { queryOptions?: { filter?: string } } = {}) {
-      const partition = /^PartitionKey eq '(.*)'$/.exec(queryOptions?.filter ?? '')?.[1];
+      const partition = /^PartitionKey eq '([^']*)'/.exec(queryOptions?.filter ?? '')?.[1];
       for (const row of [...rows.values()])
         if (partition === undefined || row.partitionKey === partition) yield structuredClone(row);
     },
