@@ -1,5 +1,8 @@
-/** What a rotation renews, in the order in which it does: the administrator first, who makes the accounts; nodes, who drain, last. */
-export const credentials = ['mysqlAdministrator', 'controlAccount', 'guacadmin', 'certificate', 'nodeAccount'] as const;
+/**
+ * What a rotation renews, in the order in which it does, each after the one before has ended well: the certificate first, without which
+ * nobody can log in once it ends; then the administrator, who makes the accounts; nodes, who drain, last.
+ */
+export const credentials = ['certificate', 'mysqlAdministrator', 'controlAccount', 'guacadmin', 'nodeAccount'] as const;
 
 export type Credential = (typeof credentials)[number];
 

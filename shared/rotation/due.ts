@@ -57,8 +57,24 @@ export interface RotationMinute {
   now: Date;
 }
 
-/** What is to be rotated this minute, and why; undefined when nothing is, or it is not the moment. Pure. */
-export function decideRotation(minute: RotationMinute): { order: RotateOrder; reason: string } | undefined {
+/** What is to be rotated, and why. */
+export interface Due {
+  order: RotateOrder;
+  reason: string;
+}
+
+/** As one. Pure. */
+export function joined(dues: readonly (Due | undefined)[]): Due | undefined {
+  const some = dues.filter((due) => due !== undefined);
+  if (some.length === 0) return undefined;
+  return {
+    order: orderOf(some.flatMap(({ order }) => order.credentials)),
+    reason: some.map(({ reason }) => reason).join('; '),
+  };
+}
+
+/** What is to be rotated this minute; undefined when nothing is, or it is not the moment. Pure. */
+export function decideRotation(minute: RotationMinute): Due | undefined {
   const { server, rotations, now } = minute;
   if (server.state !== 'Ready' || !isFree(minute)) return undefined;
   const plan = planRotations(server, rotations);

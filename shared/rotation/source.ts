@@ -4,8 +4,8 @@ import { nodeSecrets } from '../secrets/vaults.ts';
 import { listInventory } from '../store/inventory.ts';
 import { noteSource } from '../store/rotations.ts';
 import { secondsAfter } from '../time.ts';
-import { orderOf, type RotateOrder } from './credentials.ts';
-import { isFree, type RotationMinute } from './due.ts';
+import { orderOf } from './credentials.ts';
+import { type Due, isFree, type RotationMinute } from './due.ts';
 
 /** So often the secret that a spec names is looked at for a newer version. Seconds. */
 const lookEvery = 3600;
@@ -25,7 +25,7 @@ export function isLookDue(minute: RotationMinute): boolean {
 export async function lookAtSource(
   deps: Deps,
   { server, now }: Pick<RotationMinute, 'server' | 'now'>,
-): Promise<{ order: RotateOrder; reason: string } | undefined> {
+): Promise<Due | undefined> {
   const { hostname = '', certificate } = server.spec.ingress;
   if (certificate === undefined) return undefined;
   const brought = await readBrought(deps, certificate.keyVaultSecretId, hostname);

@@ -6,7 +6,7 @@ import { requestOperation } from '../operations.ts';
 import { listJumpServers } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllRotations } from '../store/rotations.ts';
-import { decideRotation, type RotationMinute } from './due.ts';
+import { decideRotation, joined, type RotationMinute } from './due.ts';
 import { isLookDue, lookAtSource } from './source.ts';
 
 /** Who asks for what is due. */
@@ -36,7 +36,8 @@ export async function sweepRotations(deps: Deps, start: StartOperation): Promise
     const { name } = server;
     const minute = { server, rotations: rotations.get(name) ?? [], lease: held.get(name), now };
     const mayLook = isLookDue(minute) && looks < mostLooks;
-    const decided = decideRotation(minute) ?? (mayLook ? await look(minute) : undefined);
+    // What stays unfinished takes every minute that is free, and keeps no renewed certificate out.
+    const decided = joined([mayLook ? await look(minute) : undefined, decideRotation(minute)]);
     if (decided === undefined) return;
     try {
       await requestOperation(deps, start, { jumpServer: name, kind: 'rotate', ...decided, caller: rotator });

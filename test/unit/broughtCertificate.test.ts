@@ -8,10 +8,12 @@ import { describeJumpServer } from '../../shared/jumpServerView.ts';
 import { certificateRotationStep } from '../../shared/rotation/certificateStep.ts';
 import { decideRotation } from '../../shared/rotation/due.ts';
 import { isLookDue, lookAtSource } from '../../shared/rotation/source.ts';
+import { sweepRotations } from '../../shared/rotation/sweep.ts';
 import { readBrought, refuseBadCertificate } from '../../shared/secrets/broughtCertificate.ts';
 import { certificateStep, ensureAuthority } from '../../shared/steps/certificate.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
-import type { JumpServer } from '../../shared/store/jumpServers.ts';
+import { type JumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import type { Lease } from '../../shared/store/leases.ts';
 import { beginRotation, listRotations } from '../../shared/store/rotations.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { createPublicAuthority, type LeafOptions, type PublicAuthority } from './publicAuthority.ts';
@@ -240,6 +242,23 @@ describe('between provisions', () => {
     const found = await lookAtSource(deps, { server: server(), now });
     expect(found).toMatchObject({ order: { credentials: ['certificate'] }, reason: expect.stringContaining(id) });
     expect(await conditions()).toEqual([]);
+  });
+
+  test('a newer version is taken, before all else, also while another rotation stays unfinished', async () => {
+    await bring();
+    await provisioned();
+    const { etag: _, ...ready } = server();
+    await putJumpServer(deps.tables, ready);
+    await beginRotation(deps.tables, 'demo', 'mysqlAdministrator', 'stuck');
+    await bring();
+    const started: Lease[] = [];
+    await sweepRotations(deps, async (lease) => void started.push(lease));
+    expect(started.map(({ spec }) => JSON.parse(spec))).toEqual([
+      { credentials: ['certificate', 'mysqlAdministrator'] },
+    ]);
+    expect(started[0]?.reason).toMatch(
+      /^a newer certificate .*; carries on an interrupted rotation: mysqlAdministrator$/,
+    );
   });
 
   test('one that is no good is a condition until a better one is there, and changes nothing', async () => {

@@ -90,7 +90,7 @@ test('rotation.every starts a rotation of everything when its time has come, and
   await make('young', { rotation: { every: 'P90D' } }, 1, secondsAfter(now, -89 * day));
   await sweepRotations(deps, start);
   expect(started.map(({ jumpServer, kind, reason }) => [jumpServer, kind, reason])).toEqual([
-    ['old', 'rotate', 'due: mysqlAdministrator, controlAccount, guacadmin, certificate, nodeAccount'],
+    ['old', 'rotate', 'due: certificate, mysqlAdministrator, controlAccount, guacadmin, nodeAccount'],
   ]);
   expect(started[0]?.requestedBy.name).toBe('Molcajete');
 });
