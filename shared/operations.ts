@@ -58,7 +58,7 @@ export async function requestOperation(deps: Deps, start: StartOperation, reques
       const active = isActive(held, deps.now());
       if (active && held.kind === request.kind && held.spec === spec && !held.cancelRequested) return join(deps, held);
       if (active && !held.yields) throw inProgress(deps, held);
-      await closeLease(deps, held, active ? gaveWay(operationId, request.kind) : unheardOf);
+      await closeLease(deps, held, active ? gaveWay(`the operation ${operationId} (${request.kind})`) : unheardOf);
       continue;
     }
     const lease = { ...newLease(deps, request, spec, (held?.fence ?? 0) + 1), operationId };
@@ -165,15 +165,15 @@ export const unheardOf: Failure = {
   advice: 'A later operation carries on where it stopped.',
 };
 
-const gaveWay = (operationId: string, kind: OperationKind): Failure => ({
+const gaveWay = (to: string): Failure => ({
   code: 'GaveWay',
-  message: `While it only waited, the operation ${operationId} (${kind}) was asked for.`,
+  message: `While it only waited, ${to} was asked for.`,
   advice: 'Nothing: what it has left is carried on after that one.',
 });
 
 /**
  * Takes the lease from an operation that is dead or gives way, and writes down how that ended. The lease says which part is done: after a
- * crash in between the next request, or the minute, does the rest.
+ * crash in between the next request, or the minute, does the rest. An interrupted one that `yields` gave way.
  */
 export async function closeLease(
   deps: Deps,
@@ -182,9 +182,10 @@ export async function closeLease(
 ): Promise<void> {
   const { tables } = deps;
   const deadline = new Date(Math.min(lease.deadline.getTime(), deps.now().getTime()));
-  if (lease.state !== 'interrupted' && !(await writeLease(tables, { ...lease, state: 'interrupted', deadline }, etag)))
-    return;
-  await recordInterrupted(deps, lease, failure);
+  const begun = lease.state === 'interrupted';
+  const yields = failure.code === 'GaveWay';
+  if (!begun && !(await writeLease(tables, { ...lease, state: 'interrupted', yields, deadline }, etag))) return;
+  await recordInterrupted(deps, lease, begun && lease.yields ? gaveWay('another operation') : failure);
   const written = await findLease(tables, lease.jumpServer);
   if (written?.operationId !== lease.operationId || written.state !== 'interrupted') return;
   const { etag: current, ...interrupted } = written;
