@@ -13,7 +13,7 @@ import {
 } from '../../shared/store/jumpServers.ts';
 import { changeLease, findHeldLease, type Holder, type Lease, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { deleteNodes, listNodes } from '../../shared/store/nodes.ts';
-import { type OperationStatus, putOperation } from '../../shared/store/operations.ts';
+import { type OperationStatus, putUnended } from '../../shared/store/operations.ts';
 import { deleteReports } from '../../shared/store/reports.ts';
 import { forgetRotations } from '../../shared/store/rotations.ts';
 import { forgetScaling } from '../../shared/store/scaling.ts';
@@ -37,7 +37,8 @@ const endings: Record<Exclude<Ending['state'], 'fenced'>, OperationStatus> = {
 };
 
 /**
- * Writes down how an operation ended, then gives the lease back. A crash in between repeats it with the same result. Who sees the
+ * Writes down how an operation ended, then gives the lease back. A crash in between repeats it with the same result; an end that somebody
+ * else has written, because this process was asleep for too long, stays. Who sees the
  * operation ended sees the jump server moved; the lease of an ended operation counts as free (`requestOperation`).
  */
 export const finishOperation =
@@ -48,8 +49,9 @@ export const finishOperation =
     const status = endings[ending.state];
     if (ending.state === 'done' && makesWhole(lease)) await rememberHealed(deps.tables, holder.jumpServer, deps.now());
     if (lease.kind === 'heal') await rememberEnding(deps, lease, ending);
-    if (lease.kind === 'teardown' && ending.state === 'done') await forget(deps, holder.jumpServer);
-    else
+    if (lease.kind === 'teardown' && ending.state === 'done') {
+      if (!(await forget(deps, holder))) return { finished: false };
+    } else
       await moveJumpServer(
         deps.tables,
         holder.jumpServer,
@@ -57,7 +59,7 @@ export const finishOperation =
         await stateAfter(deps, lease, ending),
         setbackAfter(lease, ending),
       );
-    await putOperation(deps.tables, {
+    await putUnended(deps.tables, {
       ...operationOf(lease),
       status,
       finishedAt: deps.now(),
@@ -79,16 +81,22 @@ async function stateAfter(deps: Deps, lease: Lease, { state }: Ended): Promise<J
 }
 
 /**
- * What the control plane itself kept of a jump server that is gone. Its secrets go only now: until its database is seen to be gone,
- * an interrupted teardown may still be followed by a PUT that needs them.
+ * What the control plane itself kept of a jump server that is gone; the jump server last, by which a repeat knows that there is more.
+ * Its secrets go only now: until its database is seen to be gone, an interrupted teardown may still be followed by a PUT that needs them.
+ * False when the lease was lost on the way: what is there now may be that PUT's.
  */
-async function forget(deps: Deps, jumpServer: string): Promise<void> {
+async function forget({ tables, vaults }: Deps, holder: Holder): Promise<boolean> {
+  const { jumpServer } = holder;
   const secrets = [controlSecrets.mysqlAdministrator, controlSecrets.guacadmin, controlSecrets.controlAccount];
-  await Promise.all(secrets.map((nameOf) => deps.vaults.control.remove(nameOf(jumpServer))));
-  await deleteReports(deps.tables, jumpServer);
-  await deleteNodes(deps.tables, jumpServer);
-  await forgetScaling(deps.tables, jumpServer);
-  await forgetHealing(deps.tables, jumpServer);
-  await forgetRotations(deps.tables, jumpServer);
-  await deleteJumpServer(deps.tables, jumpServer);
+  const parts = [
+    ...secrets.map((nameOf) => () => vaults.control.remove(nameOf(jumpServer))),
+    ...[deleteReports, deleteNodes, forgetScaling, forgetHealing, forgetRotations, deleteJumpServer].map(
+      (forgetPart) => () => forgetPart(tables, jumpServer),
+    ),
+  ];
+  for (const part of parts) {
+    if ((await findHeldLease(tables, holder)) === undefined) return false;
+    await part();
+  }
+  return true;
 }

@@ -36,10 +36,6 @@ function toRow({ id, jumpServer, failure, ...fields }: Operation) {
   return { partitionKey: jumpServer, rowKey: id, ...row };
 }
 
-export async function putOperation(tables: Tables, operation: Operation): Promise<void> {
-  await tables.operations.upsertEntity(toRow(operation), 'Merge');
-}
-
 /** Writes an operation that is not known yet; one that is stays as it is. */
 export async function createOperation(tables: Tables, operation: Operation): Promise<void> {
   await writeRow<OperationRow>(tables.operations, toRow(operation), undefined);

@@ -27,7 +27,8 @@ beforeEach(() => {
 const caller = { objectId: 'anna', name: 'anna', roles: [] };
 const request = { jumpServer: 'demo', kind: 'provision', spec: specOf(), reason: 'test', caller } as const;
 const start = async ({ operationId }: Lease) => void made.world.started.push(operationId);
-const ask = (kind: 'provision' | 'rotate' = 'provision') => requestOperation(made.deps, start, { ...request, kind });
+const ask = (kind: 'provision' | 'rotate' | 'teardown' = 'provision') =>
+  requestOperation(made.deps, start, { ...request, kind });
 const later = (milliseconds: number) => {
   made.world.now = new Date(made.world.now.getTime() + milliseconds);
 };
@@ -84,6 +85,60 @@ test('an operation that gives way is told to which one', async () => {
   const ended = await findOperation(made.deps.tables, 'demo', first.operationId);
   expect(ended).toMatchObject({ status: 'Canceled', failure: { code: 'GaveWay' } });
   expect(ended?.failure?.message).toContain(next.operationId);
+});
+
+test('an operation that gave way to one whose request was killed is called so', async () => {
+  const first = await ask('rotate');
+  await changeLease(made.deps.tables, first, { yields: true });
+  dieAt('operations', 'updateEntity');
+  await expect(ask()).rejects.toThrow('killed');
+  await settleLeases(made.deps, start);
+  const ended = await findOperation(made.deps.tables, 'demo', first.operationId);
+  expect(ended).toMatchObject({ status: 'Canceled', failure: { code: 'GaveWay' } });
+});
+
+test('one that is dead is not said to have given way, though it might have', async () => {
+  const lease = await ask('rotate');
+  await changeLease(made.deps.tables, lease, { yields: true });
+  later(leaseMilliseconds + 1000);
+  dieAt('operations', 'updateEntity');
+  await expect(settleLeases(made.deps, start)).rejects.toThrow();
+  await settleLeases(made.deps, start);
+  expect(await findOperation(made.deps.tables, 'demo', lease.operationId)).toMatchObject({ status: 'Failed' });
+});
+
+/** While it is in the middle of that write, its lease runs out, and another operation takes it. */
+async function overtaken(lease: Lease, table: 'jumpServers' | 'nodes', ending: { state: 'done' }) {
+  const client = made.deps.tables[table] as unknown as Record<string, (...given: unknown[]) => unknown>;
+  const listEntities = client.listEntities as (...given: unknown[]) => AsyncIterable<unknown>;
+  let next: Lease | undefined;
+  client.listEntities = async function* (...given) {
+    client.listEntities = listEntities;
+    later(leaseMilliseconds + 1000);
+    next = await ask();
+    yield* listEntities(...given);
+  };
+  expect(await finishOperation(made.deps)({ ...lease, ending })).toEqual({ finished: false });
+  return next;
+}
+
+test('an operation that is overtaken while it ends writes nothing over the end that was written for it', async () => {
+  const lease = await ask();
+  const next = await overtaken(lease, 'nodes', { state: 'done' });
+  const ended = await findOperation(made.deps.tables, 'demo', lease.operationId);
+  expect(ended).toMatchObject({ status: 'Failed', failure: { code: 'Interrupted' } });
+  expect((await findJumpServer(made.deps.tables, 'demo'))?.lastOperation).toBe(next?.operationId);
+});
+
+test('a teardown that is overtaken while it forgets leaves what the PUT after it needs', async () => {
+  await finishOperation(made.deps)({ ...(await ask()), ending: { state: 'done' } });
+  const removed: string[] = [];
+  const control = { remove: async (name: string) => void removed.push(name) };
+  Object.assign(made.deps, { vaults: { control } });
+  const lease = await ask('teardown');
+  await overtaken(lease, 'nodes', { state: 'done' });
+  expect(removed).toHaveLength(3);
+  expect((await findJumpServer(made.deps.tables, 'demo'))?.state).toBe('Provisioning');
 });
 
 test('an end that was written before the lease was given back stays, whoever closes the lease', async () => {
