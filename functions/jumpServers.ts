@@ -114,7 +114,11 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
     async ({ params, body }) => {
       const name = parseJumpServerName(params.name);
       const spec = specFor(name, body);
-      checkChange(await findJumpServer(deps.tables, name), spec);
+      refuseOwnGroup(deps, spec);
+      const before = await findJumpServer(deps.tables, name);
+      checkChange(before, spec);
+      await checkSleeping(deps, before, spec);
+      // The certificate that it names is not looked at: a reader has no secret read for him.
       return { body: await planChanges(deps, name, spec) };
     },
   ),

@@ -3,13 +3,11 @@ import { z } from 'zod';
 import { readArmError } from './azure/armError.ts';
 import type { Outputs } from './azure/resource.ts';
 import type { Deps } from './deps.ts';
-import { environmentOf } from './environment.ts';
 import { ApiError } from './errors.ts';
 import { isSurplus } from './scaling/fleet.ts';
-import { plannedFleet } from './scaling/provisionFleet.ts';
+import { plannedFleet, provisionTopology } from './scaling/provisionFleet.ts';
 import type { JumpServerSpec } from './spec.ts';
 import { listInventory } from './store/inventory.ts';
-import { topologyOf } from './topology.ts';
 
 /** What a PUT would do to each resource. */
 export const planShape = z.object({
@@ -34,7 +32,7 @@ export async function planChanges(
     plannedFleet(deps, jumpServer, spec),
   ]);
   const kept = fleet.filter((node) => !isSurplus(node, spec));
-  const resources = topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), kept);
+  const resources = provisionTopology(deps, jumpServer, spec, kept);
   const outputs: Outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
   const changes = await Promise.all(
     resources.map(async ({ key, type, id, look }) => {

@@ -1,12 +1,10 @@
 import { armStep, type Writes } from '../../shared/azure/armStep.ts';
 import { checkGraph, type Step, Stopped, type WalkResult, walk } from '../../shared/azure/engine.ts';
 import type { Outputs } from '../../shared/azure/resource.ts';
-import { asleep } from '../../shared/azure/resources/mysqlServer.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
-import { environmentOf } from '../../shared/environment.ts';
 import { isSurplus, isUp } from '../../shared/scaling/fleet.ts';
-import { confirmStarted, provisionFleet } from '../../shared/scaling/provisionFleet.ts';
+import { confirmStarted, provisionFleet, provisionTopology } from '../../shared/scaling/provisionFleet.ts';
 import { restStep } from '../../shared/scaling/rest.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
 import { ownSteps } from '../../shared/steps/ownSteps.ts';
@@ -15,7 +13,6 @@ import { type InventoryItem, listInventory, putInventory } from '../../shared/st
 import { changeLease, findHeldLease, type Holder, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { listSteps, putStep, type StepProgress } from '../../shared/store/operations.ts';
 import { secondsAfter } from '../../shared/time.ts';
-import { topologyOf } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
 
 /** One call works for this long, in milliseconds: well under the function time-out, and a restart loses no more than that. */
@@ -66,12 +63,8 @@ async function provisionSteps(
   const known = await knownOutputs(deps, jumpServer);
   const kept = fleet.filter((node) => !isSurplus(node, spec));
   const leaving = fleet.filter((node) => isSurplus(node, spec) && node.state === 'draining');
-  const sleeps = !fleet.some(isUp);
-  const resources = topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), kept).map((one) =>
-    sleeps && one.key === 'mysqlServer' ? asleep(one) : one,
-  );
   return [
-    ...resources.map((resource) => armStep(resource, deps.azure, writes)),
+    ...provisionTopology(deps, jumpServer, spec, kept).map((resource) => armStep(resource, deps.azure, writes)),
     ...ownSteps(deps, writes, jumpServer, spec, fleet, known),
     ...leaving.map((node) => afterProof(restStep(deps, writes, jumpServer, spec, node, fleet.filter(isUp)))),
   ];

@@ -1,11 +1,15 @@
+import type { Resource } from '../azure/resource.ts';
+import { asleep } from '../azure/resources/mysqlServer.ts';
 import type { Deps } from '../deps.ts';
 import { durationSeconds } from '../duration.ts';
+import { environmentOf } from '../environment.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { findHealing } from '../store/healing.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
 import { findScaling, type ScalingMemory } from '../store/scaling.ts';
+import { topologyOf } from '../topology.ts';
 import { desiredCount } from './desiredCount.ts';
-import { changesFor, fleetOf, upCount, withChanges } from './fleet.ts';
+import { changesFor, fleetOf, isUp, upCount, withChanges } from './fleet.ts';
 import type { Plan } from './timetable.ts';
 
 /** The plan of a spec, with what was asked for by hand. */
@@ -66,6 +70,19 @@ export async function provisionFleet(
   const { fleet, changes } = await plannedFleet(deps, jumpServer, spec);
   await writeNodes(deps, jumpServer, changes, permit);
   return fleet;
+}
+
+/** The resources that a provision makes right; with no node up the MySQL server sleeps, too. */
+export function provisionTopology(
+  deps: Deps,
+  jumpServer: string,
+  spec: JumpServerSpec,
+  nodes: readonly NodeRecord[],
+): Resource[] {
+  const sleeps = !nodes.some(isUp);
+  return topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), nodes).map((one) =>
+    sleeps && one.key === 'mysqlServer' ? asleep(one) : one,
+  );
 }
 
 /** Records nodes, asking before each whether the operation may still write. */

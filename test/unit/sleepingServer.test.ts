@@ -44,8 +44,8 @@ test('the stopped MySQL server of a jump server that sleeps is left as it is', a
   expect(sent()).toEqual([]);
 });
 
-/** A PUT to a jump server in that state, with nodes in that one. */
-async function put(state: JumpServerState, nodes: NodeState, body: object) {
+/** A PUT to a jump server in that state, with nodes in that one; or a plan of it. */
+async function put(state: JumpServerState, nodes: NodeState, body: object, operationId = 'JumpServers_CreateOrUpdate') {
   const deps = {
     config: { MOLCAJETE_API_URL: 'https://api.test/api', MOLCAJETE_RESOURCE_GROUP: 'control' },
     now: () => new Date(),
@@ -54,7 +54,7 @@ async function put(state: JumpServerState, nodes: NodeState, body: object) {
   const server = { name: 'demo', spec: specOf(), state, createdAt: new Date(), lastOperation: 'op' };
   await putJumpServer(deps.tables, server);
   for (const number of [1, 2]) await putNode(deps.tables, 'demo', { number, state: nodes, since: new Date() });
-  const route = jumpServerRoutes(deps).find(({ definition }) => definition.method === 'PUT');
+  const route = jumpServerRoutes(deps).find(({ definition }) => definition.operationId === operationId);
   const caller = { objectId: 'anna', name: 'anna', roles: [] };
   const startOperation = async (_: Lease) => {};
   const request = { params: { name: 'demo' }, body, caller, headers: new Headers(), startOperation };
@@ -70,6 +70,8 @@ test.each(['Hibernated', 'Failed'] as const)(
   'tags cannot be put on a jump server that sleeps, also where it is called %s',
   async (state) => {
     await expect(put(state, 'deallocated', withTag)).rejects.toMatchObject({ code: 'JumpServerHibernated' });
+    const planned = put(state, 'deallocated', withTag, 'JumpServers_Plan');
+    await expect(planned).rejects.toMatchObject({ code: 'JumpServerHibernated' });
     const other = { ...minimal, network: { allowedSources: ['198.51.100.0/24'] } };
     expect(await put(state, 'deallocated', other)).toMatchObject({ status: 202 });
   },
