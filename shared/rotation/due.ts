@@ -1,13 +1,13 @@
 import { leafDays } from '../certificates.ts';
 import { durationSeconds } from '../duration.ts';
+import { renewBefore } from '../steps/certificate.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { isActive, type Lease, type OperationKind, pauseIsOver } from '../store/leases.ts';
 import type { Rotation } from '../store/rotations.ts';
 import { secondsAfter } from '../time.ts';
 import { type Credential, credentials, orderOf, type RotateOrder } from './credentials.ts';
 
-/** A certificate is renewed this long before its end, whatever the spec says. Seconds. */
-const renewBefore = 30 * 86_400;
+/** A certificate is renewed before its end, whatever the spec says. Seconds. */
 const certificateLasts = leafDays * 86_400 - renewBefore;
 /**
  * So long after the end of an operation of that kind none is begun. Seconds. Whatever stood in a rotation's way is repaired meanwhile;
