@@ -13,6 +13,9 @@ const missingPatience = 300;
 /** Writes of one resource in one walk that did not make it what was asked for: more will not either. */
 const convergenceLimit = 5;
 
+/** So many failures and waits are kept: those of operations that have ended, which nobody asks for any more, are the oldest. */
+const mostKept = 1000;
+
 /** The writes in flight in this process. They outlive the walk that sent them, so that their failure is not lost with its budget. */
 export interface Writes {
   start(id: string, queue: string | undefined, write: () => Promise<void>): Promise<void>;
@@ -52,6 +55,7 @@ export function createWrites(now: () => number = Date.now): Writes {
         () => running.get(id) === sent && running.delete(id),
         () => {
           sent.failed = true;
+          keepNewest(running, ({ failed }) => failed);
         },
       );
       return sent.write;
@@ -60,12 +64,21 @@ export function createWrites(now: () => number = Date.now): Writes {
       const wait = `${operationId} ${what}`;
       const since = waits.get(wait) ?? now();
       waits.set(wait, since);
+      keepNewest(waits);
       return now() - since >= seconds * 1000;
     },
     endWait: (what) => void waits.delete(`${operationId} ${what}`),
     of: seenBy,
   });
   return seenBy('');
+}
+
+/** Takes the oldest away where there are too many. */
+function keepNewest<T>(map: Map<string, T>, mayGo: (value: T) => boolean = () => true): void {
+  for (const [key, value] of map) {
+    if (map.size <= mostKept) return;
+    if (mayGo(value)) map.delete(key);
+  }
 }
 
 function createQueues(): (queue: string, write: () => Promise<void>) => Promise<void> {

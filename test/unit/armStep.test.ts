@@ -234,3 +234,14 @@ test('an operation waits for the write that an earlier one sent, however that en
   expect(await second).toMatchObject({ state: 'pending' });
   expect(counted.writes).toBe(1);
 });
+
+test('what failed for operations that nobody asks about any more is forgotten, what is in flight is not', async () => {
+  const writes = createWrites();
+  const inFlight = writes.of('first').start('/in-flight', undefined, () => new Promise(() => {}));
+  const fail = (id: string) => writes.of('ended').start(id, undefined, () => Promise.reject(new Error('no room')));
+  for (let number = 0; number <= 1000; number++) await expect(fail(`/${number}`)).rejects.toThrow('no room');
+  const failed = writes.of('ended');
+  expect([failed.find('/0'), failed.find('/1')]).toEqual([undefined, undefined]);
+  expect([failed.find('/2'), failed.find('/1000')]).not.toContain(undefined);
+  expect(writes.of('first').find('/in-flight')).toBe(inFlight);
+});
