@@ -1,6 +1,7 @@
 import type { Deps } from '../../shared/deps.ts';
 import { rememberEnding } from '../../shared/healing/ending.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
+import { parseRotateOrder } from '../../shared/rotation/credentials.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
 import { type Ended, setbackAfter } from '../../shared/setback.ts';
@@ -15,7 +16,7 @@ import { changeLease, findHeldLease, type Holder, type Lease, leaseMilliseconds 
 import { deleteNodes, listNodes } from '../../shared/store/nodes.ts';
 import { type OperationStatus, putUnended } from '../../shared/store/operations.ts';
 import { deleteReports } from '../../shared/store/reports.ts';
-import { forgetRotations } from '../../shared/store/rotations.ts';
+import { forgetRotations, noteFailedRotation } from '../../shared/store/rotations.ts';
 import { forgetScaling } from '../../shared/store/scaling.ts';
 import type { Activities, Ending } from '../contracts.ts';
 
@@ -49,6 +50,7 @@ export const finishOperation =
     const status = endings[ending.state];
     if (ending.state === 'done' && makesWhole(lease)) await rememberHealed(deps.tables, holder.jumpServer, deps.now());
     if (lease.kind === 'heal') await rememberEnding(deps, lease, ending);
+    if (lease.kind === 'rotate' && ending.state !== 'done') await noteFailed(deps, lease);
     if (lease.kind === 'teardown' && ending.state === 'done') {
       if (!(await forget(deps, holder))) return { finished: false };
     } else
@@ -70,6 +72,11 @@ export const finishOperation =
 
 /** What healing failed at is over once a heal or a PUT succeeds: a scale or a rotation does not look at everything, at zero at nothing. */
 const makesWhole = ({ kind }: Lease): boolean => kind === 'heal' || kind === 'provision';
+
+async function noteFailed({ tables, now }: Deps, { jumpServer, spec }: Lease): Promise<void> {
+  for (const credential of parseRotateOrder(spec).credentials)
+    await noteFailedRotation(tables, jumpServer, credential, now());
+}
 
 /** A scale, a heal or a rotation that fails leaves a jump server that works as well as before. */
 async function stateAfter(deps: Deps, lease: Lease, { state }: Ended): Promise<JumpServerState> {

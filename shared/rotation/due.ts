@@ -9,11 +9,13 @@ import { type Credential, credentials, orderOf, type RotateOrder } from './crede
 
 /** A certificate is renewed before its end, whatever the spec says. Seconds. */
 const certificateLasts = leafDays * 86_400 - renewBefore;
+/** After a rotation that did not succeed. Seconds. */
+const pause = 600;
 /**
  * So long after the end of an operation of that kind none is begun. Seconds. Whatever stood in a rotation's way is repaired meanwhile;
  * after a repair healing has a minute to see whether it was enough.
  */
-const pauses: Partial<Record<OperationKind, number>> = { rotate: 600, heal: 120 };
+const pauses: Partial<Record<OperationKind, number>> = { rotate: pause, heal: 120 };
 
 /** One credential as the status shows it. */
 export interface CredentialPlan {
@@ -90,8 +92,11 @@ export function decideRotation(minute: RotationMinute): Due | undefined {
 }
 
 /** Nobody else is at work, and nothing that comes first was tried just now. */
-export function isFree({ lease, now }: RotationMinute): boolean {
+export function isFree({ lease, now, rotations }: RotationMinute): boolean {
   if (lease === undefined) return true;
   if (isActive(lease, now)) return false;
+  // The scale that puts a node back has mended nothing.
+  const triedJustNow = ({ failedAt }: Rotation) => failedAt !== undefined && secondsAfter(failedAt, pause) > now;
+  if (lease.kind === 'scale' && rotations.some(triedJustNow)) return false;
   return pauseIsOver(pauses[lease.kind] ?? 0, lease, now);
 }

@@ -11,6 +11,8 @@ export interface Rotation {
   /** The version that the last finished rotation made and proved; undefined before the first. */
   version?: string;
   rotatedAt?: Date;
+  /** When the last attempt ended that failed or was canceled. */
+  failedAt?: Date;
   /** When the secret that the spec names for it was last looked at, and what was wrong with it then; empty: nothing. */
   lookedAt?: Date;
   problem?: string;
@@ -45,6 +47,16 @@ export async function abandonRotation(tables: Tables, jumpServer: string, creden
   await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, unfinished: false }, 'Merge');
 }
 
+/** An attempt failed or was canceled; what it did not finish is carried on after a pause. */
+export async function noteFailedRotation(
+  tables: Tables,
+  jumpServer: string,
+  credential: Credential,
+  failedAt: Date,
+): Promise<void> {
+  await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, failedAt }, 'Merge');
+}
+
 /** What its source was like when it was looked at. */
 export async function noteSource(
   tables: Tables,
@@ -72,13 +84,14 @@ export async function forgetRotations(tables: Tables, jumpServer: string): Promi
 }
 
 const toRotation = ({ rowKey, operationId = '', unfinished = false, ...more }: Row<Partial<RotationRow>>): Rotation => {
-  const { version, rotatedAt, lookedAt, problem } = more;
+  const { version, rotatedAt, failedAt, lookedAt, problem } = more;
   return {
     credential: rowKey as Credential,
     operationId,
     unfinished,
     ...(version === undefined ? {} : { version }),
     ...(rotatedAt === undefined ? {} : { rotatedAt }),
+    ...(failedAt === undefined ? {} : { failedAt }),
     ...(lookedAt === undefined ? {} : { lookedAt }),
     ...(problem === undefined ? {} : { problem }),
   };

@@ -1,12 +1,16 @@
 import { beforeEach, expect, test } from 'vitest';
+import { finishOperation } from '../../orchestrations/activities/operation.ts';
 import type { Deps } from '../../shared/deps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
+import { requestOperation } from '../../shared/operations.ts';
+import { orderOf } from '../../shared/rotation/credentials.ts';
 import { sweepRotations } from '../../shared/rotation/sweep.ts';
 import { sweepScaling } from '../../shared/scaling/sweep.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
 import { putNode } from '../../shared/store/nodes.ts';
 import { putReport } from '../../shared/store/reports.ts';
+import { beginRotation } from '../../shared/store/rotations.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { specWith } from './sample.ts';
 import { createTablesStub } from './tablesStub.ts';
@@ -93,4 +97,23 @@ test('rotation.every starts a rotation of everything when its time has come, and
     ['old', 'rotate', 'due: certificate, mysqlAdministrator, controlAccount, guacadmin, nodeAccount'],
   ]);
   expect(started[0]?.requestedBy.name).toBe('Molcajete');
+});
+
+test('a rotation that was canceled is not carried on at once where a scale has put its node back meanwhile', async () => {
+  await make('demo', {}, 1);
+  const caller = { objectId: 'anna', name: 'anna', roles: [] };
+  const common = { jumpServer: 'demo', reason: 'test', caller };
+  const order = orderOf(['nodeAccount']);
+  const rotation = await requestOperation(deps, start, { ...common, kind: 'rotate', order });
+  await beginRotation(deps.tables, 'demo', 'nodeAccount', rotation.operationId);
+  await finishOperation(deps)({ ...rotation, ending: { state: 'canceled' } });
+  const scale = await requestOperation(deps, start, { ...common, kind: 'scale', order: { count: 1 } });
+  await finishOperation(deps)({ ...scale, ending: { state: 'done' } });
+  const carriedOn = async (seconds: number) => {
+    started = [];
+    await sweepRotations({ ...deps, now: () => secondsAfter(now, seconds) }, start);
+    return started.length;
+  };
+  expect(await carriedOn(599)).toBe(0);
+  expect(await carriedOn(600)).toBe(1);
 });
