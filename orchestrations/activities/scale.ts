@@ -4,6 +4,7 @@ import type { Outputs } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
+import { longestStart } from '../../shared/healing/sight.ts';
 import { changesFor, fleetOf, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
 import { parseOrder } from '../../shared/scaling/order.ts';
@@ -22,8 +23,6 @@ import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts';
 import { findHeldServer } from './heldServer.ts';
 
-/** Nodes and database that are not up by then need a person, or a repair, which must not be kept waiting for ever. Seconds. */
-const longestStart = 1800;
 /** A node that takes longer to come up than this may need what only a repair or a PUT can do. Seconds. */
 const usualStart = 300;
 /** Then it is looked at so rarely that in between the minute's healing finds the lease free to be taken. Seconds. */

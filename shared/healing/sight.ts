@@ -66,7 +66,7 @@ export const machineId = (deps: Deps, { name, spec }: Pick<JumpServer, 'name' | 
 };
 
 /** After so long a node that was to come up has not: scaling alone does not get it up. Seconds. */
-const longestStart = 1800;
+export const longestStart = 1800;
 
 /** Is it still scaling's? */
 const isComingUp = ({ state, since }: NodeRecord, now: Date): boolean =>

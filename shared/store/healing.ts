@@ -104,7 +104,7 @@ export async function rememberServer(
   await tables.healing.upsertEntity<ServerRow>({ partitionKey: jumpServer, rowKey: serverRow, ...row }, 'Merge');
 }
 
-/** An operation has succeeded: nothing that healing failed at before counts any more. */
+/** A heal or a PUT has succeeded: nothing that healing failed at before counts any more. */
 export async function rememberHealed(tables: Tables, jumpServer: string, now: Date): Promise<void> {
   const { server, nodes } = await findHealing(tables, jumpServer);
   const { failure, repairs, fruitless, healedAt = never } = server;
