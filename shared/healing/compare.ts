@@ -60,9 +60,15 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   const { suspects } = decide(sight);
   const closer = suspects.length === 0 ? nodes : await lookCloser(deps, server, nodes, suspects);
   const decision = decide({ ...sight, nodes: closer });
-  await rememberNoticed(deps, server, memory, [...noticed, ...decision.conditions]);
+  const said = [...noticed, ...decision.conditions];
+  await rememberNoticed(deps, server, memory, said);
+  // What the last heal failed at has come right without it: a MySQL server that took longer, a node that a person restarted.
+  const whole = drift.length === 0 && said.length === 0 && nodes.length > 0 && nodes.every(isWell);
+  if (whole && memory.server.failure.length > 0) await rememberServer(deps.tables, server.name, { failure: [] });
   await carryOutDecision(deps, start, sight, { ...decision, conditions: memory.server.conditions, recovered: [] });
 }
+
+const isWell = ({ voice, probe }: NodeSight): boolean => voice.kind === 'well' && probe !== 'down';
 
 /** What the sweep does not see by itself; that healing has stopped it says, too. */
 async function rememberNoticed(

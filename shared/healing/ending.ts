@@ -20,7 +20,7 @@ const canceled: Failure = {
 };
 
 /**
- * Keeps what a heal that did not work failed at: a condition until a heal or a PUT works (`rememberHealed`), and the reason for a pause. Repeating it
+ * Keeps what a heal that did not work failed at: a condition until a heal or a PUT works or a comparison finds all well, and the reason for a pause. Repeating it
  * changes nothing.
  */
 export async function rememberEnding(deps: Deps, lease: Lease, ending: HealEnding): Promise<void> {

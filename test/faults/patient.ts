@@ -133,8 +133,8 @@ const strikeMilliseconds = 6_000;
 const quietRounds = 3;
 
 /**
- * Runs the timers again and again until a heal operation has succeeded, every node has reported since the strike that it is well, and
- * nothing more is found. Throws when it takes too long.
+ * Runs the timers again and again until a heal operation has ended, every node has reported since the strike that it is well, no condition
+ * is left, and nothing more is found. Throws when it takes too long.
  */
 async function healed(
   patient: Patient,
@@ -148,7 +148,10 @@ async function healed(
     await delay(1_000);
     const operations = (await patient.operations().catch(() => [])).filter(({ id }) => !before.has(id));
     const [newest] = operations;
-    const well = newest?.status === 'Succeeded' && (await allWell(patient, begun + strikeMilliseconds));
+    // What came right after a heal had given up is seen by the next comparison, which takes back the condition.
+    if (newest?.status === 'Failed') await patient.tick('comparing');
+    const ended = newest?.status === 'Succeeded' || newest?.status === 'Failed';
+    const well = ended && (await allWell(patient, begun + strikeMilliseconds));
     quiet = well && operations.length === seen ? quiet + 1 : 0;
     seen = operations.length;
     if (quiet === 1) wholeAt = Date.now();
@@ -163,10 +166,12 @@ async function healed(
   }
 }
 
-/** Says every node, later than this, that it is well? */
+/** Says every node, later than this, that it is well, and is nothing left to say about the jump server? */
 async function allWell(patient: Patient, since: number): Promise<boolean> {
-  const { nodes }: { nodes: { healthy: boolean; reportedAt: string | null }[] } = await patient.status();
-  return nodes.every(({ healthy, reportedAt }) => healthy && Date.parse(reportedAt ?? '') > since);
+  const { nodes, conditions }: { nodes: { healthy: boolean; reportedAt: string | null }[]; conditions: object[] } =
+    await patient.status();
+  const said = nodes.every(({ healthy, reportedAt }) => healthy && Date.parse(reportedAt ?? '') > since);
+  return said && conditions.length === 0;
 }
 
 /** Strikes, waits until it is healed, and counts how users fared. */

@@ -250,6 +250,15 @@ describe('a comparison', () => {
     expect((await compare(both)).noticed).toEqual([]);
   });
 
+  test('takes back what the last heal failed at when it finds all well, and not before', async () => {
+    await rememberServer(made.deps.tables, 'demo', { failure: [{ type: 'NodesStillUnwell', message: '' }] });
+    await made.heard(1, { database: broken });
+    expect((await compare(both)).failure).toHaveLength(1);
+    await made.heard(1);
+    expect((await compare(['10.20.0.5'])).failure).toHaveLength(1);
+    expect((await compare(both)).failure).toEqual([]);
+  });
+
   test('only says what differs after a PUT that failed, and repairs nodes all the same', async () => {
     lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`);
     const { etag: _, ...row } = made.server;
