@@ -25,7 +25,8 @@ function lowest(operations: Operation[], reads: number[], size: number, refillAS
     least = Math.min(least, level);
     before = at;
     if (operation === undefined || at >= (ends.get(operation) ?? 0)) continue;
-    due.push({ at: at + pollSeconds(at - operation.from, size === 250 ? level : 250), operation });
+    const polled = operations.filter((one) => one.from <= at && at < (ends.get(one) ?? 0)).length;
+    due.push({ at: at + pollSeconds(at - operation.from, size === 250 ? level : 250, polled), operation });
   }
   return least;
 }
@@ -52,9 +53,14 @@ test('twenty jump servers that are made at once stay within what Azure lets one 
 test('the time that is not noticed is a few percent', () => {
   for (const takes of [30, 75, 300, 900]) {
     let at = 0;
-    while (at < takes) at += pollSeconds(at, 250);
+    while (at < takes) at += pollSeconds(at, 250, 1);
     expect(at - takes).toBeLessThanOrEqual(Math.max(2, takes / 15));
   }
+});
+
+test('however many operations are polled, all polls together leave more than half of the refill to other reads', () => {
+  for (const polled of [1, 20, 60, 150]) expect(polled / pollSeconds(0, 250, polled)).toBeLessThanOrEqual(10);
+  expect(pollSeconds(0, 250, 20)).toBe(2);
 });
 
 async function answered(
@@ -78,7 +84,7 @@ const operation =
   '/subscriptions/s/providers/Microsoft.Compute/locations/westeurope/operations/1?api-version=2026-04-01';
 
 test('a poll without Retry-After gets one that grows; what Azure says, and what is no poll, stays', async () => {
-  expect(await answered(operation, {}, [0, 60, 600])).toEqual(['2', '4', '10']);
+  expect(await answered(operation, {}, [0, 30, 60])).toEqual(['2', '2', '4']);
   expect(await answered(operation, { 'retry-after': '7' }, [60])).toEqual(['7']);
   const scarce = { 'x-ms-ratelimit-remaining-subscription-reads': '100' };
   expect(await answered(operation, scarce, [0])).toEqual(['15']);
