@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 
 /** `…/operations/{id}` and the like (azure-behaviour.md, 1.2). */
@@ -29,11 +30,19 @@ export function pollSeconds(elapsedSeconds: number, readsLeft: number, polled: n
   return Math.min(slowest, Math.max(alone, Math.ceil(polled / pollsASecond)));
 }
 
+/** With so few reads left, those that are to begin at the same moment begin within as many seconds as it takes to refill them. */
+const almostNone = 100;
+const spreadSeconds = 4;
+
 /**
  * Slows the polls of long operations down. The clients' pollers ask every two seconds for as long as it takes, unless an answer has a
- * Retry-After: where Azure gives none, this does.
+ * Retry-After: where Azure gives none, this does. What would come in a wave, since all waited for the same answer, is spread.
  */
-export function pollPacePolicy(now: () => number = Date.now): PipelinePolicy {
+export function pollPacePolicy(
+  now: () => number = Date.now,
+  random: () => number = Math.random,
+  sleep: (milliseconds: number) => Promise<unknown> = delay,
+): PipelinePolicy {
   const polled = new Map<string, { first: number; last: number }>();
   let readsLeft = Number.MAX_SAFE_INTEGER;
   const elapsed = (path: string): number => {
@@ -46,11 +55,13 @@ export function pollPacePolicy(now: () => number = Date.now): PipelinePolicy {
   return {
     name: 'pollPace',
     async sendRequest(request, next) {
+      if (request.method === 'GET' && readsLeft < almostNone) await sleep(random() * spreadSeconds * 1000);
       const response = await next(request);
       readsLeft = Number(response.headers.get('x-ms-ratelimit-remaining-subscription-reads') ?? readsLeft);
       const { pathname } = new URL(request.url);
       if (request.method !== 'GET' || !operationPath.test(pathname) || response.status >= 300) return response;
-      const seconds = pollSeconds(elapsed(pathname), readsLeft, polled.size);
+      const asked = pollSeconds(elapsed(pathname), readsLeft, polled.size);
+      const seconds = readsLeft < scarce ? Math.ceil(asked * (0.6 + 0.4 * random())) : asked;
       if (!response.headers.has('retry-after')) response.headers.set('retry-after', String(seconds));
       return response;
     },

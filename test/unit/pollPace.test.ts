@@ -69,7 +69,10 @@ async function answered(
   elapsed: number[],
 ): Promise<(string | undefined)[]> {
   let now = 0;
-  const policy = pollPacePolicy(() => now);
+  const policy = pollPacePolicy(
+    () => now,
+    () => 1,
+  );
   const request = createPipelineRequest({ url: `https://management.azure.com${path}` });
   const answers: (string | undefined)[] = [];
   for (const seconds of elapsed) {
@@ -90,4 +93,20 @@ test('a poll without Retry-After gets one that grows; what Azure says, and what 
   expect(await answered(operation, scarce, [0])).toEqual(['15']);
   const machine = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/m';
   expect(await answered(machine, {}, [0, 60])).toEqual([undefined, undefined]);
+});
+
+test('reads that come when almost none are left are spread over the seconds in which they refill', async () => {
+  const slept: number[] = [];
+  const draws = [0.5, 0.25, 0.75];
+  const policy = pollPacePolicy(
+    () => 0,
+    () => draws.shift() ?? 0,
+    async (milliseconds) => slept.push(milliseconds),
+  );
+  const request = createPipelineRequest({ url: 'https://management.azure.com/subscriptions/s/resourceGroups/g' });
+  for (const left of ['250', '40', '39', '120', '119']) {
+    const headers = createHttpHeaders({ 'x-ms-ratelimit-remaining-subscription-reads': left });
+    await policy.sendRequest(request, async () => ({ request, status: 200, headers }));
+  }
+  expect(slept).toEqual([2000, 1000]);
 });
