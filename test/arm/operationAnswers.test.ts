@@ -1,18 +1,9 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import { gated, machine, poll, result } from './operations.ts';
+import { describe, expect, test } from 'vitest';
+import { gated, machine, poll, result, startsWorlds } from './operations.ts';
 import { ask, freshGroup, settled } from './rules.ts';
-import { location, type Reply, startWorld, type World } from './world.ts';
+import { location, type Reply } from './world.ts';
 
-const worlds: World[] = [];
-afterEach(async () => {
-  for (const world of worlds.splice(0)) await world.close();
-});
-
-async function start(...parameters: Parameters<typeof startWorld>): Promise<World> {
-  const world = await startWorld(...parameters);
-  worlds.push(world);
-  return world;
-}
+const start = startsWorlds();
 
 describe('how each provider shows its operations', () => {
   test('network: 201, a signed URL of kilobytes, no Retry-After, a bare status', async () => {

@@ -1,20 +1,11 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { DataPlane } from '../../local/azure/contract.ts';
 import { stillClock } from './clock.ts';
-import { gated, machine, poll, result } from './operations.ts';
+import { gated, machine, poll, result, startsWorlds } from './operations.ts';
 import { ask, freshGroup, settled } from './rules.ts';
-import { location, startWorld, type World } from './world.ts';
+import { location } from './world.ts';
 
-const worlds: World[] = [];
-afterEach(async () => {
-  for (const world of worlds.splice(0)) await world.close();
-});
-
-async function start(...parameters: Parameters<typeof startWorld>): Promise<World> {
-  const world = await startWorld(...parameters);
-  worlds.push(world);
-  return world;
-}
+const start = startsWorlds();
 
 describe('one operation at a time', () => {
   test('a second write of a network resource is 409 AnotherOperationInProgress', async () => {

@@ -1,7 +1,21 @@
+import { afterEach } from 'vitest';
 import type { DataPlane } from '../../local/azure/contract.ts';
 import type { Bodies } from './bodies.ts';
 import { ask, freshGroup, settled } from './rules.ts';
-import type { Reply, World } from './world.ts';
+import { type Reply, startWorld, type World } from './world.ts';
+
+/** Starts worlds for the tests of a file, each closed after its test. */
+export function startsWorlds(): typeof startWorld {
+  const worlds: World[] = [];
+  afterEach(async () => {
+    for (const world of worlds.splice(0)) await world.close();
+  });
+  return async (...parameters) => {
+    const world = await startWorld(...parameters);
+    worlds.push(world);
+    return world;
+  };
+}
 
 /** A data plane whose work ends when it is told to. */
 export function gated(): DataPlane & { open(): void; close(): void; calls: string[]; secrets: unknown[] } {
