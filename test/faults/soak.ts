@@ -19,8 +19,8 @@ interface Bout {
 
 /**
  * Every trouble alone, then random ones, every third time two at once, a third of them while the host is killed and a third while
- * calls to ARM fail, until `faults` have struck one and the same jump server. After each it must be whole again. Throws at the first
- * that is not, with the seed.
+ * calls to ARM fail, until `faults` have struck one and the same jump server. After each it must be whole again. Throws at the end
+ * with those after which it was not, and the seed.
  */
 export async function soakHealing(seed: number, faults: number): Promise<void> {
   const draw = random(seed);
@@ -45,14 +45,14 @@ export async function soakHealing(seed: number, faults: number): Promise<void> {
 /** What passes when nothing more is asked of Azure. */
 const passing = callFaults.filter(({ notBefore }) => notBefore === undefined);
 
-/** Pairs of different troubles, both at once, `count` of all that there are in an order that the seed draws. */
-export async function soakPairs(seed: number, count: number): Promise<void> {
+/** Pairs of different troubles, both at once: `count` of all that there are, from that place on in an order that the seed draws. */
+export async function soakPairs(seed: number, count: number, from = 0): Promise<void> {
   const draw = random(seed);
   const pairs = all.flatMap((first, index) =>
     all.slice(index + 1).map((second) => ({ at: draw(), both: [first, second] })),
   );
-  const drawn = pairs.sort((a, b) => a.at - b.at).slice(0, count);
-  console.log(`pairs: ${drawn.length} of ${pairs.length}`);
+  const drawn = pairs.sort((a, b) => a.at - b.at).slice(from, from + count);
+  console.log(`pairs: ${drawn.length} of ${pairs.length}, from place ${from}`);
   await sufferAll(
     'pairs',
     seed,
@@ -61,21 +61,35 @@ export async function soakPairs(seed: number, count: number): Promise<void> {
   );
 }
 
+/** One jump server meets them all; after a bout that it did not survive, another one takes its place. */
 async function sufferAll(name: string, seed: number, draw: () => number, bouts: Iterable<Bout>): Promise<void> {
   console.log(`${name}: seed ${seed}`);
-  const patient = await openPatient();
+  const failed: string[] = [];
   let [faults, refused] = [0, 0];
+  let patient = await openPatient();
   try {
-    const whole = await inventoryOf(patient);
+    let whole = await inventoryOf(patient);
     for (const bout of bouts) {
-      refused += await sufferOne(patient, whole, bout, draw);
-      faults += bout.troubles.length;
+      const titles = bout.troubles.map(({ title }) => title).join(', and ');
+      try {
+        refused += await sufferOne(patient, whole, bout, draw);
+        faults += bout.troubles.length;
+      } catch (error) {
+        failed.push(`${titles}: ${(error as Error).message}`);
+        console.log(`FAILED ${failed.at(-1)}`);
+        await patient.close();
+        patient = await openPatient();
+        whole = await inventoryOf(patient);
+      }
     }
-    console.log(`${name}: ${faults} faults healed, ${refused} logins failed while one node was down`);
-    if (refused > 0) throw new Error(`${refused} logins failed while another node was there (seed ${seed}).`);
   } finally {
     await patient.close();
   }
+  console.log(
+    `${name}: ${faults} faults healed, ${failed.length} bouts failed, ${refused} logins failed while one node was down`,
+  );
+  if (refused > 0) failed.push(`${refused} logins failed while another node was there`);
+  if (failed.length > 0) throw new Error(`${failed.join('\n')} (seed ${seed})`);
 }
 
 /** Returns the logins that failed although another node was there to take them. */
