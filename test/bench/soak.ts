@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util';
 import { soakProvisioning } from '../faults/lives.ts';
-import { soakHealing, soakPairs } from '../faults/soak.ts';
+import { soakHealing, soakHindered, soakPairs } from '../faults/soak.ts';
 import { soakThrottling } from '../faults/throttling.ts';
 
 /** `npm run soak [-- --soak NAME …] [--seed N] [--count M] [--from P] [--factor F]`: long runs of random faults. Without names: all of them. */
 const soaks: Record<string, (seed: number, count: number) => Promise<void>> = {
   healing: soakHealing,
+  hindered: (seed, count) => soakHindered(seed, count, Number(values.from)),
   pairs: (seed, count) => soakPairs(seed, count, Number(values.from)),
   provision: soakProvisioning,
   throttling: (_seed, count) => soakThrottling(Math.min(count, 20), Number(values.factor)),
@@ -17,7 +18,7 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string', default: process.env.SEED ?? String(Date.now() % 1_000_000) },
     /** Of Azure's durations; only for throttling. */
     factor: { type: 'string', default: '0.02' },
-    /** Place of the first one in the order of the seed; only for pairs. */
+    /** Place of the first one in the order of the seed; only for pairs and hindered. */
     from: { type: 'string', default: '0' },
     count: { type: 'string', default: process.env.FAULTS ?? '100' },
   },

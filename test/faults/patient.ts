@@ -118,6 +118,13 @@ export interface Trouble {
   reason: RegExp;
 }
 
+/** What neither time nor a repair cures: it must be said until a person takes it away. */
+export interface Hindrance {
+  title: string;
+  begin(patient: Patient): Promise<void>;
+  end(patient: Patient): Promise<void>;
+}
+
 /** How it was healed. */
 export interface Healed {
   seconds: number;
@@ -172,6 +179,61 @@ async function allWell(patient: Patient, since: number): Promise<boolean> {
     await patient.status();
   const said = nodes.every(({ healthy, reportedAt }) => healthy && Date.parse(reportedAt ?? '') > since);
   return said && conditions.length === 0;
+}
+
+/**
+ * Runs the timers until it is whole all the same, or a heal has ended with an error that says what to do and a condition stands
+ * that a person can read. Returns that condition's type.
+ */
+async function saidOrHealed(
+  patient: Patient,
+  timer: Trouble['timer'],
+  before: ReadonlySet<string>,
+  seconds: number,
+): Promise<string | undefined> {
+  const begun = Date.now();
+  for (;;) {
+    await patient.tick(timer);
+    await delay(1_000);
+    const newest = (await patient.operations()).find(({ id }) => !before.has(id));
+    const { conditions }: { conditions: { type: string; message: string }[] } = await patient.status();
+    const [said] = conditions.filter(({ message }) => message.length > 20);
+    if (newest?.status === 'Failed' && said !== undefined) {
+      const { error } = await patient.world.follow(`${patient.base}/operations/${newest.id}`);
+      if (!error?.code || !error.message || !error.advice) throw new Error(`It says only ${JSON.stringify(error)}.`);
+      return said.type;
+    }
+    if (newest?.status === 'Succeeded' && (await allWell(patient, begun + strikeMilliseconds))) return undefined;
+    if (Date.now() - begun > seconds * 1000)
+      throw new Error(`Nothing is said: ${JSON.stringify([await patient.status(), newest], null, 1)}`);
+  }
+}
+
+/**
+ * Strikes while something keeps it from being healed: that must be said. Once it is taken away, a heal by hand must make it whole.
+ * Counts how users fared meanwhile.
+ */
+export async function endure(patient: Patient, trouble: Trouble, hindrance: Hindrance, seconds = 300) {
+  const load = startLoad(patient.ingress, patient.account);
+  try {
+    const before = new Set((await patient.operations()).map(({ id }) => id));
+    await trouble.strike(patient);
+    await hindrance.begin(patient);
+    const said = await saidOrHealed(patient, trouble.timer, before, seconds);
+    await hindrance.end(patient);
+    const asked = await patient.world.call('POST', `${patient.base}/heal`, { body: { resetBreaker: true } });
+    // Healing may be at it again already.
+    if (asked.status !== 202 && asked.status !== 409) throw new Error(`A heal by hand is answered with ${asked.text}`);
+    const result = await healed(patient, [trouble.timer], before, seconds);
+    const logins = await load.stop();
+    console.log(
+      `${trouble.title}, while ${hindrance.title}: ${said === undefined ? 'healed all the same' : `said as ${said}, then healed`} after ${result.seconds.toFixed(0)} s by ${result.operations.length} operations; ${logins.logins} logins, ${logins.retried.length} retried, ${logins.failed.length} failed`,
+    );
+    return { ...result, logins };
+  } finally {
+    await hindrance.end(patient);
+    await load.stop();
+  }
 }
 
 /** Strikes, waits until it is healed, and counts how users fared. */

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ownedResources } from '../e2e/azure.ts';
 import { writesOf } from '../e2e/world.ts';
 import { callFaults, control, type Disturbance } from './disturbances.ts';
-import { type Healed, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
+import { hindrances } from './hindrances.ts';
+import { endure, type Healed, type Hindrance, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
 import { random } from './random.ts';
 import { databaseTroubles, networkTroubles, nodeTroubles } from './troubles.ts';
 
@@ -15,6 +16,8 @@ interface Bout {
   killAfter?: number;
   /** Calls to ARM that fail meanwhile. */
   calls?: Disturbance;
+  /** What keeps it from being healed until a person takes it away. */
+  hindrance?: Hindrance;
 }
 
 /**
@@ -47,18 +50,25 @@ const passing = callFaults.filter(({ notBefore }) => notBefore === undefined);
 
 /** Pairs of different troubles, both at once: `count` of all that there are, from that place on in an order that the seed draws. */
 export async function soakPairs(seed: number, count: number, from = 0): Promise<void> {
+  const pairs = all.flatMap((first, index) => all.slice(index + 1).map((second) => ({ troubles: [first, second] })));
+  await sufferSome('pairs', seed, pairs, count, from);
+}
+
+/** Every trouble while calls to ARM fail, and while something keeps it from being healed; `count` and `from` as for pairs. */
+export async function soakHindered(seed: number, count: number, from = 0): Promise<void> {
+  const pairs = all.flatMap((trouble): Bout[] => [
+    ...passing.map((calls) => ({ troubles: [trouble], calls })),
+    ...hindrances.map((hindrance) => ({ troubles: [trouble], hindrance })),
+  ]);
+  await sufferSome('hindered', seed, pairs, count, from);
+}
+
+async function sufferSome(name: string, seed: number, bouts: Bout[], count: number, from: number): Promise<void> {
   const draw = random(seed);
-  const pairs = all.flatMap((first, index) =>
-    all.slice(index + 1).map((second) => ({ at: draw(), both: [first, second] })),
-  );
-  const drawn = pairs.sort((a, b) => a.at - b.at).slice(from, from + count);
-  console.log(`pairs: ${drawn.length} of ${pairs.length}, from place ${from}`);
-  await sufferAll(
-    'pairs',
-    seed,
-    draw,
-    drawn.map(({ both }) => ({ troubles: both })),
-  );
+  const inOrder = bouts.map((bout) => ({ at: draw(), bout })).sort((a, b) => a.at - b.at);
+  const drawn = inOrder.slice(from, from + count).map(({ bout }) => bout);
+  console.log(`${name}: ${drawn.length} of ${bouts.length}, from place ${from}`);
+  await sufferAll(name, seed, draw, drawn);
 }
 
 /** One jump server meets them all; after a bout that it did not survive, another one takes its place. */
@@ -94,14 +104,19 @@ async function sufferAll(name: string, seed: number, draw: () => number, bouts: 
 
 /** Returns the logins that failed although another node was there to take them. */
 async function sufferOne(patient: Patient, whole: string[], bout: Bout, draw: () => number): Promise<number> {
-  const { troubles, killAfter, calls } = bout;
+  const { troubles, killAfter, calls, hindrance } = bout;
   if (calls !== undefined) console.log(`meanwhile ${calls.title}`);
   const killed = killAfter === undefined ? undefined : killHost(patient, killAfter);
   const hindered = calls?.happen(patient.world, draw, 0);
-  const result = await suffer(patient, troubles, 300);
+  const [trouble] = troubles;
+  const result =
+    hindrance === undefined || trouble === undefined
+      ? await suffer(patient, troubles, 300)
+      : await endure(patient, trouble, hindrance);
   await Promise.all([killed, hindered]);
   await control(patient.world, 'DELETE', '/faults');
-  if (troubles.length === 1 && killed === undefined && calls === undefined) checkReason(troubles, result);
+  if (troubles.length === 1 && killed === undefined && calls === undefined && hindrance === undefined)
+    checkReason(troubles, result);
   await check(patient, whole, result);
   // Logins cannot work while everybody's way in or the database is away.
   const oneNode = troubles.length === 1 && troubles.every((trouble) => nodeTroubles.includes(trouble));
