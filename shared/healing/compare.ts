@@ -1,5 +1,4 @@
 import { RestError } from '@azure/core-rest-pipeline';
-import { readArmError } from '../azure/armError.ts';
 import type { AzureClients } from '../azure/clients.ts';
 import type { Outputs, Resource } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
@@ -31,6 +30,7 @@ import { isUnreachable, nodeLogins, outOfReach } from './databaseSteps.ts';
 import { decide, graceOf, stoppedCondition } from './decision.ts';
 import { missingRecords } from './dnsRecords.ts';
 import type { NodeSight } from './findings.ts';
+import { ifReadable } from './readable.ts';
 import { awakeNodes, lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
 
 /** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
@@ -114,18 +114,13 @@ export async function findDrift(deps: Deps, server: JumpServer): Promise<Finding
   return { drift: [...own, ...database.drift], noticed: own.length > 0 ? [] : database.noticed };
 }
 
-/** What cannot be read just now says nothing. */
-async function differenceOf(azure: AzureClients, one: Resource, outputs: Outputs): Promise<string[]> {
-  try {
+const differenceOf = (azure: AzureClients, one: Resource, outputs: Outputs): Promise<string[]> =>
+  ifReadable(one.key, async () => {
     const { observed, change, output } = await one.look(azure, outputs);
     if (one.key === 'mysqlServer' && output.state === 'Stopped') return ['The MySQL server is stopped'];
     if (change === undefined || observed === 'pending') return [];
     return [change.kind === 'create' ? `${one.key} is gone` : `${one.key} differs from what the spec says`];
-  } catch (error) {
-    const { kind, failure } = readArmError(error);
-    return kind === 'hopeless' ? [`${one.key} cannot be read: ${failure.code}`] : [];
-  }
-}
+  });
 
 /**
  * Schema and accounts show only when they are used. Only what MySQL itself answers is drift: our own vault or tables may fail too, and a

@@ -4,6 +4,7 @@ import { databaseDnsZone, namesOf, parts } from '../azure/names.ts';
 import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import type { JumpServerSpec } from '../spec.ts';
+import { ifReadable } from './readable.ts';
 
 /** A record that an endpoint's zone group has written. The group does not show when somebody deletes the record. */
 interface DnsRecord {
@@ -44,11 +45,16 @@ function recordsOf(deps: Deps, jumpServer: string, { resourceGroup }: JumpServer
 
 /** Which of the two names of the MySQL server does not resolve to its endpoint, a sentence each. Reads only. */
 export async function missingRecords(deps: Deps, jumpServer: string, spec: JumpServerSpec): Promise<string[]> {
-  const records = recordsOf(deps, jumpServer, spec);
-  const wrong = await Promise.all(records.map((record) => isWrong(deps, record)));
-  return records
-    .filter((_, index) => wrong[index])
-    .map(({ key, name }) => `The DNS record ${name} of ${key} is gone or names another address`);
+  const found = await Promise.all(
+    recordsOf(deps, jumpServer, spec).map((record) =>
+      ifReadable(`The DNS record of ${record.key}`, async () =>
+        (await isWrong(deps, record))
+          ? [`The DNS record ${record.name} of ${record.key} is gone or names another address`]
+          : [],
+      ),
+    ),
+  );
+  return found.flat();
 }
 
 async function isWrong(deps: Deps, { zoneGroup, endpointGroup, endpoint, name }: DnsRecord): Promise<boolean> {

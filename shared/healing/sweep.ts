@@ -1,3 +1,4 @@
+import { readArmError } from '../azure/armError.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { forEach } from '../forEach.ts';
@@ -38,7 +39,7 @@ const fleetTrouble = { share: 0.3, nodes: 4 };
  * something is wrong.
  */
 export async function sweepHealing(deps: Deps, start: StartOperation): Promise<void> {
-  const sights = await observeFleet(deps, await beat(deps));
+  const sights = await observeFleet(deps, await beat(deps)).catch((error: unknown) => sayBlind(deps, error));
   const looked = inTurn(sights);
   await forEach(sights, async (sight) => {
     await rememberVoices(deps, sight);
@@ -67,10 +68,22 @@ export async function judge(deps: Deps, sight: Sight): Promise<Decision> {
 
 /** Every jump server that healing watches, as the store and one list of machines show it. */
 export async function observeFleet(deps: Deps, quietUntil: Date): Promise<Sight[]> {
-  const servers = (await listJumpServers(deps.tables)).filter(
-    ({ state, spec }) => state === 'Ready' && spec.healing.enabled,
-  );
+  const servers = await listWatched(deps);
   return servers.length === 0 ? [] : observe(deps, servers, quietUntil);
+}
+
+const listWatched = async (deps: Deps): Promise<JumpServer[]> =>
+  (await listJumpServers(deps.tables)).filter(({ state, spec }) => state === 'Ready' && spec.healing.enabled);
+
+/** Without its right to list machines the control plane is blind, and whoever looks at a jump server must see that. Throws the error. */
+async function sayBlind(deps: Deps, error: unknown): Promise<never> {
+  const { kind, failure } = readArmError(error);
+  if (kind === 'hopeless') {
+    const message = `Nodes are not looked at, for their virtual machines cannot be listed (${failure.code}). ${failure.advice}`;
+    const conditions = [{ type: failure.code, message }];
+    for (const { name } of await listWatched(deps)) await rememberServer(deps.tables, name, { conditions });
+  }
+  throw error;
 }
 
 /** Notes that the sweep runs; returns until when it only watches. */

@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
+import { soakChanges } from '../faults/changes.ts';
 import { soakProvisioning } from '../faults/lives.ts';
 import { soakHealing, soakHindered, soakPairs } from '../faults/soak.ts';
 import { soakThrottling } from '../faults/throttling.ts';
 
 /** `npm run soak [-- --soak NAME …] [--seed N] [--count M] [--from P] [--factor F]`: long runs of random faults. Without names: all of them. */
 const soaks: Record<string, (seed: number, count: number) => Promise<void>> = {
+  changes: soakChanges,
   healing: soakHealing,
   hindered: (seed, count) => soakHindered(seed, count, Number(values.from)),
   pairs: (seed, count) => soakPairs(seed, count, Number(values.from)),

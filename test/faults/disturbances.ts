@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { World } from '../e2e/world.ts';
+import { one } from './random.ts';
 
 /** Something that happens to the whole machine while operations run, and passes. */
 export interface Disturbance {
@@ -52,7 +53,7 @@ async function killHost(world: World, draw: () => number, seconds: number): Prom
 }
 
 /** What happens to processes. */
-export const deaths: Disturbance[] = [
+const deaths: Disturbance[] = [
   { title: 'the host is killed', happen: killHost },
   {
     title: 'the local Azure is killed',
@@ -113,6 +114,17 @@ export const callFaults: Disturbance[] = [
     happen: async (world) => void (await control(world, 'PATCH', '/options', { rolePropagationSeconds: 3600 })),
   },
 ];
+
+/** What passes when nothing more is asked of Azure. */
+export const passing = callFaults.filter(({ notBefore }) => notBefore === undefined);
+
+/** In a tenth of the cases nothing, in a third of them something to processes and to calls at the same time. */
+export function drawDisturbances(draw: () => number, calls: readonly Disturbance[]): Disturbance[] {
+  const [kind, death, callFault] = [draw(), one(deaths, draw), one(calls, draw)];
+  if (kind < 0.1) return [];
+  if (kind < 0.35) return [death];
+  return kind < 0.67 ? [callFault] : [death, callFault];
+}
 
 /** What nobody's waiting cures, aimed at one jump server. */
 export interface Hopeless {

@@ -11,13 +11,13 @@ import {
   callFaults,
   control,
   type Disturbance,
-  deaths,
+  drawDisturbances,
   type Hopeless,
   hopelessMakings,
   hopelessRemovals,
   hopelessUpdates,
 } from './disturbances.ts';
-import { random } from './random.ts';
+import { one, random } from './random.ts';
 
 const phases = ['provision', 'update', 'teardown'] as const;
 type Phase = (typeof phases)[number];
@@ -117,16 +117,8 @@ function drawRound(draw: () => number, names: readonly string[]): Round {
     const drawn = phases.map((phase) => [phase, perhaps(hopelessOf[phase])] as const);
     return { name, hopeless: Object.fromEntries(drawn.filter(([, hopeless]) => hopeless !== undefined)) };
   });
-  const drawn = phases.map((phase) => [phase, drawDisturbances(draw)]);
+  const drawn = phases.map((phase) => [phase, drawDisturbances(draw, callFaults)]);
   return { lives, disturbances: Object.fromEntries(drawn) };
-}
-
-/** In a tenth of the phases nothing, in a third of them something to processes and to calls at the same time. */
-function drawDisturbances(draw: () => number): Disturbance[] {
-  const [kind, death, callFault] = [draw(), one(deaths, draw), one(callFaults, draw)];
-  if (kind < 0.1) return [];
-  if (kind < 0.35) return [death];
-  return kind < 0.67 ? [callFault] : [death, callFault];
 }
 
 const hopelessOf: Record<Phase, readonly Hopeless[]> = {
@@ -145,8 +137,6 @@ function describe(round: Round): string {
   };
   return phases.map(of).join('; ');
 }
-
-const one = <T>(list: readonly T[], draw: () => number): T => list[Math.floor(draw() * list.length)] as T;
 
 /** One phase of these lives, disturbed; then what was hopeless is taken away and asked for again, and all is checked. */
 async function live(

@@ -143,7 +143,7 @@ const quietRounds = 3;
  * Runs the timers again and again until a heal operation has ended, every node has reported since the strike that it is well, no condition
  * is left, and nothing more is found. Throws when it takes too long.
  */
-async function healed(
+export async function healed(
   patient: Patient,
   timers: Trouble['timer'][],
   before: ReadonlySet<string>,
@@ -173,11 +173,17 @@ async function healed(
   }
 }
 
-/** Says every node, later than this, that it is well, and is nothing left to say about the jump server? */
+interface NodeView {
+  state: string;
+  healthy: boolean;
+  reportedAt: string | null;
+}
+
+/** Says every node that is up, later than this, that it is well, and is nothing left to say about the jump server? */
 async function allWell(patient: Patient, since: number): Promise<boolean> {
-  const { nodes, conditions }: { nodes: { healthy: boolean; reportedAt: string | null }[]; conditions: object[] } =
-    await patient.status();
-  const said = nodes.every(({ healthy, reportedAt }) => healthy && Date.parse(reportedAt ?? '') > since);
+  const { nodes, conditions }: { nodes: NodeView[]; conditions: object[] } = await patient.status();
+  const up = nodes.filter(({ state }) => state !== 'deallocated');
+  const said = up.every(({ healthy, reportedAt }) => healthy && Date.parse(reportedAt ?? '') > since);
   return said && conditions.length === 0;
 }
 

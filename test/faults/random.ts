@@ -8,3 +8,6 @@ export function random(state: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
+
+/** One of a list. */
+export const one = <T>(list: readonly T[], draw: () => number): T => list[Math.floor(draw() * list.length)] as T;

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ownedResources } from '../e2e/azure.ts';
-import { writesOf } from '../e2e/world.ts';
-import { callFaults, control, type Disturbance } from './disturbances.ts';
+import { control, type Disturbance, passing } from './disturbances.ts';
 import { hindrances } from './hindrances.ts';
+import { check, inventoryOf } from './invariants.ts';
 import { endure, type Healed, type Hindrance, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
-import { random } from './random.ts';
+import { one, random } from './random.ts';
 import { databaseTroubles, networkTroubles, nodeTroubles } from './troubles.ts';
 
 const all = [...nodeTroubles, ...networkTroubles, ...databaseTroubles];
@@ -30,7 +29,7 @@ export async function soakHealing(seed: number, faults: number): Promise<void> {
   await sufferAll('healing', seed, draw, bouts());
 
   function* bouts(): Generator<Bout> {
-    const any = (): Trouble => all[Math.floor(draw() * all.length)] as Trouble;
+    const any = (): Trouble => one(all, draw);
     for (let struck = 0; struck < faults; ) {
       const alone = all[struck];
       const troubles = alone !== undefined ? [alone] : draw() < 1 / 3 ? [any(), any()] : [any()];
@@ -38,15 +37,12 @@ export async function soakHealing(seed: number, faults: number): Promise<void> {
       yield {
         troubles,
         ...(hardship < 1 / 3 ? { killAfter: 3_000 + draw() * 20_000 } : {}),
-        ...(hardship >= 1 / 3 && hardship < 2 / 3 ? { calls: passing[Math.floor(draw() * passing.length)] } : {}),
+        ...(hardship >= 1 / 3 && hardship < 2 / 3 ? { calls: one(passing, draw) } : {}),
       };
       struck += troubles.length;
     }
   }
 }
-
-/** What passes when nothing more is asked of Azure. */
-const passing = callFaults.filter(({ notBefore }) => notBefore === undefined);
 
 /** Pairs of different troubles, both at once: `count` of all that there are, from that place on in an order that the seed draws. */
 export async function soakPairs(seed: number, count: number, from = 0): Promise<void> {
@@ -135,46 +131,4 @@ function checkReason(troubles: Trouble[], { operations }: Healed): void {
   for (const { title, reason } of troubles)
     if (!operations.some((operation) => reason.test(operation.reason)))
       throw new Error(`${title}: no operation says so, but ${operations.map((one) => one.reason).join(' | ')}`);
-}
-
-const inventoryOf = async (patient: Patient): Promise<string[]> =>
-  (await ownedResources(patient.world, patient.name))
-    .map((id) => id.toLowerCase())
-    // An endpoint's interface has a random name.
-    .filter((id) => !id.includes('.nic.'))
-    .sort();
-
-/** What must hold after every heal. */
-async function check(patient: Patient, whole: string[], { operations }: Healed): Promise<void> {
-  const problems: string[] = [];
-  const now = await inventoryOf(patient);
-  if (JSON.stringify(now) !== JSON.stringify(whole)) problems.push(`resources are ${now.join(' ')}`);
-  const spans = operations.map(({ createdAt, finishedAt = '' }) => ({ createdAt, finishedAt })).reverse();
-  if (spans.some(({ createdAt }, index) => createdAt < (spans[index - 1]?.finishedAt ?? '')))
-    problems.push('two operations ran at once');
-  if ((await disturbedAtOnce(patient, operations)) > 1) problems.push('two nodes were disturbed at once');
-  problems.push(...(await foundByHand(patient)));
-  if (problems.length > 0) throw new Error(problems.join('; '));
-}
-
-/** A heal by hand looks at everything and ends with a login: it must find nothing to do. */
-async function foundByHand(patient: Patient): Promise<string[]> {
-  const before = (await patient.world.armRows()).length;
-  const answer = await patient.world.call('POST', `${patient.base}/heal`, { body: {} });
-  if (answer.status !== 202) return [`a heal by hand is answered with ${answer.status}: ${answer.text}`];
-  const { status, error } = await patient.world.follow(answer.headers.get('operation-location') ?? '');
-  const wrote = writesOf((await patient.world.armRows()).slice(before)).map(({ method, url }) => `${method} ${url}`);
-  return [...(status === 'Succeeded' ? [] : [`a heal by hand ends as ${status}: ${error?.message}`]), ...wrote];
-}
-
-/** Repairs that end sessions. */
-const disturbing = ['restartServices', 'restartMachine', 'redeploy', 'rebuild'].map((repair) => `Molcajete/${repair}`);
-
-/** The most nodes that one operation repaired so that sessions ended. */
-async function disturbedAtOnce(patient: Patient, operations: Healed['operations']): Promise<number> {
-  const counts = operations.map(async ({ id }) => {
-    const { body } = await patient.world.call('GET', `${patient.base}/operations/${id}`);
-    return body.resources.filter(({ type }: { type: string }) => disturbing.includes(type)).length;
-  });
-  return Math.max(0, ...(await Promise.all(counts)));
 }

@@ -165,13 +165,16 @@ describe('what a comparison finds', () => {
     expect(found).toEqual(wanted.map((one) => expect.stringMatching(one)));
   });
 
-  test('nothing where Azure cannot be read just now, and a right that is missing', async () => {
+  test.each<[string, 'network' | 'privateDns', string, string[]]>([
+    ['a resource', 'network', 'loadBalancers', ['loadBalancer']],
+    ['a DNS record', 'privateDns', 'recordSets', endpoints.map(({ key }) => `The DNS record of ${key}`)],
+  ])('nothing where %s cannot be read just now, and a right that is missing', async (_, client, collection, what) => {
     const { azure } = made.deps;
     const failing = (statusCode: number, code: string) => ({
       ...azure,
-      network: new Proxy(azure.network, {
+      [client]: new Proxy(azure[client], {
         get: (target, name) =>
-          name === 'loadBalancers'
+          name === collection
             ? { get: () => Promise.reject(Object.assign(new Error(code), { statusCode, code })) }
             : Reflect.get(target, name),
       }),
@@ -179,7 +182,9 @@ describe('what a comparison finds', () => {
     const found = async (statusCode: number, code: string) =>
       (await findDrift({ ...made.deps, azure: failing(statusCode, code) }, made.server)).drift;
     expect(await found(503, 'ServiceUnavailable')).toEqual([]);
-    expect(await found(403, 'AuthorizationFailed')).toEqual(['loadBalancer cannot be read: AuthorizationFailed']);
+    expect(await found(403, 'AuthorizationFailed')).toEqual(
+      what.map((one) => `${one} cannot be read: AuthorizationFailed`),
+    );
   });
 });
 

@@ -21,6 +21,7 @@ let made: Awaited<ReturnType<typeof openHealingWorld>>;
 let machines: Record<string, Machine | undefined>;
 let health: Record<string, string> | Error;
 let probed: string[] | Error;
+let listing: Error | undefined;
 let looks: string[];
 let closed: { from: string; until: string }[];
 
@@ -38,6 +39,7 @@ beforeEach(async () => {
   machines = { 'demo-1': fine, 'demo-2': fine };
   health = { availabilityState: 'Available' };
   probed = ['10.20.0.4', '10.20.0.5'];
+  listing = undefined;
   looks = [];
   closed = [];
   const azure = {
@@ -50,6 +52,7 @@ beforeEach(async () => {
           return shown(node, machine);
         },
         async *listAll() {
+          if (listing !== undefined) throw listing;
           const root = `/subscriptions/${made.deps.config.AZURE_SUBSCRIPTION_ID}/resourceGroups/molcajete-demo`;
           for (const [node, machine] of Object.entries(machines))
             if (machine !== undefined)
@@ -285,6 +288,26 @@ describe('the sweep', () => {
     expect((await sweep()).order.nodes).toEqual([{ number: 2, finding: 'frozen', repair: 'restartMachine' }]);
     const { server } = await findHealing(made.deps.tables, 'demo');
     expect(server).toMatchObject({ lookedAt: noon, repairs: [noon] });
+  });
+
+  const conditions = async () => (await findHealing(made.deps.tables, 'demo')).server.conditions;
+
+  test('says on every jump server that it may not look, and takes that back once it may', async () => {
+    for (const number of [1, 2]) await made.heard(number);
+    listing = Object.assign(new Error('Pagination failed'), { statusCode: 403, code: 'AuthorizationFailed' });
+    await expect(sweep()).rejects.toThrow('Pagination failed');
+    expect(await conditions()).toEqual([
+      { type: 'AuthorizationFailed', message: expect.stringMatching(/cannot be listed .* Give it the roles/) },
+    ]);
+    listing = undefined;
+    await sweep();
+    expect(await conditions()).toEqual([]);
+  });
+
+  test('says nothing of a list that fails for once', async () => {
+    listing = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServerBusy' });
+    await expect(sweep()).rejects.toThrow('busy');
+    expect(await conditions()).toEqual([]);
   });
 
   test('looks at twenty at most, those first that have waited longest', async () => {

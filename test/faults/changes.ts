@@ -1,0 +1,151 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { arm } from '../e2e/azure.ts';
+import { type LoadResult, startLoad } from '../e2e/load.ts';
+import type { Answer } from '../e2e/world.ts';
+import { control, type Disturbance, drawDisturbances, passing } from './disturbances.ts';
+import { foundByHand } from './invariants.ts';
+import { healed, openPatient, type Patient } from './patient.ts';
+import { random } from './random.ts';
+
+const credentials = ['certificate', 'mysqlAdministrator', 'controlAccount', 'guacadmin', 'nodeAccount'];
+
+/** What a change takes about when nothing happens. */
+const changeSeconds = 15;
+
+/** An operation must end within this, whatever happens to it. */
+const longestSeconds = 300;
+
+interface Change {
+  title: string;
+  path: 'scale' | 'rotate';
+  body: object;
+  /** That are up before it and after it. */
+  nodes: readonly [before: number, after: number];
+  rotated: string[];
+}
+
+/**
+ * `count` changes of one and the same jump server, to another number of nodes (none included) and to new credentials, while users log
+ * in, processes die and calls to ARM fail. Throws at the first that is not carried out, with the seed.
+ */
+export async function soakChanges(seed: number, count: number): Promise<void> {
+  console.log(`changes: seed ${seed}`);
+  const draw = random(seed);
+  const patient = await openPatient();
+  let [logins, failed, nodes] = [0, 0, 2];
+  try {
+    for (let number = 1; number <= count; number++) {
+      const change = drawChange(draw, nodes);
+      const disturbances = drawDisturbances(draw, passing);
+      const told = `${number}: ${[change.title, ...disturbances.map(({ title }) => title)].join(', ')}`;
+      const met = await carryOut(patient, change, disturbances, draw).catch((error: Error) => {
+        throw new Error(`seed ${seed}, ${told}: ${error.message}`);
+      });
+      console.log(`${told}: ${met.logins} logins, ${met.retried.length} retried, ${met.failed.length} failed`);
+      nodes = change.nodes[1];
+      logins += met.logins;
+      // Without the local Azure there is neither a node nor a database.
+      if (!disturbances.some(({ losesFaults }) => losesFaults)) failed += met.failed.length;
+    }
+    console.log(`changes: ${count} carried out, ${failed} of ${logins} logins failed`);
+    if (failed > 0) throw new Error(`${failed} logins failed (seed ${seed}).`);
+  } finally {
+    await patient.close();
+  }
+}
+
+/** Half of them another number of nodes; what sleeps can only be woken. */
+function drawChange(draw: () => number, nodes: number): Change {
+  if (nodes === 0 || draw() < 0.5) {
+    const others = [0, 1, 2, 3].filter((one) => one !== nodes);
+    const after = others[Math.floor(draw() * others.length)] as number;
+    return {
+      title: `${nodes} to ${after} nodes`,
+      path: 'scale',
+      body: { count: after },
+      nodes: [nodes, after],
+      rotated: [],
+    };
+  }
+  const drawn = credentials.filter(() => draw() < 0.4);
+  const rotated = drawn.length === 0 ? credentials : drawn;
+  return {
+    title: `new ${rotated.join(', ')} on ${nodes} nodes`,
+    path: 'rotate',
+    body: { credentials: rotated },
+    nodes: [nodes, nodes],
+    rotated,
+  };
+}
+
+const nobody: LoadResult = { logins: 0, retried: [], failed: [] };
+
+/** One change, disturbed; then all is waited for and looked at. Returns how users fared, where there were nodes all the time. */
+async function carryOut(
+  patient: Patient,
+  { path, body, nodes, rotated }: Change,
+  disturbances: Disturbance[],
+  draw: () => number,
+): Promise<LoadResult> {
+  const { world, base } = patient;
+  const begun = new Date();
+  const load = nodes.includes(0) ? undefined : startLoad(patient.ingress, patient.account);
+  try {
+    const before = new Set((await patient.operations()).map(({ id }) => id));
+    const happening = Promise.all(disturbances.map((one) => one.happen(world, draw, changeSeconds)));
+    const answer = await taken(() => world.call('POST', `${base}/${path}`, { body }));
+    const operation = await world.follow(answer.headers.get('operation-location') ?? '', longestSeconds);
+    await happening;
+    await control(world, 'DELETE', '/faults');
+    if (operation.status !== 'Succeeded')
+      throw new Error(`ended as ${operation.status}: ${JSON.stringify(operation.error)}`);
+    await healed(patient, ['healing', 'comparing'], before, longestSeconds);
+    await check(patient, nodes[1], rotated, begun);
+    return (await load?.stop()) ?? nobody;
+  } finally {
+    await load?.stop();
+  }
+}
+
+/** The host may be down, or something of the product's own may be under way: then it is asked again. */
+async function taken(send: () => Promise<Answer>): Promise<Answer> {
+  const until = Date.now() + longestSeconds * 1000;
+  for (;;) {
+    const answer = await send().catch(() => undefined);
+    if (answer?.status === 202) return answer;
+    if (answer !== undefined && answer.status < 500 && answer.status !== 409)
+      throw new Error(`answered with ${answer.status}: ${answer.text}`);
+    if (Date.now() > until) throw new Error(`not taken: ${answer?.status} ${answer?.text}`);
+    await delay(250);
+  }
+}
+
+async function check(patient: Patient, nodes: number, rotated: string[], begun: Date): Promise<void> {
+  const { state, nodes: shown, credentials: all } = await patient.status();
+  const problems: string[] = [];
+  if (state !== (nodes === 0 ? 'Hibernated' : 'Ready')) problems.push(`it is ${state}`);
+  const running = shown.filter((node: { state: string }) => node.state === 'running').length;
+  const powered = await machinesRunning(patient);
+  if (running !== nodes || powered !== nodes) problems.push(`${running} nodes are shown, ${powered} machines run`);
+  for (const { credential, rotatedAt, unfinished } of all as Rotated[])
+    if (unfinished || (rotated.includes(credential) && Date.parse(rotatedAt ?? '') < begun.getTime()))
+      problems.push(`${credential} was rotated ${rotatedAt}${unfinished ? ' and is unfinished' : ''}`);
+  if (nodes > 0) problems.push(...(await foundByHand(patient)));
+  if (problems.length > 0) throw new Error(problems.join('; '));
+}
+
+interface Rotated {
+  credential: string;
+  rotatedAt: string | null;
+  unfinished: boolean;
+}
+
+async function machinesRunning({ world, name }: Patient): Promise<number> {
+  const machines = `/resourceGroups/molcajete-${name}/providers/Microsoft.Compute/virtualMachines`;
+  const { body } = await arm(world, 'GET', machines, '2026-04-01');
+  const views = (body.value as { name: string }[]).map(({ name: machine }) =>
+    arm(world, 'GET', `${machines}/${machine}/instanceView`, '2026-04-01'),
+  );
+  const statuses = (await Promise.all(views)).map((view) => view.body.statuses as { code: string }[]);
+  return statuses.filter((codes) => codes.some(({ code }) => code === 'PowerState/running')).length;
+}
