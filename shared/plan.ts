@@ -1,9 +1,7 @@
-import { isRestError } from '@azure/core-rest-pipeline';
 import { z } from 'zod';
-import { readArmError } from './azure/armError.ts';
+import { forCaller } from './azure/forCaller.ts';
 import type { Outputs } from './azure/resource.ts';
 import type { Deps } from './deps.ts';
-import { ApiError } from './errors.ts';
 import { isSurplus } from './scaling/fleet.ts';
 import { plannedFleet, provisionTopology } from './scaling/provisionFleet.ts';
 import type { JumpServerSpec } from './spec.ts';
@@ -47,20 +45,4 @@ export async function planChanges(
     .filter((item) => item.id !== '' && !wanted.has(item.key))
     .map(({ key, type, id }) => ({ key, type, id, change: 'delete' as const }));
   return { changes: [...changes, ...surplus] };
-}
-
-/** What Azure answered, for the caller of a plan: try again, or see to it. */
-function forCaller(error: unknown, target: string): unknown {
-  if (!isRestError(error)) return error;
-  const read = readArmError(error);
-  const { code, message, advice } = read.failure;
-  if (read.kind === 'hopeless') {
-    const sentence = `Azure refuses to show ${target}: ${message}${advice === undefined ? '' : ` ${advice}`}`;
-    return new ApiError(502, 'AzureRefuses', sentence, { target, details: [{ code, message, target }] });
-  }
-  const seconds = Math.ceil(read.kind === 'transient' ? (read.retryAfterSeconds ?? 10) : 10);
-  return new ApiError(503, 'AzureUnavailable', `Azure cannot show ${target} at the moment (${code}). Try again.`, {
-    target,
-    headers: { 'Retry-After': String(seconds) },
-  });
 }

@@ -1,3 +1,4 @@
+import { forCaller } from '../azure/forCaller.ts';
 import type { Deps } from '../deps.ts';
 import { findHealing, forgetNode, never, rememberServer } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
@@ -9,7 +10,10 @@ import type { Machine } from './findings.ts';
 import type { HealOrder } from './order.ts';
 import { lookCloser, sightOf, watchedNodes } from './sight.ts';
 
-/** What a person's wish to heal comes to: everything is looked at now, and what is only patience does not count. */
+/**
+ * What a person's wish to heal comes to: everything is looked at now, and what is only patience does not count. Throws ApiError 502
+ * `AzureRefuses` or 503 `AzureUnavailable` when Azure does not show the nodes.
+ */
 export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealOrder> {
   const [recorded, reports, memory] = await Promise.all([
     listNodes(deps.tables, server.name),
@@ -26,7 +30,9 @@ export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealO
     server,
     seen,
     seen.map(({ record }) => record.number),
-  );
+  ).catch((error: unknown) => {
+    throw forCaller(error, 'its virtual machines');
+  });
   const sight = { server, nodes, drift: [], memory, lease: undefined, quietUntil: never, fleetSilent: false, now };
   const { order } = decide({ ...sight, byHand: true });
   return order ?? { nodes: [], awaits: [], everything: true, evidence: [] };

@@ -57,8 +57,8 @@ export async function act(deps: Deps, entrance: Entrance, route: Route, wish: Wi
   return { jumpServer, started: operation !== null, operation, message };
 }
 
-/** For `catch`: what was refused is an outcome too, everything else is thrown on. */
+/** For `catch`: what was refused is an outcome too. Everything else is thrown on, so that whoever sent it sends it again. */
 export function orRefusal(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
+  if (error instanceof ApiError && error.status < 500) return error;
   throw error;
 }

@@ -1,3 +1,4 @@
+import { forCaller } from '../azure/forCaller.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { counted, reasonOf } from '../healing/carryOutDecision.ts';
@@ -85,7 +86,9 @@ async function sightOfOne(deps: Deps, server: JumpServer, lease: Lease | undefin
     findHealing(deps.tables, server.name),
   ]);
   heedBrakes(server, memory, lease, deps.now());
-  const sights = await observeFleet(deps, nextBeat(heartbeat, deps.now()).quietUntil);
+  const sights = await observeFleet(deps, nextBeat(heartbeat, deps.now()).quietUntil).catch((error: unknown) => {
+    throw forCaller(error, 'the virtual machines');
+  });
   const sight = sights.find((one) => one.server.name === server.name);
   if (sight === undefined) throw notReady(server, 'be healed');
   const paused = pausedUntil(sight);

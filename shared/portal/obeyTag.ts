@@ -1,4 +1,5 @@
 import { RestError } from '@azure/core-rest-pipeline';
+import { forCaller } from '../azure/forCaller.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Route } from '../http.ts';
@@ -70,7 +71,7 @@ async function tagsOf(deps: Deps, group: string): Promise<Tags | undefined> {
     return (await deps.azure.resources.resourceGroups.get(group)).tags;
   } catch (error) {
     if (error instanceof RestError && error.statusCode === 404) return undefined;
-    throw error;
+    throw forCaller(error, `the resource group ${group}`);
   }
 }
 

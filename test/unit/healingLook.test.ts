@@ -1,3 +1,4 @@
+import { RestError } from '@azure/core-rest-pipeline';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { orderByHand, resetBreaker } from '../../shared/healing/byHand.ts';
 import { type Decision, decide } from '../../shared/healing/decision.ts';
@@ -18,7 +19,7 @@ interface Machine {
 }
 
 let made: Awaited<ReturnType<typeof openHealingWorld>>;
-let machines: Record<string, Machine | undefined>;
+let machines: Record<string, Machine | Error | undefined>;
 let health: Record<string, string> | Error;
 let probed: string[] | Error;
 let listing: Error | undefined;
@@ -49,13 +50,14 @@ beforeEach(async () => {
           looks.push(node);
           const machine = machines[node];
           if (machine === undefined) throw missing();
+          if (machine instanceof Error) throw machine;
           return shown(node, machine);
         },
         async *listAll() {
           if (listing !== undefined) throw listing;
           const root = `/subscriptions/${made.deps.config.AZURE_SUBSCRIPTION_ID}/resourceGroups/molcajete-demo`;
           for (const [node, machine] of Object.entries(machines))
-            if (machine !== undefined)
+            if (machine !== undefined && !(machine instanceof Error))
               yield { ...shown(node, machine), id: `${root}/providers/Microsoft.Compute/virtualMachines/${node}` };
         },
       },
@@ -247,6 +249,14 @@ describe('a heal by hand', () => {
     for (const number of [1, 2]) await made.heard(number);
     await arrange();
     expect(await ordered()).toEqual({ done, everything: true });
+  });
+
+  test.each([
+    [403, 'AuthorizationFailed', 502, 'AzureRefuses'],
+    [429, 'TooManyRequests', 503, 'AzureUnavailable'],
+  ])('tells the caller what Azure says to a look at the machines: %i %s', async (statusCode, code, status, told) => {
+    machines['demo-1'] = new RestError('no', { statusCode, code });
+    await expect(ordered()).rejects.toMatchObject({ status, code: told });
   });
 
   test('lets healing go on without making a running heal forget what it has sent', async () => {

@@ -25,6 +25,7 @@ let made: Awaited<ReturnType<typeof openHealingWorld>>;
 let tags: Record<string, string>;
 let patches: number;
 let patchFailure: Error | undefined;
+let lookFailure: Error | undefined;
 let started: string[];
 let api: Route[];
 
@@ -32,6 +33,7 @@ beforeEach(async () => {
   tags = {};
   patches = 0;
   patchFailure = undefined;
+  lookFailure = undefined;
   started = [];
   const azure = {
     compute: {
@@ -44,11 +46,14 @@ beforeEach(async () => {
               instanceView: { statuses: [{ code: 'PowerState/running' }] },
             };
         },
-        get: async () => ({
-          id: machineOf(1),
-          provisioningState: 'Succeeded',
-          instanceView: { statuses: [{ code: 'PowerState/running' }] },
-        }),
+        get: async () => {
+          if (lookFailure !== undefined) throw lookFailure;
+          return {
+            id: machineOf(1),
+            provisioningState: 'Succeeded',
+            instanceView: { statuses: [{ code: 'PowerState/running' }] },
+          };
+        },
       },
     },
     resources: {
@@ -272,6 +277,15 @@ describe('a tag', () => {
     });
     expect(tags).not.toHaveProperty('molcajete-action');
     expect(await obey()).toBeUndefined();
+  });
+
+  test('stays while Azure does not show the machines, and is obeyed when the event comes again', async () => {
+    tags = { 'molcajete-action': 'heal' };
+    lookFailure = new RestError('busy', { statusCode: 503, code: 'ServerBusy' });
+    expect(await codeOf(obey())).toBe('503 AzureUnavailable');
+    expect([tags['molcajete-action'], started]).toEqual(['heal', []]);
+    lookFailure = undefined;
+    expect((await obey())?.started).toBe(true);
   });
 
   test('that is set again is another wish', async () => {
