@@ -116,6 +116,8 @@ export interface Trouble {
   strike(patient: Patient): Promise<void>;
   timer: 'healing' | 'comparing';
   reason: RegExp;
+  /** Strikes before others, which may take away what it needs. */
+  first?: true;
 }
 
 /** What neither time nor a repair cures: it must be said until a person takes it away. */
@@ -188,8 +190,8 @@ async function allWell(patient: Patient, since: number): Promise<boolean> {
 }
 
 /**
- * Runs the timers until it is whole all the same, or a heal has ended with an error that says what to do and a condition stands
- * that a person can read. Returns that condition's type.
+ * Runs the timers until it is whole all the same, or until it is said what is in the way: by a heal that has ended with an error that says
+ * what to do and a condition that stands, or by one that goes on and names Azure's error. Returns the condition's type or that error's code.
  */
 async function saidOrHealed(
   patient: Patient,
@@ -202,6 +204,8 @@ async function saidOrHealed(
     await patient.tick(timer);
     await delay(1_000);
     const newest = (await patient.operations()).find(({ id }) => !before.has(id));
+    const inTheWay = newest?.status === 'Running' ? await tryingAgain(patient, newest.id) : undefined;
+    if (inTheWay !== undefined) return inTheWay;
     const { conditions }: { conditions: { type: string; message: string }[] } = await patient.status();
     const [said] = conditions.filter(({ message }) => message.length > 20);
     if (newest?.status === 'Failed' && said !== undefined) {
@@ -213,6 +217,15 @@ async function saidOrHealed(
     if (Date.now() - begun > seconds * 1000)
       throw new Error(`Nothing is said: ${JSON.stringify([await patient.status(), newest], null, 1)}`);
   }
+}
+
+/** What a running operation says of the resource that it cannot get right. */
+async function tryingAgain(patient: Patient, id: string): Promise<string | undefined> {
+  const { body } = await patient.world.call('GET', `${patient.base}/operations/${id}`);
+  const details = (body as OperationView).resources.map(
+    ({ detail = '' }) => /^will try again: (\w+)$/.exec(detail)?.[1],
+  );
+  return details.find((code) => code !== undefined);
 }
 
 /**
@@ -248,7 +261,8 @@ export async function suffer(patient: Patient, troubles: Trouble[], seconds?: nu
   try {
     // The product's own timers may be quicker than ours.
     const before = new Set((await patient.operations()).map(({ id }) => id));
-    for (const trouble of troubles) await trouble.strike(patient);
+    const soonest = [...troubles].sort((a, b) => Number(b.first ?? false) - Number(a.first ?? false));
+    for (const trouble of soonest) await trouble.strike(patient);
     const timers = [...new Set(troubles.map(({ timer }) => timer))];
     const result = await healed(patient, timers, before, seconds);
     const logins = await load.stop();

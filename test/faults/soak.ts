@@ -32,7 +32,7 @@ export async function soakHealing(seed: number, faults: number): Promise<void> {
     const any = (): Trouble => one(all, draw);
     for (let struck = 0; struck < faults; ) {
       const alone = all[struck];
-      const troubles = alone !== undefined ? [alone] : draw() < 1 / 3 ? [any(), any()] : [any()];
+      const troubles = alone !== undefined ? [alone] : [...new Set(draw() < 1 / 3 ? [any(), any()] : [any()])];
       const hardship = alone !== undefined ? 1 : draw();
       yield {
         troubles,
@@ -76,12 +76,11 @@ async function sufferAll(name: string, seed: number, draw: () => number, bouts: 
   try {
     let whole = await inventoryOf(patient);
     for (const bout of bouts) {
-      const titles = bout.troubles.map(({ title }) => title).join(', and ');
       try {
         refused += await sufferOne(patient, whole, bout, draw);
         faults += bout.troubles.length;
       } catch (error) {
-        failed.push(`${titles}: ${(error as Error).message}`);
+        failed.push(`${titleOf(bout)}: ${(error as Error).message}`);
         console.log(`FAILED ${failed.at(-1)}`);
         await patient.close();
         patient = await openPatient();
@@ -98,6 +97,9 @@ async function sufferAll(name: string, seed: number, draw: () => number, bouts: 
   if (failed.length > 0) throw new Error(`${failed.join('\n')} (seed ${seed})`);
 }
 
+const titleOf = ({ troubles, calls, hindrance }: Bout): string =>
+  [troubles.map(({ title }) => title).join(', and '), calls?.title, hindrance?.title].filter(Boolean).join(', while ');
+
 /** Returns the logins that failed although another node was there to take them. */
 async function sufferOne(patient: Patient, whole: string[], bout: Bout, draw: () => number): Promise<number> {
   const { troubles, killAfter, calls, hindrance } = bout;
@@ -105,11 +107,11 @@ async function sufferOne(patient: Patient, whole: string[], bout: Bout, draw: ()
   const killed = killAfter === undefined ? undefined : killHost(patient, killAfter);
   const hindered = calls?.happen(patient.world, draw, 0);
   const [trouble] = troubles;
-  const result =
+  const suffering =
     hindrance === undefined || trouble === undefined
-      ? await suffer(patient, troubles, 300)
-      : await endure(patient, trouble, hindrance);
-  await Promise.all([killed, hindered]);
+      ? suffer(patient, troubles, 300)
+      : endure(patient, trouble, hindrance);
+  const result = await suffering.finally(() => Promise.all([killed, hindered]));
   await control(patient.world, 'DELETE', '/faults');
   if (troubles.length === 1 && killed === undefined && calls === undefined && hindrance === undefined)
     checkReason(troubles, result);

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { arm, controlIdentity, mysqlNames, principalOf, vault, vaults } from '../e2e/azure.ts';
 import type { Patient, Trouble } from './patient.ts';
 
@@ -9,8 +10,13 @@ const mysql = 'Microsoft.DBforMySQL/flexibleServers';
 /** What a person does in the portal: an action of ARM. */
 async function act({ world, name }: Patient, resource: string, action: string, version: string, body?: object) {
   const path = `/resourceGroups/molcajete-${name}/providers/${resource}/${action}`;
-  const { status } = await arm(world, 'POST', path, version, body);
-  if (status !== 202) throw new Error(`${action} was answered with ${status}.`);
+  // Another one may be under way: 409.
+  for (let tries = 0; ; tries++) {
+    const { status } = await arm(world, 'POST', path, version, body);
+    if (status === 202) return;
+    if (status !== 409 || tries === 20) throw new Error(`${action} was answered with ${status}.`);
+    await delay(500);
+  }
 }
 
 const actOnNode = (patient: Patient, number: number, action: string, body?: object): Promise<void> =>
@@ -128,6 +134,7 @@ export const networkTroubles: Trouble[] = [
   },
   {
     title: "the balancer's rule sends users to another port",
+    first: true,
     async strike(patient) {
       const balancer = await patient.find(`${network}/loadBalancers`, `${patient.name}-lb`);
       const { properties } = balancer as unknown as { properties: { loadBalancingRules: { properties: object }[] } };
@@ -142,6 +149,7 @@ export const networkTroubles: Trouble[] = [
   },
   {
     title: 'the public address is detached: the frontend is deleted, with the rules that use it',
+    first: true,
     async strike(patient) {
       const { id } = await patient.find(`${network}/loadBalancers`, `${patient.name}-lb`);
       await patient.change(id, {
@@ -193,12 +201,14 @@ export const databaseTroubles: Trouble[] = [
   },
   {
     title: "somebody drops the nodes' accounts",
+    first: true,
     strike: (patient) => asAdministrator(patient, 'DROP USER IF EXISTS molcajete_node_a, molcajete_node_b'),
     timer: 'healing',
     reason: /No node reaches the database/,
   },
   {
     title: "the database's name is taken out of the zone",
+    first: true,
     strike: async (patient) =>
       patient.vanish((await patient.find(`${network}/privateDnsZones/A`, `/molcajete-${patient.name}/`)).id),
     timer: 'comparing',
