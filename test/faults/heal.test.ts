@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { OpenSession } from '../e2e/load.ts';
+import { type OpenSession, startLoad } from '../e2e/load.ts';
 import { type ArmRow, writesOf } from '../e2e/world.ts';
 import { openPatient, type Patient, suffer, type Trouble } from './patient.ts';
 import { networkTroubles, nodeTroubles } from './troubles.ts';
@@ -8,12 +8,15 @@ import { networkTroubles, nodeTroubles } from './troubles.ts';
 let patient: Patient;
 /** On the node to which nothing happens. */
 let undisturbed: OpenSession;
+let load: ReturnType<typeof startLoad> | undefined;
+const machines = 'Microsoft.Compute/virtualMachines';
 beforeAll(async () => {
   patient = await openPatient();
   undisturbed = await patient.sessionOn(`${patient.name}-2`);
 }, 150_000);
 afterAll(async () => {
   undisturbed?.close();
+  await load?.stop();
   await patient?.close();
 });
 
@@ -37,7 +40,7 @@ test('a crashed node is left alone while a person wants that, then restarted; us
   const crash = named(nodeTroubles, 'a node crashes');
   await patient.sessionOn(`${patient.name}-1`);
   expect(await patient.openRows()).toBeGreaterThanOrEqual(2);
-  const id = patient.id('Microsoft.Compute/virtualMachines', `${patient.name}-1`);
+  const id = patient.id(machines, `${patient.name}-1`);
   const conditions = async () => {
     await patient.tick('healing');
     return (await patient.status()).conditions.map(({ type }: { type: string }) => type);
@@ -65,8 +68,17 @@ test('an interface that somebody took out of the pool goes back into it', async 
   expect(logins.failed).toEqual([]);
 });
 
-test('a host killed in the middle of a heal carries on: one machine is made again, once', async () => {
+test('a frozen node is restarted, and users log in by way of the other one', async () => {
+  const freeze = named(nodeTroubles, 'a node freezes');
+  const frozen = { ...freeze, strike: () => patient.strike(patient.id(machines, `${patient.name}-1`), 'freeze') };
+  const { operations, logins } = await suffer(patient, [frozen]);
+  expect(operations[0]?.reason).toMatch(/ill-1 does not answer/);
+  expect(logins.failed).toEqual([]);
+});
+
+test('a host killed in the middle of a heal carries on: one machine is made again, once, and users log in by way of the other one', async () => {
   const trouble = named(nodeTroubles, 'somebody deletes a virtual machine');
+  load = startLoad(patient.ingress, patient.account);
   const before = (await patient.world.armRows()).length;
   await trouble.strike(patient);
   await patient.tick('healing');
@@ -86,6 +98,7 @@ test('a host killed in the middle of a heal carries on: one machine is made agai
     .filter(({ method, url, status }) => method === 'PUT' && url.includes('/virtualMachines/') && status === 201);
   expect(made).toHaveLength(1);
   expect((await patient.operations()).filter(({ reason }) => trouble.reason.test(reason))).toHaveLength(1);
+  expect((await load.stop()).failed).toEqual([]);
 });
 
 test('a heal by hand of what is well looks at everything and writes nothing', async () => {
@@ -115,6 +128,32 @@ test('the history of the session that died with its node is closed', async () =>
   await expect.poll(open, { timeout: 60_000, interval: 1_000 }).toBe(0);
   const { value } = (await patient.world.call('GET', `${patient.base}/history/connections`)).body;
   expect(value[0].endDate).toBeGreaterThanOrEqual(value[0].startDate);
+});
+
+test('after too many repairs healing stops and says so, until a person resets it', async () => {
+  const { spec } = (await patient.world.call('GET', patient.base)).body;
+  const body = { ...spec, healing: { ...spec.healing, maxRepairsPerHour: 1 } };
+  const put = await patient.world.call('PUT', patient.base, { body });
+  expect((await patient.world.follow(put.headers.get('operation-location') ?? '')).error).toBeUndefined();
+  const trouble = named(networkTroubles, 'an interface is taken out of the pool');
+  await suffer(patient, [trouble]);
+  const before = (await patient.operations()).length;
+  await trouble.strike(patient);
+  const conditions = async () => {
+    // The one finds it, the other says it.
+    for (const timer of ['comparing', 'healing']) await patient.tick(timer);
+    return (await patient.status()).conditions;
+  };
+  await expect
+    .poll(conditions, { timeout: 30_000, interval: 1_000 })
+    .toEqual([{ type: 'HealingStopped', message: expect.stringContaining('{"resetBreaker": true}') }]);
+  expect(await patient.operations()).toHaveLength(before);
+
+  const reset = await patient.world.call('POST', `${patient.base}/heal`, { body: { resetBreaker: true } });
+  const operation = await patient.world.follow(reset.headers.get('operation-location') ?? '');
+  expect(operation.error).toBeUndefined();
+  expect(operation.resources.map(({ key }) => key)).toContain('node-1/networkInterface');
+  await expect.poll(conditions, { timeout: 30_000, interval: 1_000 }).toEqual([]);
 });
 
 test.each([
