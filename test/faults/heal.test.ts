@@ -156,6 +156,27 @@ test('after too many repairs healing stops and says so, until a person resets it
   await expect.poll(conditions, { timeout: 30_000, interval: 1_000 }).toEqual([]);
 });
 
+test('a MySQL server that somebody deleted is never replaced by an empty one, unless a person sends the spec again', async () => {
+  const server = await patient.find('Microsoft.DBforMySQL/flexibleServers', patient.name);
+  await patient.vanish(server.id);
+  const lost = async () => {
+    await patient.tick('healing');
+    return (await patient.status()).conditions;
+  };
+  await expect
+    .poll(lost, { timeout: 60_000, interval: 1_000 })
+    .toEqual([{ type: 'DatabaseLost', message: expect.stringContaining('PUT') }]);
+  await expect(patient.find('Microsoft.DBforMySQL/flexibleServers', patient.name)).rejects.toThrow('There is no');
+
+  const { spec } = (await patient.world.call('GET', patient.base)).body;
+  const put = await patient.world.call('PUT', patient.base, { body: spec });
+  expect(put.status, put.text).toBe(202);
+  expect((await patient.world.follow(put.headers.get('operation-location') ?? '')).error).toBeUndefined();
+  expect((await patient.status()).conditions).toEqual([]);
+  const { value } = (await patient.world.call('GET', `${patient.base}/users`)).body;
+  expect(value.map(({ username }: { username: string }) => username)).toEqual(['guacadmin']);
+});
+
 test.each([
   ['an unknown member', { restart: true }, 400],
   ['a word for yes', { resetBreaker: 'yes' }, 400],

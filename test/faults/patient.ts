@@ -240,9 +240,7 @@ export async function endure(patient: Patient, trouble: Trouble, hindrance: Hind
     await hindrance.begin(patient);
     const said = await saidOrHealed(patient, trouble.timer, before, seconds);
     await hindrance.end(patient);
-    const asked = await patient.world.call('POST', `${patient.base}/heal`, { body: { resetBreaker: true } });
-    // Healing may be at it again already.
-    if (asked.status !== 202 && asked.status !== 409) throw new Error(`A heal by hand is answered with ${asked.text}`);
+    await healByHand(patient);
     const result = await healed(patient, [trouble.timer], before, seconds);
     const logins = await load.stop();
     console.log(
@@ -252,6 +250,16 @@ export async function endure(patient: Patient, trouble: Trouble, hindrance: Hind
   } finally {
     await hindrance.end(patient);
     await load.stop();
+  }
+}
+
+/** Healing may be at it again already, and a role that is given back takes a moment to act. */
+async function healByHand({ world, base }: Patient): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const { status, text } = await world.call('POST', `${base}/heal`, { body: { resetBreaker: true } });
+    if (status === 202 || status === 409) return;
+    if (status < 502 || tries === 20) throw new Error(`A heal by hand is answered with ${status}: ${text}`);
+    await delay(500);
   }
 }
 

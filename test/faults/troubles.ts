@@ -10,11 +10,12 @@ const mysql = 'Microsoft.DBforMySQL/flexibleServers';
 /** What a person does in the portal: an action of ARM. */
 async function act({ world, name }: Patient, resource: string, action: string, version: string, body?: object) {
   const path = `/resourceGroups/molcajete-${name}/providers/${resource}/${action}`;
-  // Another one may be under way: 409.
+  // Another one may be under way, and calls may fail just now.
   for (let tries = 0; ; tries++) {
     const { status } = await arm(world, 'POST', path, version, body);
     if (status === 202) return;
-    if (status !== 409 || tries === 20) throw new Error(`${action} was answered with ${status}.`);
+    if ((status < 500 && status !== 409 && status !== 429) || tries === 20)
+      throw new Error(`${action} was answered with ${status}.`);
     await delay(500);
   }
 }
