@@ -8,7 +8,7 @@ const pythonAsText: Plugin = {
     id.endsWith('.py') ? { code: `export default ${JSON.stringify(code)}`, map: null } : undefined,
 };
 
-/** Files that start the whole local machine, mostly to wait for it: after everything else, two at a time. */
+/** Files that start the whole local machine, mostly to wait for it: after everything else, three at a time. */
 const wholeMachine = [
   'test/api/**/*.test.ts',
   'test/e2e/**/*.test.ts',
@@ -46,7 +46,7 @@ export default defineConfig({
           ...shared,
           name: 'whole machine',
           include: wholeMachine,
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },

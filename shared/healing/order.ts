@@ -14,7 +14,7 @@ export interface NodeOrder {
 export const comesFirst = ({ finding, repair }: NodeOrder): boolean =>
   repair === 'rebuild' || finding === 'provisioningFailed';
 
-/** What a heal operation is asked to do; kept in its lease. Every one looks at the resources that all nodes share. */
+/** What a heal operation is asked to do; kept in its lease. Every one looks at the resources that all nodes share, unless the last PUT failed. */
 export interface HealOrder {
   nodes: NodeOrder[];
   /** Numbers of nodes that should be well again when the resources are: nothing is done to them. */

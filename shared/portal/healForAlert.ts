@@ -67,7 +67,10 @@ const healAsSwept =
     return onceOnly(deps, ['alert', alertId.toLowerCase(), firedDateTime, name], async () => {
       const lease = await findLease(deps.tables, name);
       const sight = await sightOfOne(deps, server, lease);
-      const { order } = await judge(deps, { ...sight, drift: [because] });
+      // What the last PUT failed at a look at everything would fail at, too.
+      const nodesAlone = server.setback?.kind === 'provision';
+      const { order } = await judge(deps, { ...sight, drift: nodesAlone ? [] : [because] });
+      if (order === undefined && nodesAlone) throw leftToThePut(name);
       // The brakes let it pass: what is left is an operation that runs.
       if (order === undefined && lease !== undefined) throw inProgress(deps, lease);
       if (order === undefined) throw new Error(`Nothing was decided about the alert for '${name}'.`);
@@ -96,6 +99,11 @@ async function sightOfOne(deps: Deps, server: JumpServer, lease: Lease | undefin
   const held = lease === undefined || (await hasEnded(deps, lease)) ? undefined : lease;
   return { ...sight, lease: held };
 }
+
+const leftToThePut = (name: string): ApiError => {
+  const message = `The last PUT of '${name}' did not come to its end, and no node of it needs a repair. Send an equal PUT, which carries on. Nothing was started.`;
+  return new ApiError(409, 'DriftLeftAlone', message, { target: name });
+};
 
 const afterPause = (name: string, until: Date): ApiError => {
   const message = `The last heal of '${name}' did not help; the next may begin at ${until.toISOString()}. Nothing was started.`;

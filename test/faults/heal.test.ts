@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OpenSession, startLoad } from '../e2e/load.ts';
 import { type ArmRow, writesOf } from '../e2e/world.ts';
+import { control } from './disturbances.ts';
 import { openPatient, type Patient, suffer, type Trouble } from './patient.ts';
 import { networkTroubles, nodeTroubles } from './troubles.ts';
 
@@ -10,6 +11,7 @@ let patient: Patient;
 let undisturbed: OpenSession;
 let load: ReturnType<typeof startLoad> | undefined;
 const machines = 'Microsoft.Compute/virtualMachines';
+const policy = 'RequestDisallowedByPolicy';
 beforeAll(async () => {
   patient = await openPatient();
   undisturbed = await patient.sessionOn(`${patient.name}-2`);
@@ -130,15 +132,38 @@ test('the history of the session that died with its node is closed', async () =>
   expect(value[0].endDate).toBeGreaterThanOrEqual(value[0].startDate);
 });
 
+test('after a PUT that failed a node is repaired all the same, and what the PUT failed at is left alone', async () => {
+  const { world, base } = patient;
+  const { spec } = (await world.call('GET', base)).body;
+  const put = async () => {
+    const { headers } = await world.call('PUT', base, { body: { ...spec, tags: { team: 'platform' } } });
+    return world.follow(headers.get('operation-location') ?? '');
+  };
+  const match = { type: 'Microsoft.Network/publicIPAddresses', method: 'PUT' };
+  await control(world, 'POST', '/faults', { kind: 'status', status: 403, code: policy, count: 1_000, match });
+  expect((await put()).error).toMatchObject({ code: policy });
+  await named(nodeTroubles, 'somebody stops a virtual machine').strike(patient);
+  const newest = async () => {
+    await patient.tick('healing');
+    const [operation] = await patient.operations();
+    return [operation?.kind, operation?.status];
+  };
+  await expect.poll(newest, { timeout: 60_000, interval: 1_000 }).toEqual(['heal', 'Succeeded']);
+  expect((await patient.status()).conditions.map(({ type }: { type: string }) => type)).toEqual([policy]);
+
+  await control(world, 'DELETE', '/faults');
+  expect((await put()).error).toBeUndefined();
+  expect((await patient.status()).conditions).toEqual([]);
+});
+
 test('after too many repairs healing stops and says so, until a person resets it', async () => {
   const { spec } = (await patient.world.call('GET', patient.base)).body;
   const body = { ...spec, healing: { ...spec.healing, maxRepairsPerHour: 1 } };
   const put = await patient.world.call('PUT', patient.base, { body });
   expect((await patient.world.follow(put.headers.get('operation-location') ?? '')).error).toBeUndefined();
-  const trouble = named(networkTroubles, 'an interface is taken out of the pool');
-  await suffer(patient, [trouble]);
   const before = (await patient.operations()).length;
-  await trouble.strike(patient);
+  // The test before has left a repair that counts.
+  await named(networkTroubles, 'an interface is taken out of the pool').strike(patient);
   const conditions = async () => {
     // The one finds it, the other says it.
     for (const timer of ['comparing', 'healing']) await patient.tick(timer);

@@ -170,8 +170,7 @@ export async function healed(
         operations,
         last: await patient.world.follow(`${patient.base}/operations/${newest.id}`),
       };
-    if (Date.now() - begun > seconds * 1000)
-      throw new Error(`Not healed: ${JSON.stringify([await patient.status(), operations.slice(0, 3)], null, 1)}`);
+    if (Date.now() - begun > seconds * 1000) throw new Error(`Not healed: ${await describe(patient, newest)}`);
   }
 }
 
@@ -179,6 +178,14 @@ interface NodeView {
   state: string;
   healthy: boolean;
   reportedAt: string | null;
+}
+
+/** How it is, and what its newest operation is still about. */
+async function describe({ world, base, status }: Patient, newest: Summary | undefined): Promise<string> {
+  const { nodes, conditions } = await status();
+  const { body } = await world.call('GET', `${base}/operations/${newest?.id}`);
+  const open = (body as Partial<OperationView>).resources?.filter(({ state }) => state !== 'ready');
+  return JSON.stringify({ nodes, conditions, newest, open }, null, 1);
 }
 
 /** Says every node that is up, later than this, that it is well, and is nothing left to say about the jump server? */
@@ -214,8 +221,7 @@ async function saidOrHealed(
       return said.type;
     }
     if (newest?.status === 'Succeeded' && (await allWell(patient, begun + strikeMilliseconds))) return undefined;
-    if (Date.now() - begun > seconds * 1000)
-      throw new Error(`Nothing is said: ${JSON.stringify([await patient.status(), newest], null, 1)}`);
+    if (Date.now() - begun > seconds * 1000) throw new Error(`Nothing is said: ${await describe(patient, newest)}`);
   }
 }
 

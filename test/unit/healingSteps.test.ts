@@ -1,8 +1,9 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createWrites } from '../../shared/azure/armStep.ts';
 import { type Attempt, checkGraph, type Outcome } from '../../shared/azure/engine.ts';
 import type { Deps } from '../../shared/deps.ts';
-import type { NodeOrder } from '../../shared/healing/order.ts';
+import type { Repair } from '../../shared/healing/findings.ts';
+import type { HealOrder, NodeOrder } from '../../shared/healing/order.ts';
 import { type Healing, repairStep } from '../../shared/healing/repairStep.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
@@ -186,6 +187,41 @@ test.each(['reapply', 'restartMachine', 'rebuild'] as const)(
     expect(of('repair')).toEqual(['mysqlServer/kept']);
   },
 );
+
+describe('after a PUT that failed', () => {
+  const setback = { kind: 'provision', type: 'RequestDisallowedByPolicy', message: '' } as const;
+  const keysOf = async (order: Partial<HealOrder>) => {
+    const { deps } = await openHealingWorld();
+    const { server, ...rest } = healing();
+    const whole = { nodes: [], awaits: [], everything: false, evidence: [], ...order };
+    const steps = healSteps({ ...rest, deps, server: { ...server, setback } }, whole, [2]);
+    expect(() => checkGraph(steps)).not.toThrow();
+    return steps.map(({ key }) => key);
+  };
+
+  test.each<[Repair, string[]]>([
+    ['restartMachine', ['node-1/repair', 'node-1/health', 'ingress']],
+    ['create', ['node-1/networkInterface', 'node-1/virtualMachine', 'node-1/repair', 'node-1/health', 'ingress']],
+    ['rebuild', ['node-1/networkInterface', 'node-1/virtualMachine', 'node-1/repair', 'node-1/health', 'ingress']],
+  ])('to %s looks at the node alone: what the PUT failed at is not in its way', async (repair, keys) => {
+    expect(await keysOf({ nodes: [{ number: 1, finding: 'frozen', repair }] })).toEqual(keys);
+  });
+
+  test.each<[string, Partial<HealOrder>]>([
+    ['a heal by hand', { everything: true }],
+    ['a heal of the database', { awaits: [1, 2] }],
+  ])('%s looks at what is shared all the same', async (_, order) => {
+    expect(await keysOf(order)).toEqual(expect.arrayContaining(['publicIpAddress', 'mysqlServer', 'database']));
+  });
+});
+
+test('a heal whose node cannot get its interface back is not left waiting for the balancer to see it', async () => {
+  const { deps } = await openHealingWorld();
+  const order = { nodes: [], awaits: [], everything: true, evidence: [] };
+  const steps = healSteps({ ...healing(), deps }, order, [1, 2]);
+  const { dependsOn } = steps.find(({ key }) => key === 'ingress') ?? { dependsOn: [] };
+  expect(dependsOn).toEqual(expect.arrayContaining(['node-1/networkInterface', 'node-2/networkInterface']));
+});
 
 test('to push a model that Azure refuses is remembered, so that the next repair is stronger', async () => {
   failure = Object.assign(new Error('no'), { statusCode: 409, code: 'OperationNotAllowed' });

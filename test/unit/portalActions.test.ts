@@ -137,6 +137,13 @@ const put = async (state: JumpServerState, healing: object = {}) => {
   const etag = (await findJumpServer(made.deps.tables, row.name))?.etag;
   return putJumpServer(made.deps.tables, { ...row, state, spec: specWith({ healing }) }, etag);
 };
+const putFailed = async () => {
+  await put('Ready');
+  const stored = await findJumpServer(made.deps.tables, 'demo');
+  if (stored === undefined) throw new Error('There is no jump server.');
+  const { etag, ...row } = stored;
+  return putJumpServer(made.deps.tables, { ...row, setback: { kind: 'provision', type: 'Any', message: '' } }, etag);
+};
 const askFor = (kind: 'scale' | 'heal') =>
   requestOperation(made.deps, async () => {}, {
     jumpServer: 'demo',
@@ -210,6 +217,7 @@ describe('an alert', () => {
     ],
     ['while an operation runs', () => askFor('scale'), {}, '409 OperationInProgress'],
     ['just after a heal began', () => askFor('heal'), {}, '409 HealedLately'],
+    ['after a PUT that failed, while no node needs a repair', putFailed, {}, '409 DriftLeftAlone'],
     ['while it hibernates', () => put('Hibernated'), {}, '409 JumpServerHibernated'],
     ['while it is not ready', () => put('Failed'), {}, '409 JumpServerNotReady'],
   ])('%s is refused, starts nothing, and is in the audit', async (_, arrange, essentials, code) => {
