@@ -160,7 +160,8 @@ export async function healed(
     // What came right after a heal had given up is seen by the next comparison, which takes back the condition.
     if (newest?.status === 'Failed') await patient.tick('comparing');
     const ended = newest?.status === 'Succeeded' || newest?.status === 'Failed';
-    const well = ended && (await allWell(patient, begun + strikeMilliseconds));
+    // The host may be down just now: some soaks kill it.
+    const well = ended && (await allWell(patient, begun + strikeMilliseconds).catch(() => false));
     quiet = well && operations.length === seen ? quiet + 1 : 0;
     seen = operations.length;
     if (quiet === 1) wholeAt = Date.now();
@@ -269,16 +270,25 @@ async function healByHand({ world, base }: Patient): Promise<void> {
   }
 }
 
-/** Strikes, waits until it is healed, and counts how users fared. */
-export async function suffer(patient: Patient, troubles: Trouble[], seconds?: number) {
+/**
+ * Strikes, waits until it is healed, and counts how users fared.
+ * @param meanwhile what begins when it has been struck
+ */
+export async function suffer(
+  patient: Patient,
+  troubles: Trouble[],
+  seconds?: number,
+  meanwhile?: () => Promise<unknown>,
+) {
   const load = startLoad(patient.ingress, patient.account);
   try {
     // The product's own timers may be quicker than ours.
     const before = new Set((await patient.operations()).map(({ id }) => id));
     const soonest = [...troubles].sort((a, b) => Number(b.first ?? false) - Number(a.first ?? false));
     for (const trouble of soonest) await trouble.strike(patient);
+    const happening = meanwhile?.();
     const timers = [...new Set(troubles.map(({ timer }) => timer))];
-    const result = await healed(patient, timers, before, seconds);
+    const result = await healed(patient, timers, before, seconds).finally(() => happening);
     const logins = await load.stop();
     const [longest = 0] = logins.retried.map(({ milliseconds }) => milliseconds).sort((a, b) => b - a);
     console.log(

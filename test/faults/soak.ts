@@ -104,16 +104,16 @@ const titleOf = ({ troubles, calls, hindrance }: Bout): string =>
 async function sufferOne(patient: Patient, whole: string[], bout: Bout, draw: () => number): Promise<number> {
   const { troubles, killAfter, calls, hindrance } = bout;
   if (calls !== undefined) console.log(`meanwhile ${calls.title}`);
-  const killed = killAfter === undefined ? undefined : killHost(patient, killAfter);
-  const hindered = calls?.happen(patient.world, draw, 0);
+  // What strikes by way of ARM must not fail itself.
+  const meanwhile = async () =>
+    Promise.all([killAfter !== undefined && killHost(patient, killAfter), calls?.happen(patient.world, draw, 0)]);
   const [trouble] = troubles;
-  const suffering =
+  const result =
     hindrance === undefined || trouble === undefined
-      ? suffer(patient, troubles, 300)
-      : endure(patient, trouble, hindrance);
-  const result = await suffering.finally(() => Promise.all([killed, hindered]));
+      ? await suffer(patient, troubles, 300, meanwhile)
+      : await endure(patient, trouble, hindrance);
   await control(patient.world, 'DELETE', '/faults');
-  if (troubles.length === 1 && killed === undefined && calls === undefined && hindrance === undefined)
+  if (troubles.length === 1 && killAfter === undefined && calls === undefined && hindrance === undefined)
     checkReason(troubles, result);
   await check(patient, whole, result);
   // Logins cannot work while everybody's way in or the database is away.

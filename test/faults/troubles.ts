@@ -68,6 +68,7 @@ export const nodeTroubles: Trouble[] = [
   },
   {
     title: 'the agent of a node is stopped',
+    first: true,
     strike: (patient) => runOnNode(patient, 2, 'systemctl stop molcajete-agent'),
     timer: 'healing',
     reason: /ill-2 runs, but its agent says nothing.*restart its agent/,
