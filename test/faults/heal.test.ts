@@ -148,7 +148,7 @@ test('after a PUT that failed a node is repaired all the same, and what the PUT 
     const [operation] = await patient.operations();
     return [operation?.kind, operation?.status];
   };
-  await expect.poll(newest, { timeout: 60_000, interval: 1_000 }).toEqual(['heal', 'Succeeded']);
+  await expect.poll(newest, { timeout: 120_000, interval: 1_000 }).toEqual(['heal', 'Succeeded']);
   expect((await patient.status()).conditions.map(({ type }: { type: string }) => type)).toEqual([policy]);
 
   await control(world, 'DELETE', '/faults');
