@@ -1,5 +1,6 @@
 import { writesOf } from '../e2e/world.ts';
-import { openPatient, suffer } from '../faults/patient.ts';
+import { openPatient } from '../faults/patient.ts';
+import { suffer } from '../faults/suffering.ts';
 import { nodeTroubles } from '../faults/troubles.ts';
 import { print } from './figures.ts';
 import { historyOf } from './provision.ts';

@@ -4,8 +4,9 @@ import { type LoadResult, startLoad } from '../e2e/load.ts';
 import type { Answer } from '../e2e/world.ts';
 import { control, type Disturbance, drawDisturbances, passing } from './disturbances.ts';
 import { foundByHand } from './invariants.ts';
-import { healed, openPatient, type Patient } from './patient.ts';
+import { openPatient, type Patient } from './patient.ts';
 import { random } from './random.ts';
+import { healed } from './suffering.ts';
 
 const credentials = ['certificate', 'mysqlAdministrator', 'controlAccount', 'guacadmin', 'nodeAccount'];
 

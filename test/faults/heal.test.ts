@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OpenSession, startLoad } from '../e2e/load.ts';
 import { type ArmRow, writesOf } from '../e2e/world.ts';
 import { control } from './disturbances.ts';
-import { openPatient, type Patient, suffer, type Trouble } from './patient.ts';
+import { openPatient, type Patient } from './patient.ts';
+import { suffer, type Trouble } from './suffering.ts';
 import { networkTroubles, nodeTroubles } from './troubles.ts';
 
 let patient: Patient;

@@ -1,6 +1,7 @@
 import { arm, controlIdentity, principalOf } from '../e2e/azure.ts';
 import { control } from './disturbances.ts';
-import type { Hindrance, Patient } from './patient.ts';
+import type { Patient } from './patient.ts';
+import type { Hindrance } from './suffering.ts';
 
 const machine = 'Microsoft.Compute/virtualMachines';
 

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ownedResources } from '../e2e/azure.ts';
 import { writesOf } from '../e2e/world.ts';
-import type { Healed, Patient } from './patient.ts';
+import type { Patient } from './patient.ts';
+import type { Healed } from './suffering.ts';
 
 /** Ids of everything in Azure that belongs to it. */
 export const inventoryOf = async (patient: Patient): Promise<string[]> =>

@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { control, type Disturbance, passing } from './disturbances.ts';
 import { hindrances } from './hindrances.ts';
 import { check, inventoryOf } from './invariants.ts';
-import { endure, type Healed, type Hindrance, openPatient, type Patient, suffer, type Trouble } from './patient.ts';
+import { openPatient, type Patient } from './patient.ts';
 import { one, random } from './random.ts';
+import { endure, type Healed, type Hindrance, suffer, type Trouble } from './suffering.ts';
 import { databaseTroubles, networkTroubles, nodeTroubles } from './troubles.ts';
 
 const all = [...nodeTroubles, ...networkTroubles, ...databaseTroubles];

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { arm, controlIdentity, mysqlNames, principalOf, vault, vaults } from '../e2e/azure.ts';
-import type { Patient, Trouble } from './patient.ts';
+import type { Patient } from './patient.ts';
+import type { Trouble } from './suffering.ts';
 
 const machine = 'Microsoft.Compute/virtualMachines';
 const network = 'Microsoft.Network';
