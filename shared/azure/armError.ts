@@ -87,9 +87,9 @@ export function readArmError(error: unknown): ArmFailure {
   }
 }
 
-/** 400s that are about the moment, not the request: something referenced or in use that is just changing. */
+/** 400s that are about the moment, not the request: something referenced or in use that is just changing, or an error of Azure's own. */
 const maybeLater = (code: string): boolean =>
-  /^(InUse|NicInUse|NicReservedForAnotherVm|ReferencedResourceNotProvisioned|PrincipalNotFound|PublicIPAddressCannotBeDeleted|Retryable)/.test(
+  /^(InUse|Internal|NetworkingInternal|NicInUse|NicReservedForAnotherVm|ReferencedResourceNotProvisioned|PrincipalNotFound|PublicIPAddressCannotBeDeleted|Retryable)/.test(
     code,
   );
 

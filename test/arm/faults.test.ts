@@ -227,6 +227,20 @@ describe('a fault for the next requests that match', () => {
     expect((await ask(world, ['GET', ip])).body.properties.provisioningState).toBe('Succeeded');
   });
 
+  test('failOperation: of an interface, which is made before the answer, is the answer', async () => {
+    const b = await freshGroup(world);
+    const nic = b.net('networkInterfaces', 'nic');
+    await ask(world, ['PUT', b.net('virtualNetworks', 'vnet'), b.vnet()]);
+    await settled(world);
+    await fault({ kind: 'failOperation', match: { method: 'PUT', id: nic } });
+    expect(await ask(world, ['PUT', nic, b.nic()])).toMatchObject({
+      status: 500,
+      body: { error: { code: 'InternalServerError' } },
+    });
+    expect((await ask(world, ['GET', nic])).body.properties.provisioningState).toBe('Failed');
+    expect((await ask(world, ['PUT', nic, b.nic()])).status).toBe(200);
+  });
+
   test.each([
     ['a DELETE', 'DELETE', '', undefined, 202, 'PowerState/running'],
     ['a PATCH', 'PATCH', '', { tags: { a: 'b' } }, 200, 'PowerState/running'],

@@ -154,6 +154,12 @@ const errors: [string, Error, ReturnType<typeof readArmError>['kind'], string][]
   ['a vault that is being deleted', rest(409, 'ConflictError'), 'transient', 'ConflictError'],
   ['throttling', rest(429, 'TooManyRequests'), 'transient', 'TooManyRequests'],
   ['a broken server', rest(500, 'InternalServerError'), 'transient', 'InternalServerError'],
+  [
+    'what broke inside of Azure',
+    rest(400, 'NetworkingInternalOperationError'),
+    'transient',
+    'NetworkingInternalOperationError',
+  ],
   ['a cut connection', Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }), 'transient', 'ECONNRESET'],
   [
     'a failed operation',

@@ -132,7 +132,9 @@ async function startWrite(
   );
   if (kind.inline) {
     await env.operations.ended(operation);
-    if (operation.error) throw new ArmError(400, operation.error.code, operation.error.message);
+    const { code = '', message = '' } = operation.error ?? {};
+    // What Azure has failed at itself is no bad request.
+    if (operation.error) throw new ArmError(code.includes('Internal') ? 500 : 400, code, message);
   }
   const stored = env.state.get(resource.id);
   return acceptedAnswer(operation, stored && show(stored, env, request), request.origin, env);
