@@ -32,6 +32,20 @@ export async function arm(
   return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) };
 }
 
+/** What Azure says of a jump server's machines: their power states by name. */
+export async function powersOf(world: World, jumpServer: string): Promise<Record<string, string>> {
+  const machines = `/resourceGroups/molcajete-${jumpServer}/providers/Microsoft.Compute/virtualMachines`;
+  const { body } = await arm(world, 'GET', machines, '2026-04-01');
+  const states = await Promise.all(
+    body.value.map(async ({ name: machine }: { name: string }) => {
+      const view = await arm(world, 'GET', `${machines}/${machine}/instanceView`, '2026-04-01');
+      const codes: { code: string }[] = view.body.statuses;
+      return [machine, codes.find(({ code }) => code.startsWith('PowerState/'))?.code.split('/')[1] ?? ''];
+    }),
+  );
+  return Object.fromEntries(states);
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of every shape
 async function listAll(world: World, path: string): Promise<any[]> {
   const { value, nextLink } = (await arm(world, 'GET', path, '2025-04-01')).body;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { random } from '../faults/random.ts';
-import { arm } from './azure.ts';
+import { arm, powersOf } from './azure.ts';
 import { type LoadResult, type OpenSession, openSession, startLoad } from './load.ts';
 import { logIn } from './users.ts';
 import { type Answer, type OperationView, openWorld, spec, type World } from './world.ts';
@@ -81,20 +81,6 @@ async function crash(withinSeconds: number): Promise<void> {
 const statesOf = async (): Promise<string[]> =>
   (await found(base)).status.nodes.map((node: { state: string }) => node.state);
 
-/** What Azure says of the machines: their power states by name. */
-async function powers(): Promise<Record<string, string>> {
-  const machines = `/resourceGroups/molcajete-${name}/providers/Microsoft.Compute/virtualMachines`;
-  const { body } = await arm(world, 'GET', machines, '2026-04-01');
-  const states = await Promise.all(
-    body.value.map(async ({ name: machine }: { name: string }) => {
-      const view = await arm(world, 'GET', `${machines}/${machine}/instanceView`, '2026-04-01');
-      const codes: { code: string }[] = view.body.statuses;
-      return [machine, codes.find(({ code }) => code.startsWith('PowerState/'))?.code.split('/')[1] ?? ''];
-    }),
-  );
-  return Object.fromEntries(states);
-}
-
 test('two become three: the third is healthy behind the balancer, and nobody is disturbed', async () => {
   const operation = await scale(3);
   expect(operation.resources.map(({ key }) => key).sort()).toEqual([
@@ -119,7 +105,11 @@ test('three become two: a session on the node that goes stays until the deadline
   const operation = await world.follow(answer.headers.get('operation-location') ?? '');
   expect(operation.error).toBeUndefined();
   await expect.poll(() => last.endedAt?.getTime(), { timeout: 5_000 }).toBeGreaterThan(until.getTime());
-  expect(await powers()).toEqual({ [`${name}-1`]: 'running', [`${name}-2`]: 'running', [`${name}-3`]: 'deallocated' });
+  expect(await powersOf(world, name)).toEqual({
+    [`${name}-1`]: 'running',
+    [`${name}-2`]: 'running',
+    [`${name}-3`]: 'deallocated',
+  });
   first.received();
   await expect.poll(() => first.received()).toBeGreaterThan(0);
 });
@@ -164,7 +154,7 @@ test('two become none: it hibernates, says so to whoever needs the database, and
   await scale(0, () => crash(4));
   const { status, spec: stored } = await found(base);
   expect(status.state).toBe('Hibernated');
-  expect(new Set(Object.values(await powers()))).toEqual(new Set(['deallocated']));
+  expect(new Set(Object.values(await powersOf(world, name)))).toEqual(new Set(['deallocated']));
   const databases = `/resourceGroups/molcajete-${name}/providers/Microsoft.DBforMySQL/flexibleServers`;
   const { body } = await arm(world, 'GET', databases, '2024-12-30');
   expect(body.value.map((one: { properties: { state: string } }) => one.properties.state)).toEqual(['Stopped']);

@@ -1,14 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { arm } from '../e2e/azure.ts';
+import { credentials } from '../../shared/rotation/credentials.ts';
+import { powersOf } from '../e2e/azure.ts';
 import { type LoadResult, startLoad } from '../e2e/load.ts';
 import type { Answer } from '../e2e/world.ts';
 import { control, type Disturbance, drawDisturbances, passing } from './disturbances.ts';
 import { foundByHand } from './invariants.ts';
 import { openPatient, type Patient } from './patient.ts';
-import { random } from './random.ts';
+import { one, random } from './random.ts';
 import { healed } from './suffering.ts';
-
-const credentials = ['certificate', 'mysqlAdministrator', 'controlAccount', 'guacadmin', 'nodeAccount'];
 
 /** What a change takes about when nothing happens. */
 const changeSeconds = 15;
@@ -22,7 +21,7 @@ interface Change {
   body: object;
   /** That are up before it and after it. */
   nodes: readonly [before: number, after: number];
-  rotated: string[];
+  rotated: readonly string[];
 }
 
 /**
@@ -59,7 +58,7 @@ export async function soakChanges(seed: number, count: number): Promise<void> {
 function drawChange(draw: () => number, nodes: number): Change {
   if (nodes === 0 || draw() < 0.5) {
     const others = [0, 1, 2, 3].filter((one) => one !== nodes);
-    const after = others[Math.floor(draw() * others.length)] as number;
+    const after = one(others, draw);
     return {
       title: `${nodes} to ${after} nodes`,
       path: 'scale',
@@ -121,12 +120,13 @@ async function taken(send: () => Promise<Answer>): Promise<Answer> {
   }
 }
 
-async function check(patient: Patient, nodes: number, rotated: string[], begun: Date): Promise<void> {
+async function check(patient: Patient, nodes: number, rotated: readonly string[], begun: Date): Promise<void> {
   const { state, nodes: shown, credentials: all } = await patient.status();
   const problems: string[] = [];
   if (state !== (nodes === 0 ? 'Hibernated' : 'Ready')) problems.push(`it is ${state}`);
   const running = shown.filter((node: { state: string }) => node.state === 'running').length;
-  const powered = await machinesRunning(patient);
+  const powers = Object.values(await powersOf(patient.world, patient.name));
+  const powered = powers.filter((power) => power === 'running').length;
   if (running !== nodes || powered !== nodes) problems.push(`${running} nodes are shown, ${powered} machines run`);
   for (const { credential, rotatedAt, unfinished } of all as Rotated[])
     if (unfinished || (rotated.includes(credential) && Date.parse(rotatedAt ?? '') < begun.getTime()))
@@ -139,14 +139,4 @@ interface Rotated {
   credential: string;
   rotatedAt: string | null;
   unfinished: boolean;
-}
-
-async function machinesRunning({ world, name }: Patient): Promise<number> {
-  const machines = `/resourceGroups/molcajete-${name}/providers/Microsoft.Compute/virtualMachines`;
-  const { body } = await arm(world, 'GET', machines, '2026-04-01');
-  const views = (body.value as { name: string }[]).map(({ name: machine }) =>
-    arm(world, 'GET', `${machines}/${machine}/instanceView`, '2026-04-01'),
-  );
-  const statuses = (await Promise.all(views)).map((view) => view.body.statuses as { code: string }[]);
-  return statuses.filter((codes) => codes.some(({ code }) => code === 'PowerState/running')).length;
 }

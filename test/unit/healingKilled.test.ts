@@ -4,7 +4,6 @@ import { createWrites } from '../../shared/azure/armStep.ts';
 import type { AzureClients } from '../../shared/azure/clients.ts';
 import type { Step } from '../../shared/azure/engine.ts';
 import { nodeName } from '../../shared/azure/names.ts';
-import type { Resource } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
 import type { NodeOrder } from '../../shared/healing/order.ts';
 import { requestOperation } from '../../shared/operations.ts';
@@ -15,14 +14,8 @@ import { findOperation } from '../../shared/store/operations.ts';
 import type { Tables } from '../../shared/store/tables.ts';
 import { carryThrough, createProcess, inFakeTime, type Kill, type Process, tablesOf } from './mortal.ts';
 import { specWith } from './sample.ts';
-import { addressOf, jumpServer, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
+import { jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
 import { createTablesStub } from './tablesStub.ts';
-
-/** As much of Azure as a heal of a node writes to; each call is one write of its process. */
-interface Machines {
-  exists(node: string): boolean;
-  create(node: string): Promise<void>;
-}
 
 const sound = vi.hoisted(() => (key: string, output: Record<string, string> = {}): Step => {
   const ensure: Step['ensure'] = async () => ({ state: 'ready', output });
@@ -30,8 +23,7 @@ const sound = vi.hoisted(() => (key: string, output: Record<string, string> = {}
 });
 
 vi.mock('../../shared/topology.ts', () => ({
-  topology: (_name: string, _spec: object, _environment: object, numbers: readonly number[]): Resource[] =>
-    numbers.flatMap((number) => [part(number, 'networkInterface', true), part(number, 'virtualMachine', false)]),
+  topology: (_name: string, _spec: object, _environment: object, numbers: readonly number[]) => machineParts(numbers),
 }));
 vi.mock('../../shared/healing/dnsRecords.ts', () => ({ recordSteps: () => [], recordKey: (key: string) => key }));
 vi.mock('../../shared/steps/certificate.ts', () => ({
@@ -48,24 +40,6 @@ vi.mock('../../shared/steps/ingress.ts', () => ({
     dependsOn: numbers.map((number) => `node-${number}/health`),
   }),
 }));
-
-function part(number: number, name: string, always: boolean): Resource {
-  const node = nodeName(jumpServer, number);
-  return {
-    key: `node-${number}/${name}`,
-    type: '',
-    id: `/${node}/${name}`,
-    dependsOn: always ? [] : [`node-${number}/networkInterface`],
-    writeQueue: undefined,
-    async look(azure) {
-      const machines = azure as unknown as Machines;
-      const there = always || machines.exists(node);
-      const change = { kind: 'create' as const, write: () => machines.create(node) };
-      const output = always ? addressOf(number) : {};
-      return { observed: there ? 'ready' : 'missing', output, change: there ? undefined : change };
-    },
-  };
-}
 
 const start = new Date('2026-11-23T12:00:00Z');
 const spec = specWith({});

@@ -3,7 +3,6 @@ import { scaleNodes } from '../../orchestrations/activities/scale.ts';
 import { createWrites } from '../../shared/azure/armStep.ts';
 import type { AzureClients } from '../../shared/azure/clients.ts';
 import { nodeName } from '../../shared/azure/names.ts';
-import type { Resource } from '../../shared/azure/resource.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { isUp } from '../../shared/scaling/fleet.ts';
@@ -14,18 +13,11 @@ import { findOperation } from '../../shared/store/operations.ts';
 import type { Tables } from '../../shared/store/tables.ts';
 import { carryThrough, createProcess, inFakeTime, type Kill, type Process, tablesOf } from './mortal.ts';
 import { specWith } from './sample.ts';
-import { addressOf, jumpServer, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
+import { jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
 import { createTablesStub } from './tablesStub.ts';
 
-/** As much of Azure as scaling writes to; each call is one write of its process. */
-interface Machines {
-  exists(node: string): boolean;
-  create(node: string): Promise<void>;
-}
-
 vi.mock('../../shared/topology.ts', () => ({
-  topology: (_name: string, _spec: object, _environment: object, numbers: readonly number[]): Resource[] =>
-    numbers.flatMap((number) => [part(number, 'networkInterface', true), part(number, 'virtualMachine', false)]),
+  topology: (_name: string, _spec: object, _environment: object, numbers: readonly number[]) => machineParts(numbers),
 }));
 vi.mock('../../shared/steps/ingress.ts', () => ({
   ingressStep: (_deps: Deps, _name: string, _spec: object, numbers: readonly number[]) => ({
@@ -33,24 +25,6 @@ vi.mock('../../shared/steps/ingress.ts', () => ({
     ensure: async () => ({ state: 'ready', output: { url: 'https://demo.test/' } }),
   }),
 }));
-
-function part(number: number, name: string, always: boolean): Resource {
-  const node = nodeName(jumpServer, number);
-  return {
-    key: `node-${number}/${name}`,
-    type: '',
-    id: `/${node}/${name}`,
-    dependsOn: always ? [] : [`node-${number}/networkInterface`],
-    writeQueue: undefined,
-    async look(azure) {
-      const machines = azure as unknown as Machines;
-      const there = always || machines.exists(node);
-      const change = { kind: 'create' as const, write: () => machines.create(node) };
-      const output = always ? addressOf(number) : {};
-      return { observed: there ? 'ready' : 'missing', output, change: there ? undefined : change };
-    },
-  };
-}
 
 const start = new Date('2026-11-23T12:00:00Z');
 const spec = specWith({ scaling: { drainTimeout: 'P1D' } });

@@ -1,4 +1,5 @@
 import { nodeName } from '../../shared/azure/names.ts';
+import type { Resource } from '../../shared/azure/resource.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { desiredNode } from '../../shared/nodes.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
@@ -64,4 +65,32 @@ export async function reportAll(
     };
     await putReport(tables, jumpServer, { node: name, report, receivedAt: new Date() });
   }
+}
+
+/** As much of Azure as a machine is made with; each call is one write of its process. */
+interface Machines {
+  exists(node: string): boolean;
+  create(node: string): Promise<void>;
+}
+
+/** In the place of the topology: what nodes of these numbers are made of. */
+export const machineParts = (numbers: readonly number[]): Resource[] =>
+  numbers.flatMap((number) => [part(number, 'networkInterface', true), part(number, 'virtualMachine', false)]);
+
+function part(number: number, name: string, always: boolean): Resource {
+  const node = nodeName(jumpServer, number);
+  return {
+    key: `node-${number}/${name}`,
+    type: '',
+    id: `/${node}/${name}`,
+    dependsOn: always ? [] : [`node-${number}/networkInterface`],
+    writeQueue: undefined,
+    async look(azure) {
+      const machines = azure as unknown as Machines;
+      const there = always || machines.exists(node);
+      const change = { kind: 'create' as const, write: () => machines.create(node) };
+      const output = always ? addressOf(number) : {};
+      return { observed: there ? 'ready' : 'missing', output, change: there ? undefined : change };
+    },
+  };
 }

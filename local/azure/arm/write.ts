@@ -132,9 +132,9 @@ async function startWrite(
   );
   if (kind.inline) {
     await env.operations.ended(operation);
-    const { code = '', message = '' } = operation.error ?? {};
+    const { error } = operation;
     // What Azure has failed at itself is no bad request.
-    if (operation.error) throw new ArmError(code.includes('Internal') ? 500 : 400, code, message);
+    if (error) throw new ArmError(error.code.includes('Internal') ? 500 : 400, error.code, error.message);
   }
   const stored = env.state.get(resource.id);
   return acceptedAnswer(operation, stored && show(stored, env, request), request.origin, env);
