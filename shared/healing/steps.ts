@@ -32,7 +32,7 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
   const extra = extraDependencies(order);
   // Another node may die meanwhile: where nothing of its own was mended, that is the next operation's business.
   const proven = order.everything ? [...new Set([...concerned, ...well])] : concerned;
-  const shared = (): Step[] => [
+  const shared: Step[] = [
     ...(mysqlServer === undefined ? [] : [databaseKeptStep(healing, mysqlServer)]),
     ...recordSteps(deps, name, spec),
     certificateStep(deps, name, spec.ingress),
@@ -44,7 +44,7 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
       const step = armStep(resource, deps.azure, writes);
       return { ...step, dependsOn: [...step.dependsOn, ...(extra[step.key] ?? [])] };
     }),
-    ...(alone ? [] : shared()),
+    ...(alone ? [] : shared),
     ...order.nodes.flatMap((node) => [repairStep(healing, node), repairedHealthStep(healing, node)]),
     ...order.awaits.map((number) => awaitedHealthStep(healing, number)),
     ...(proven.length === 0 ? [] : [proof(deps, server, proven)]),

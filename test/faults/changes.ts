@@ -1,13 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { credentials } from '../../shared/rotation/credentials.ts';
 import { powersOf } from '../e2e/azure.ts';
 import { type LoadResult, startLoad } from '../e2e/load.ts';
-import type { Answer } from '../e2e/world.ts';
 import { control, type Disturbance, drawDisturbances, passing } from './disturbances.ts';
 import { foundByHand } from './invariants.ts';
 import { openPatient, type Patient } from './patient.ts';
 import { one, random } from './random.ts';
 import { healed } from './suffering.ts';
+import { untilTaken } from './untilTaken.ts';
 
 /** What a change takes about when nothing happens. */
 const changeSeconds = 15;
@@ -93,7 +92,10 @@ async function carryOut(
   try {
     const before = new Set((await patient.operations()).map(({ id }) => id));
     const happening = Promise.all(disturbances.map((one) => one.happen(world, draw, changeSeconds)));
-    const answer = await taken(() => world.call('POST', `${base}/${path}`, { body }));
+    // Something of the product's own may be under way: 409.
+    const send = () => world.call('POST', `${base}/${path}`, { body });
+    const answer = await untilTaken(send, longestSeconds, ({ status }) => status === 409);
+    if (answer.status !== 202) throw new Error(`answered with ${answer.status}: ${answer.text}`);
     const operation = await world.follow(answer.headers.get('operation-location') ?? '', longestSeconds);
     await happening;
     await control(world, 'DELETE', '/faults');
@@ -104,19 +106,6 @@ async function carryOut(
     return (await load?.stop()) ?? nobody;
   } finally {
     await load?.stop();
-  }
-}
-
-/** The host may be down, or something of the product's own may be under way: then it is asked again. */
-async function taken(send: () => Promise<Answer>): Promise<Answer> {
-  const until = Date.now() + longestSeconds * 1000;
-  for (;;) {
-    const answer = await send().catch(() => undefined);
-    if (answer?.status === 202) return answer;
-    if (answer !== undefined && answer.status < 500 && answer.status !== 409)
-      throw new Error(`answered with ${answer.status}: ${answer.text}`);
-    if (Date.now() > until) throw new Error(`not taken: ${answer?.status} ${answer?.text}`);
-    await delay(250);
   }
 }
 

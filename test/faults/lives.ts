@@ -6,7 +6,7 @@ import { listOpenIntents } from '../../shared/store/audit.ts';
 import { listInventory } from '../../shared/store/inventory.ts';
 import { findLease } from '../../shared/store/leases.ts';
 import { openTables, type Tables } from '../../shared/store/tables.ts';
-import { type Answer, type ArmRow, type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
+import { type ArmRow, type OperationView, openWorld, spec, type World } from '../e2e/world.ts';
 import {
   callFaults,
   control,
@@ -18,6 +18,7 @@ import {
   hopelessUpdates,
 } from './disturbances.ts';
 import { one, random } from './random.ts';
+import { untilTaken } from './untilTaken.ts';
 
 const phases = ['provision', 'update', 'teardown'] as const;
 type Phase = (typeof phases)[number];
@@ -201,24 +202,12 @@ function mustEndWell(
 async function ask(world: World, phase: Phase, name: string): Promise<OperationView | undefined> {
   const body = spec({ web: { count: 1 }, ...(phase === 'update' ? { tags: { stage: 'updated' } } : {}) });
   const path = `/jump-servers/${name}`;
-  const answer = await taken(() =>
+  const answer = await untilTaken(() =>
     phase === 'teardown' ? world.call('DELETE', path) : world.call('PUT', path, { body }),
   );
   if (answer.status === 200 || answer.status === 204) return undefined;
   if (answer.status !== 202) throw new Error(`${phase} was answered with ${answer.status}: ${answer.text}`);
   return world.follow(answer.headers.get('operation-location') ?? '', longestSeconds);
-}
-
-/** Hosts and tokens may be away just now; a 5xx is to be repeated. */
-async function taken(send: () => Promise<Answer>): Promise<Answer> {
-  const until = Date.now() + 60_000;
-  for (;;) {
-    const answer = await send().catch(() => undefined);
-    if (answer !== undefined && answer.status < 500) return answer;
-    if (Date.now() > until)
-      throw new Error(`The request was not taken within a minute: ${answer?.status} ${answer?.text}`);
-    await delay(100);
-  }
 }
 
 /** The control plane's tables, with a token for storage. */
