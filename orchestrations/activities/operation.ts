@@ -5,7 +5,7 @@ import { parseRotateOrder } from '../../shared/rotation/credentials.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
 import { type Ended, setbackAfter } from '../../shared/setback.ts';
-import { forgetHealing, rememberHealed } from '../../shared/store/healing.ts';
+import { compareAgain, forgetHealing, rememberHealed } from '../../shared/store/healing.ts';
 import {
   deleteJumpServer,
   findJumpServer,
@@ -50,6 +50,7 @@ export const finishOperation =
     const status = endings[ending.state];
     if (ending.state === 'done' && makesWhole(lease)) await rememberHealed(deps.tables, holder.jumpServer, deps.now());
     if (lease.kind === 'heal') await rememberEnding(deps, lease, ending);
+    if (makesWhole(lease)) await compareAgain(deps.tables, holder.jumpServer);
     if (lease.kind === 'rotate' && ending.state !== 'done') await noteFailed(deps, lease);
     if (lease.kind === 'teardown' && ending.state === 'done') {
       if (!(await forget(deps, holder))) return { finished: false };

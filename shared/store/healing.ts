@@ -114,6 +114,12 @@ export async function rememberHealed(tables: Tables, jumpServer: string, now: Da
     await rememberServer(tables, jumpServer, { failure: [], healedAt: now });
 }
 
+/** What was noticed before an operation may be over: the next comparison begins with it, and its condition does not wait for its turn. */
+export async function compareAgain(tables: Tables, jumpServer: string): Promise<void> {
+  const { noticed } = (await findHealing(tables, jumpServer)).server;
+  if (noticed.length > 0) await rememberServer(tables, jumpServer, { comparedAt: never });
+}
+
 export async function rememberNode(tables: Tables, jumpServer: string, change: NodeMemory): Promise<void> {
   const { number, ...row } = change;
   await tables.healing.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Merge');

@@ -112,3 +112,13 @@ test('one by hand that works is remembered where it repaired a node, though it i
   await rememberHealed(tables, 'demo', noon);
   expect((await remembered()).healedAt).toEqual(noon);
 });
+
+test.each([
+  ['nothing was noticed before it', [], noon],
+  ['something was noticed before it', [{ type: 'DatabaseOutOfReach', message: 'No.' }], undefined],
+])('where %s, a jump server waits for its turn to be compared or is the next', async (_, noticed, comparedAt) => {
+  await rememberServer(made.deps.tables, 'demo', { noticed, comparedAt: noon });
+  await heal(true, { state: 'failed', failure: { code: 'DatabaseLost', message: 'Gone.' } });
+  const memory = await remembered();
+  expect([memory.noticed, memory.comparedAt]).toEqual([noticed, comparedAt]);
+});
