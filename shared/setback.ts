@@ -1,4 +1,4 @@
-import type { Setback } from './store/jumpServers.ts';
+import type { JumpServer, Setback } from './store/jumpServers.ts';
 import type { Lease } from './store/leases.ts';
 import type { Failure } from './store/operations.ts';
 
@@ -33,5 +33,8 @@ export const setbackAfter =
     };
   };
 
-/** Was stopped by a person, who will say how to go on. */
-export const wasCanceled = ({ type }: Setback): boolean => type === canceledPut.type;
+/** Parts of the spec are not in force, for the last PUT did not come to its end; the next one carries on. */
+export const isPutUnfinished = ({ setback }: Pick<JumpServer, 'setback'>): boolean => setback?.kind === 'provision';
+
+/** The last PUT was stopped by a person, who will say how to go on. */
+export const wasCanceled = ({ setback }: Pick<JumpServer, 'setback'>): boolean => setback?.type === canceledPut.type;

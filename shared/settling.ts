@@ -5,7 +5,7 @@ import type { StartOperation } from './http.ts';
 import { closeLease, recordStart, unheardOf } from './operations.ts';
 import { isAsleep } from './scaling/fleet.ts';
 import { oneWorks } from './scaling/rest.ts';
-import { wasCanceled } from './setback.ts';
+import { isPutUnfinished, wasCanceled } from './setback.ts';
 import { listInventory } from './store/inventory.ts';
 import { type JumpServer, listJumpServers, moveJumpServer } from './store/jumpServers.ts';
 import { isActive, listLeases } from './store/leases.ts';
@@ -50,8 +50,8 @@ export async function settleLeases(deps: Deps, start: StartOperation): Promise<v
 export async function settleServing(deps: Deps): Promise<void> {
   const failed = (await listJumpServers(deps.tables)).filter(({ state }) => state === 'Failed');
   await forEach(failed, async (server) => {
-    const { name, setback, lastOperation } = server;
-    if (setback?.kind !== 'provision' || wasCanceled(setback)) return;
+    const { name, lastOperation } = server;
+    if (!isPutUnfinished(server) || wasCanceled(server)) return;
     const fleet = await listNodes(deps.tables, name);
     if (isAsleep(fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Hibernated');
     else if (await serves(deps, server, fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Ready');

@@ -7,6 +7,7 @@ import { forEach } from '../forEach.ts';
 import { isLost } from '../guacamole/databaseErrors.ts';
 import type { StartOperation } from '../http.ts';
 import { fleetOf } from '../scaling/fleet.ts';
+import { isPutUnfinished } from '../setback.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { renewBefore } from '../steps/certificate.ts';
 import {
@@ -93,8 +94,8 @@ export interface Findings {
  * What a PUT failed at a heal would fail at, too, again and again, until the pauses and the breaker kept nodes from being repaired. So after
  * such a PUT what differs is only said. Pure.
  */
-function leftToThePut({ setback }: JumpServer, found: Findings): Findings {
-  if (setback?.kind !== 'provision' || found.drift.length === 0) return found;
+function leftToThePut(server: JumpServer, found: Findings): Findings {
+  if (!isPutUnfinished(server) || found.drift.length === 0) return found;
   const message = `${found.drift.join('. ')}. Healing leaves that alone, for the last PUT did not come to its end. Send an equal PUT, which carries on; or heal by hand.`;
   return { drift: [], noticed: [{ type: 'DriftLeftAlone', message }, ...found.noticed] };
 }

@@ -2,6 +2,7 @@ import { armStep } from '../azure/armStep.ts';
 import type { Step } from '../azure/engine.ts';
 import type { Deps } from '../deps.ts';
 import { environmentOf } from '../environment.ts';
+import { isPutUnfinished } from '../setback.ts';
 import { certificateStep } from '../steps/certificate.ts';
 import { databasePowerStep } from '../steps/databasePower.ts';
 import { ingressStep } from '../steps/ingress.ts';
@@ -63,8 +64,8 @@ function proof(deps: Deps, { name, spec }: JumpServer, nodes: readonly number[])
  * What the last PUT failed at, a heal would fail at, too, and the nodes that need a repair would never get it. So after such a PUT their repair looks at
  * nothing else, unless it is the database that they wait for.
  */
-const isAboutNodesAlone = ({ setback }: JumpServer, { everything, awaits }: HealOrder): boolean =>
-  setback?.kind === 'provision' && !everything && awaits.length === 0;
+const isAboutNodesAlone = (server: JumpServer, { everything, awaits }: HealOrder): boolean =>
+  isPutUnfinished(server) && !everything && awaits.length === 0;
 
 /** Is its machine made by it? Any other repair is one of a machine that is there, whatever the spec now says of it. */
 const needsWriting = ({ repair }: NodeOrder): boolean => repair === 'create' || repair === 'rebuild';

@@ -7,6 +7,7 @@ import { judge, nextBeat, observeFleet } from '../healing/sweep.ts';
 import type { Route } from '../http.ts';
 import { acceptedAnswer, notReady, readyJumpServer } from '../jumpServerAnswers.ts';
 import { askedBecause, hasEnded, inProgress, requestOperation } from '../operations.ts';
+import { isPutUnfinished } from '../setback.ts';
 import { findHealing, findHeartbeat } from '../store/healing.ts';
 import { listInventory } from '../store/inventory.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
@@ -68,7 +69,7 @@ const healAsSwept =
       const lease = await findLease(deps.tables, name);
       const sight = await sightOfOne(deps, server, lease);
       // What the last PUT failed at a look at everything would fail at, too.
-      const nodesAlone = server.setback?.kind === 'provision';
+      const nodesAlone = isPutUnfinished(server);
       const { order } = await judge(deps, { ...sight, drift: nodesAlone ? [] : [because] });
       if (order === undefined && nodesAlone) throw leftToThePut(name);
       // The brakes let it pass: what is left is an operation that runs.
