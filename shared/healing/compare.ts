@@ -66,10 +66,14 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   // What the last heal failed at has come right without it: a MySQL server that took longer, a node that a person restarted.
   const whole = drift.length === 0 && said.length === 0 && nodes.length > 0 && nodes.every(isWell);
   if (whole && memory.server.failure.length > 0) await rememberServer(deps.tables, server.name, { failure: [] });
-  await carryOutDecision(deps, start, sight, { ...decision, conditions: memory.server.conditions, recovered: [] });
+  // What is seen each minute the sweep says; that healing stops here is said at once.
+  const conditions = decision.opensBreaker ? decision.conditions.filter(isStopped) : memory.server.conditions;
+  await carryOutDecision(deps, start, sight, { ...decision, conditions, recovered: [] });
 }
 
 const isWell = ({ voice, probe }: NodeSight): boolean => voice.kind === 'well' && probe !== 'down';
+
+const isStopped = ({ type }: Condition): boolean => type === stoppedCondition;
 
 /** What the sweep does not see by itself; that healing has stopped it says, too. */
 async function rememberNoticed(
@@ -78,7 +82,7 @@ async function rememberNoticed(
   { server: memory }: HealingMemory,
   found: readonly Condition[],
 ): Promise<void> {
-  const noticed = found.filter(({ type }) => type !== stoppedCondition);
+  const noticed = found.filter((condition) => !isStopped(condition));
   if (JSON.stringify(noticed) !== JSON.stringify(memory.noticed)) await rememberServer(deps.tables, name, { noticed });
 }
 

@@ -280,6 +280,17 @@ describe('a comparison', () => {
     expect(await ordered()).toMatchObject({ nodes: [{ number: 1 }], everything: false });
   });
 
+  test('says at once that healing stops after too many repairs, and repairs nothing more', async () => {
+    lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`);
+    const repairs = Array.from({ length: spec.healing.maxRepairsPerHour }, (_, at) => ago(60 + at));
+    await rememberServer(made.deps.tables, 'demo', { repairs });
+    expect(await compare(both)).toMatchObject({
+      conditions: [{ type: 'HealingStopped' }],
+      breakerSince: made.world.now,
+    });
+    expect(await ordered()).toBeUndefined();
+  });
+
   test('goes on while an operation only waits, and takes its place', async () => {
     lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`);
     const caller = { objectId: 'anna', name: 'anna', roles: [] };
