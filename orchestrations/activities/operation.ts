@@ -1,5 +1,6 @@
 import type { Deps } from '../../shared/deps.ts';
 import { rememberEnding } from '../../shared/healing/ending.ts';
+import { parseHealOrder } from '../../shared/healing/order.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { parseRotateOrder } from '../../shared/rotation/credentials.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
@@ -50,7 +51,8 @@ export const finishOperation =
     const status = endings[ending.state];
     if (ending.state === 'done' && makesWhole(lease)) await rememberHealed(deps.tables, holder.jumpServer, deps.now());
     if (lease.kind === 'heal') await rememberEnding(deps, lease, ending);
-    if (makesWhole(lease)) await compareAgain(deps.tables, holder.jumpServer);
+    if (makesWhole(lease))
+      await compareAgain(deps.tables, holder.jumpServer, ending.state === 'done' && looksAtEverything(lease));
     if (lease.kind === 'rotate' && ending.state !== 'done') await noteFailed(deps, lease);
     if (lease.kind === 'teardown' && ending.state === 'done') {
       if (!(await forget(deps, holder))) return { finished: false };
@@ -73,6 +75,9 @@ export const finishOperation =
 
 /** What healing failed at is over once a heal or a PUT succeeds: a scale or a rotation does not look at everything, at zero at nothing. */
 const makesWhole = ({ kind }: Lease): boolean => kind === 'heal' || kind === 'provision';
+
+const looksAtEverything = ({ kind, spec }: Lease): boolean =>
+  kind === 'provision' || (kind === 'heal' && parseHealOrder(spec).everything);
 
 async function noteFailed({ tables, now }: Deps, { jumpServer, spec }: Lease): Promise<void> {
   for (const credential of parseRotateOrder(spec).credentials)

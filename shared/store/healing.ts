@@ -114,10 +114,14 @@ export async function rememberHealed(tables: Tables, jumpServer: string, now: Da
     await rememberServer(tables, jumpServer, { failure: [], healedAt: now });
 }
 
-/** What was noticed before an operation may be over: the next comparison begins with it, and its condition does not wait for its turn. */
-export async function compareAgain(tables: Tables, jumpServer: string): Promise<void> {
+/**
+ * What was noticed before an operation may be over: the next comparison begins with it, and its condition does not wait for its turn.
+ * @param allWell the operation has looked at everything and found or made it well: then it is over now
+ */
+export async function compareAgain(tables: Tables, jumpServer: string, allWell: boolean): Promise<void> {
   const { noticed } = (await findHealing(tables, jumpServer)).server;
-  if (noticed.length > 0) await rememberServer(tables, jumpServer, { comparedAt: never });
+  if (noticed.length === 0) return;
+  await rememberServer(tables, jumpServer, { comparedAt: never, ...(allWell ? { noticed: [] } : {}) });
 }
 
 export async function rememberNode(tables: Tables, jumpServer: string, change: NodeMemory): Promise<void> {

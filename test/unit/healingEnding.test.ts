@@ -37,10 +37,14 @@ beforeEach(async () => {
 });
 
 /** A heal as the sweep asks for it, to its end. */
-async function heal(wrote: boolean, ending: Exclude<Ending, { state: 'fenced' }>, seconds = 0): Promise<void> {
+async function heal(
+  wrote: boolean,
+  ending: Exclude<Ending, { state: 'fenced' }>,
+  { seconds = 0, everything = false } = {},
+): Promise<void> {
   const { deps, server } = made;
   const memory = await findHealing(deps.tables, 'demo');
-  const order = { nodes: [restart], awaits: [], everything: false, evidence: ['demo-2 does not answer'] };
+  const order = { nodes: [restart], awaits: [], everything, evidence: ['demo-2 does not answer'] };
   const decision = { order, suspects: [], conditions: [], opensBreaker: false, recovered: [] };
   await carryOutDecision(deps, async () => {}, { server, memory, now: deps.now() }, decision);
   const lease = await findLease(deps.tables, 'demo');
@@ -77,7 +81,7 @@ test('one that our own outage ended opens no breaker, is said, and is tried agai
 });
 
 test('one that failed is followed by a pause that begins with its end, however long it took', async () => {
-  await heal(true, { state: 'failed', failure: { code: 'NodeNotHealed', message: 'No.' } }, 600);
+  await heal(true, { state: 'failed', failure: { code: 'NodeNotHealed', message: 'No.' } }, { seconds: 600 });
   expect(await pause()).toBe(120);
 });
 
@@ -113,12 +117,17 @@ test('one by hand that works is remembered where it repaired a node, though it i
   expect((await remembered()).healedAt).toEqual(noon);
 });
 
+const lost = { state: 'failed', failure: { code: 'DatabaseLost', message: 'Gone.' } } as const;
+const noticed = [{ type: 'DatabaseOutOfReach', message: 'No.' }];
+
 test.each([
-  ['nothing was noticed before it', [], noon],
-  ['something was noticed before it', [{ type: 'DatabaseOutOfReach', message: 'No.' }], undefined],
-])('where %s, a jump server waits for its turn to be compared or is the next', async (_, noticed, comparedAt) => {
-  await rememberServer(made.deps.tables, 'demo', { noticed, comparedAt: noon });
-  await heal(true, { state: 'failed', failure: { code: 'DatabaseLost', message: 'Gone.' } });
-  const memory = await remembered();
-  expect([memory.noticed, memory.comparedAt]).toEqual([noticed, comparedAt]);
+  ['waits for its turn where nothing was noticed before', [], false, lost, { noticed: [], comparedAt: noon }],
+  ['is the next where something was noticed before a heal that failed', noticed, true, lost, { noticed }],
+  ['is the next where a heal has looked at some nodes only', noticed, false, { state: 'done' } as const, { noticed }],
+  ['is well where a heal has looked at everything', noticed, true, { state: 'done' } as const, { noticed: [] }],
+])('to be compared a jump server %s', async (_, before, everything, ending, after) => {
+  await rememberServer(made.deps.tables, 'demo', { noticed: before, comparedAt: noon });
+  await heal(true, ending, { everything });
+  const { noticed, comparedAt } = await remembered();
+  expect({ noticed, comparedAt }).toEqual({ comparedAt: undefined, ...after });
 });
