@@ -9,8 +9,8 @@ export interface Trouble {
   strike(patient: Patient): Promise<void>;
   timer: 'healing' | 'comparing';
   reason: RegExp;
-  /** Strikes before others, which may take away what it needs. */
-  first?: true;
+  /** `first`: others may take away what it needs. `last`: it takes away what others need. */
+  strikes?: 'first' | 'last';
 }
 
 /** What neither time nor a repair cures: it must be said until a person takes it away. */
@@ -163,6 +163,11 @@ async function healByHand({ world, base }: Patient): Promise<void> {
   }
 }
 
+function inTurn(troubles: readonly Trouble[]): Trouble[] {
+  const turns = ['first', undefined, 'last'];
+  return [...troubles].sort((a, b) => turns.indexOf(a.strikes) - turns.indexOf(b.strikes));
+}
+
 /**
  * Strikes, waits until it is healed, and counts how users fared.
  * @param meanwhile what begins when it has been struck
@@ -177,8 +182,7 @@ export async function suffer(
   try {
     // The product's own timers may be quicker than ours.
     const before = new Set((await patient.operations()).map(({ id }) => id));
-    const soonest = [...troubles].sort((a, b) => Number(b.first ?? false) - Number(a.first ?? false));
-    for (const trouble of soonest) await trouble.strike(patient);
+    for (const trouble of inTurn(troubles)) await trouble.strike(patient);
     const happening = meanwhile?.();
     const timers = [...new Set(troubles.map(({ timer }) => timer))];
     const result = await healed(patient, timers, before, seconds).finally(() => happening);

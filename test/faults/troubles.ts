@@ -69,7 +69,7 @@ export const nodeTroubles: Trouble[] = [
   },
   {
     title: 'the agent of a node is stopped',
-    first: true,
+    strikes: 'first',
     strike: (patient) => runOnNode(patient, 2, 'systemctl stop molcajete-agent'),
     timer: 'healing',
     reason: /ill-2 runs, but its agent says nothing.*restart its agent/,
@@ -98,6 +98,7 @@ export const nodeTroubles: Trouble[] = [
   },
   {
     title: 'somebody deletes a virtual machine',
+    strikes: 'last',
     strike: (patient) => patient.vanish(patient.id(machine, `${patient.name}-1`)),
     timer: 'healing',
     reason: /ill-1 has no virtual machine/,
@@ -131,13 +132,14 @@ export const networkTroubles: Trouble[] = [
   },
   {
     title: 'the load balancer is deleted',
+    strikes: 'last',
     strike: (patient) => patient.vanish(patient.id(`${network}/loadBalancers`, `${patient.name}-lb`)),
     timer: 'comparing',
     reason: /loadBalancer is gone/,
   },
   {
     title: "the balancer's rule sends users to another port",
-    first: true,
+    strikes: 'first',
     async strike(patient) {
       const balancer = await patient.find(`${network}/loadBalancers`, `${patient.name}-lb`);
       const { properties } = balancer as unknown as { properties: { loadBalancingRules: { properties: object }[] } };
@@ -152,7 +154,7 @@ export const networkTroubles: Trouble[] = [
   },
   {
     title: 'the public address is detached: the frontend is deleted, with the rules that use it',
-    first: true,
+    strikes: 'first',
     async strike(patient) {
       const { id } = await patient.find(`${network}/loadBalancers`, `${patient.name}-lb`);
       await patient.change(id, {
@@ -204,14 +206,14 @@ export const databaseTroubles: Trouble[] = [
   },
   {
     title: "somebody drops the nodes' accounts",
-    first: true,
+    strikes: 'first',
     strike: (patient) => asAdministrator(patient, 'DROP USER IF EXISTS molcajete_node_a, molcajete_node_b'),
     timer: 'healing',
     reason: /No node reaches the database/,
   },
   {
     title: "the database's name is taken out of the zone",
-    first: true,
+    strikes: 'first',
     strike: async (patient) =>
       patient.vanish((await patient.find(`${network}/privateDnsZones/A`, `/molcajete-${patient.name}/`)).id),
     timer: 'comparing',
@@ -219,6 +221,7 @@ export const databaseTroubles: Trouble[] = [
   },
   {
     title: "the nodes' private endpoint is deleted",
+    strikes: 'last',
     strike: (patient) => patient.vanish(patient.id(`${network}/privateEndpoints`, `${patient.name}-mysql-endpoint`)),
     timer: 'comparing',
     reason: /dataEndpoint is gone/,
