@@ -19,7 +19,8 @@ export interface Deps {
   databases: Databases;
   /**
    * The Guacamole database of a jump server with the control plane's own account.
-   * Throws ApiError 404 when there is no such jump server, 409 `JumpServerNotReady` while it has no database yet.
+   * Throws ApiError 404 when there is no such jump server, 409 `JumpServerNotReady` while it has no database yet,
+   * 409 `JumpServerHibernated` while it hibernates.
    */
   guacamole(jumpServer: string): Promise<Kysely<GuacamoleDatabase>>;
 }

@@ -56,7 +56,7 @@ export interface RouteDefinition<Path extends string, Query extends z.ZodType, B
   contentTypes?: readonly string[];
   /** Largest body in bytes, default 1 MiB. */
   maxBodyBytes?: number;
-  /** Default: every method but GET leaves an intent and an outcome in the audit; reads of secrets ask for it with `true`. */
+  /** Default: every method but GET, of every route but a node's, leaves an intent and an outcome in the audit; reads of secrets ask for it with `true`. */
   audited?: boolean;
   /** Gives the handler the durable client's start. */
   startsOperations?: true;

@@ -23,18 +23,14 @@ import {
 } from './store/leases.ts';
 import { createOperation, type Failure, findOperation, putUnended } from './store/operations.ts';
 
-/** What a caller asks for. */
-export interface OperationRequest {
-  jumpServer: string;
-  kind: OperationKind;
-  /** For a provision: what the jump server should be. */
-  spec?: JumpServerSpec;
-  /** For a scale, a heal or a rotation. */
-  order?: ScaleOrder | HealOrder | RotateOrder;
-  /** Why, for people. */
-  reason: string;
-  caller: Caller;
-}
+/** What a caller asks for; `reason`: why, for people. */
+export type OperationRequest = { jumpServer: string; reason: string; caller: Caller } & (
+  | { kind: 'provision'; spec: JumpServerSpec }
+  | { kind: 'scale'; order: ScaleOrder }
+  | { kind: 'heal'; order: HealOrder }
+  | { kind: 'rotate'; order: RotateOrder }
+  | { kind: 'teardown' }
+);
 
 /** The reason of an operation that somebody asked for, with what made him ask where that is known. */
 export const askedBecause = (asked: string, because: string | undefined): string =>
@@ -49,8 +45,7 @@ export const operationUrl = (deps: Deps, jumpServer: string, id: string): string
  * Throws ApiError 409 `OperationInProgress` with the running operation's URL otherwise.
  */
 export async function requestOperation(deps: Deps, start: StartOperation, request: OperationRequest): Promise<Lease> {
-  const { spec: wanted = request.order } = request;
-  const spec = wanted === undefined ? '' : canonicalJson(wanted);
+  const spec = writtenOrder(request);
   const operationId = randomUUID();
   for (;;) {
     const held = await findLease(deps.tables, request.jumpServer);
@@ -67,6 +62,12 @@ export async function requestOperation(deps: Deps, start: StartOperation, reques
     await start(lease);
     return lease;
   }
+}
+
+/** What to do, as JSON; empty for a teardown. */
+function writtenOrder(request: OperationRequest): string {
+  if (request.kind === 'teardown') return '';
+  return canonicalJson(request.kind === 'provision' ? request.spec : request.order);
 }
 
 /** Whoever asked for it first may not have come to write down what this caller is about to be pointed at. */
@@ -98,6 +99,7 @@ function newLease(deps: Deps, request: OperationRequest, spec: string, fence: nu
   };
 }
 
+/** 409 `OperationInProgress`, with the running operation's URL in the message and as `Operation-Location`. */
 export function inProgress(deps: Deps, lease: Lease): ApiError {
   const url = operationUrl(deps, lease.jumpServer, lease.operationId);
   return new ApiError(

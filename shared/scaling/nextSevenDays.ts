@@ -12,7 +12,7 @@ export interface Stretch {
 }
 
 const sevenDays = 7 * 86_400;
-/** A minute-by-minute schedule would fill a page with thousands; what follows is cut off and asked for by `from`. */
+/** A minute-by-minute schedule would fill a page with thousands; what follows is left out. */
 const mostStretches = 500;
 
 /** The coming week as the plan will run it, demand left out. Pure; the stretches follow each other without gaps. */

@@ -40,7 +40,7 @@ interface LeaseRow extends Omit<Lease, 'jumpServer' | 'requestedBy'> {
 
 const partition = 'lease';
 
-/** How long a lease holds without being renewed: several times the longest silence of a healthy operation, one `advance`. */
+/** How long a lease holds without being renewed: each call of an activity renews it, and between two calls lies half of it at the most. */
 export const leaseMilliseconds = 10 * 60_000;
 
 const isHeld = ({ state }: Lease): boolean => state === 'requested' || state === 'running';

@@ -31,7 +31,7 @@ export async function putNode(tables: Tables, jumpServer: string, node: NodeReco
   await tables.nodes.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Replace');
 }
 
-/** By number. Empty for a jump server whose nodes were never counted: it has `web.count` running ones. */
+/** By number. Empty for a jump server whose nodes were never counted: `fleetOf` then gives `web.count` that are starting. */
 export async function listNodes(tables: Tables, jumpServer: string): Promise<NodeRecord[]> {
   return inOrder((await listRows<NodeRow>(tables.nodes, jumpServer)).map(toNode));
 }

@@ -65,8 +65,7 @@ const caller = { objectId: 'anna', name: 'anna', roles: [] };
 async function begin(kind: 'provision' | 'teardown'): Promise<Holder> {
   const { jumpServer, operationId, fence } = await requestOperation(made.deps, async () => {}, {
     jumpServer: 'demo',
-    kind,
-    ...(kind === 'provision' ? { spec: specOf() } : {}),
+    ...(kind === 'provision' ? { kind, spec: specOf() } : { kind }),
     reason: 'test',
     caller,
   });

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { finishOperation } from '../../orchestrations/activities/operation.ts';
 import type { Deps } from '../../shared/deps.ts';
-import { recordStart, requestOperation } from '../../shared/operations.ts';
+import { type OperationRequest, recordStart, requestOperation } from '../../shared/operations.ts';
 import { settleLeases } from '../../shared/settling.ts';
 import { findJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease, type Lease, leaseMilliseconds } from '../../shared/store/leases.ts';
@@ -25,10 +25,14 @@ beforeEach(() => {
 });
 
 const caller = { objectId: 'anna', name: 'anna', roles: [] };
-const request = { jumpServer: 'demo', kind: 'provision', spec: specOf(), reason: 'test', caller } as const;
+const asked = { jumpServer: 'demo', reason: 'test', caller };
+const requests = {
+  provision: { ...asked, kind: 'provision', spec: specOf() },
+  rotate: { ...asked, kind: 'rotate', order: { credentials: ['guacadmin'] } },
+  teardown: { ...asked, kind: 'teardown' },
+} satisfies Record<string, OperationRequest>;
 const start = async ({ operationId }: Lease) => void made.world.started.push(operationId);
-const ask = (kind: 'provision' | 'rotate' | 'teardown' = 'provision') =>
-  requestOperation(made.deps, start, { ...request, kind });
+const ask = (kind: keyof typeof requests = 'provision') => requestOperation(made.deps, start, requests[kind]);
 const later = (milliseconds: number) => {
   made.world.now = new Date(made.world.now.getTime() + milliseconds);
 };
