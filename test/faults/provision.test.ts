@@ -7,5 +7,11 @@ import { soakProvisioning } from './lives.ts';
  */
 const seed = Number(process.env.SEED ?? 52);
 
-test(`a jump server lives and goes as asked, whatever happens to the machine under it (seed ${seed})`, () =>
-  soakProvisioning(seed, 1));
+/** An operation alone may take five minutes before it says what it hangs on. */
+const timeout = 600_000;
+
+test(
+  `a jump server lives and goes as asked, whatever happens to the machine under it (seed ${seed})`,
+  { timeout },
+  () => soakProvisioning(seed, 1),
+);

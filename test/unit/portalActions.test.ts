@@ -147,8 +147,9 @@ const putFailed = async () => {
 const askFor = (kind: 'scale' | 'heal') =>
   requestOperation(made.deps, async () => {}, {
     jumpServer: 'demo',
-    kind,
-    order: { nodes: [], awaits: [], everything: true, evidence: [] },
+    ...(kind === 'scale'
+      ? { kind, order: { count: 1 } }
+      : { kind, order: { nodes: [], awaits: [], everything: true, evidence: [] } }),
     reason: 'test',
     caller: keyHolder('someone'),
   });

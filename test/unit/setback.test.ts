@@ -51,12 +51,13 @@ async function hear(name: string, web: object = { healthy: true }): Promise<void
   await putReport(deps.tables, name, { node: `${name}-1`, report: report as unknown as NodeReport, receivedAt: now });
 }
 
-const ask = (kind: 'provision' | 'scale' | 'teardown', jumpServer = 'demo'): Promise<Lease> =>
-  requestOperation(deps, async () => {}, {
-    ...{ jumpServer, kind, reason: 'test', caller },
-    ...(kind === 'scale' ? { order: { count: 2 } } : {}),
-    ...(kind === 'provision' ? { spec: specOf() } : {}),
-  });
+const wanted = {
+  provision: () => ({ kind: 'provision', spec: specOf() }) as const,
+  scale: () => ({ kind: 'scale', order: { count: 2 } }) as const,
+  teardown: () => ({ kind: 'teardown' }) as const,
+};
+const ask = (kind: keyof typeof wanted, jumpServer = 'demo'): Promise<Lease> =>
+  requestOperation(deps, async () => {}, { jumpServer, reason: 'test', caller, ...wanted[kind]() });
 
 const finish = async (lease: Lease, ending: Parameters<ReturnType<typeof finishOperation>>[0]['ending']) => {
   const { jumpServer, operationId, fence } = lease;
