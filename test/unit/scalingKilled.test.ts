@@ -31,7 +31,7 @@ const spec = specWith({ scaling: { drainTimeout: 'P1D' } });
 
 let tables: Tables;
 let nodes: Map<string, SimulatedNode>;
-let database: 'Ready' | 'Stopped';
+let database: 'Ready' | 'Stopping' | 'Stopped';
 /** What was asked for although it was so already. */
 let twice: string[];
 /** Moments at which no node that users are sent to was running. */
@@ -185,11 +185,13 @@ test.each<[string, NodeState[], number, NodeState[], boolean]>([
   },
 );
 
-/** What the store says every ten seconds while an operation with a node that never reports goes on. */
-async function watchStuck(before: readonly NodeState[], mute: string) {
+/** What the store says every ten seconds while an operation with nodes that never report goes on. */
+async function watchStuck(before: readonly NodeState[], ...mute: string[]) {
   await seed(before);
-  const known = nodes.get(mute) ?? { running: true, account: null, certificate: null, sessions: 0 };
-  nodes.set(mute, { ...known, mute: true });
+  for (const name of mute) {
+    const known = nodes.get(name) ?? { running: true, account: null, certificate: null, sessions: 0 };
+    nodes.set(name, { ...known, mute: true });
+  }
   const holder = await ask(2);
   const seen: { seconds: number; state: string | undefined; yields: boolean }[] = [];
   let over = false;
@@ -214,6 +216,22 @@ test('a wake with a node that never comes up is awake from the first node on, an
   expect(failure).toBe('TimedOut');
   const server = await findJumpServer(tables, jumpServer);
   expect([server?.state, server?.setback?.type]).toEqual(['Ready', 'TimedOut']);
+});
+
+test('a wake on which no node comes up ends as ready, for healing to see to it: the database runs', async () => {
+  const { failure } = await watchStuck(all(2, 'deallocated'), 'demo-1', 'demo-2');
+  expect([failure, database]).toEqual(['TimedOut', 'Ready']);
+  const server = await findJumpServer(tables, jumpServer);
+  expect([server?.state, server?.setback?.type]).toEqual(['Ready', 'TimedOut']);
+});
+
+test('a wake whose database does not start leaves it hibernating, with a condition', async () => {
+  await seed(all(2, 'deallocated'));
+  database = 'Stopping';
+  const holder = await ask(2);
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  const server = await findJumpServer(tables, jumpServer);
+  expect([server?.state, server?.setback?.type]).toEqual(['Hibernated', 'TimedOut']);
 });
 
 test('a scale-out that is stuck gives way to a repair every two minutes after the first five, and ends after half an hour whatever sessions may take', async () => {
