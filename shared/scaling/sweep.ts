@@ -45,8 +45,9 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
 }
 
 /**
- * What the nodes serve; what they pass on to each other is counted where it ends. While one of them has not been heard of (its agent is
- * gone, or we were), at least as many as need all of them: none is taken away for want of knowledge.
+ * What the nodes serve, those that drain included: else each draining would lower the demand that led to it. What they pass on to each
+ * other is counted where it ends. While one that is up has not been heard of (its agent is gone, or we were), at least as many as need
+ * all that are up: none is taken away for want of knowledge.
  */
 function sessionsOf(
   { name, spec }: JumpServer,
@@ -54,13 +55,18 @@ function sessionsOf(
   reports: readonly StoredReport[],
   now: Date,
 ): number {
-  const there = new Set(nodes.filter(isThere).map(({ number }) => nodeName(name, number)));
-  const heard = reports.filter(
-    ({ node, receivedAt }) => there.has(node) && secondsAfter(receivedAt, staleAfterSeconds) > now,
+  const fresh = new Map(
+    reports
+      .filter(({ receivedAt }) => secondsAfter(receivedAt, staleAfterSeconds) > now)
+      .map(({ node, report }) => [node, report.sessions.served]),
   );
-  const known = heard.reduce((sum, { report }) => sum + report.sessions.served, 0);
-  const ofAll = there.size * (spec.scaling.sessionsPerNode ?? 0);
-  return heard.length < there.size ? Math.max(known, ofAll) : known;
+  const served = ({ number }: NodeRecord) => fresh.get(nodeName(name, number));
+  const known = nodes
+    .filter(({ state }) => state !== 'deallocated')
+    .reduce((sum, node) => sum + (served(node) ?? 0), 0);
+  const there = nodes.filter(isThere);
+  const ofAll = there.length * (spec.scaling.sessionsPerNode ?? 0);
+  return there.some((node) => served(node) === undefined) ? Math.max(known, ofAll) : known;
 }
 
 /** Somebody else may have been quicker since the leases were read: then the next minute decides. */
