@@ -5,7 +5,7 @@ import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
 import { longestStart } from '../../shared/healing/sight.ts';
-import { changesFor, fleetOf, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
+import { changesFor, fleetOf, isUp, withChanges } from '../../shared/scaling/fleet.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
 import { parseOrder } from '../../shared/scaling/order.ts';
 import { confirmStarted, writeNodes } from '../../shared/scaling/provisionFleet.ts';
@@ -170,7 +170,7 @@ async function orYielding(
   const starting = fleet.filter(({ state }) => state === 'starting');
   const drains = fleet.some(({ state }) => state === 'draining');
   const late = starting.length > 0 && starting.every(({ since }) => secondsAfter(since, usualStart) < deps.now());
-  const onlyDrains = progress.waitSeconds > 0 && starting.length === 0 && drains && upCount(fleet) > 0;
+  const onlyDrains = progress.waitSeconds > 0 && starting.length === 0 && drains;
   if (late || onlyDrains) await changeLease(deps.tables, holder, { yields: true });
   return late ? { ...progress, waitSeconds: Math.max(progress.waitSeconds, lateLook) } : progress;
 }

@@ -77,6 +77,20 @@ test.each<[string, Partial<Minute>, number | undefined]>([
     { nodes: fleet('running', 'running', 'draining'), lease: lease({ state: 'running', yields: true }) },
     undefined,
   ],
+  [
+    'what the morning wants over nodes that still drain for the night',
+    { nodes: fleet('draining', 'draining'), lease: lease({ state: 'running', yields: true, spec: '{"count":0}' }) },
+    2,
+  ],
+  [
+    'nothing over nodes that drain for the night',
+    {
+      nodes: fleet('draining', 'draining'),
+      lease: lease({ state: 'running', yields: true, spec: '{"count":0}' }),
+      memory: byHand(0),
+    },
+    undefined,
+  ],
   ['nothing while a node drains to be rotated', { nodes: [rotating, ...fleet('running').map(second)] }, undefined],
   [
     'such a node back when the rotation has ended without',

@@ -185,6 +185,21 @@ test.each<[string, NodeState[], number, NodeState[], boolean]>([
   },
 );
 
+test('none while a session goes on gives way, and the morning takes up the node that still drains', async () => {
+  await seed(['running', 'deallocated']);
+  nodes.set('demo-1', { running: true, account: 'a1', certificate: 'c1', sessions: 1 });
+  const evening = await ask(0);
+  const over = inFakeTime(carryThrough(begin, evening, undefined));
+  for (let looked = 0; looked < 60 && (await findLease(tables, jumpServer))?.yields !== true; looked++)
+    await new Promise((wake) => setTimeout(wake, 10_000));
+  const morning = await ask(1);
+  expect((await findOperation(tables, jumpServer, evening.operationId))?.failure?.code).toBe('GaveWay');
+  await inFakeTime(carryThrough(begin, morning, undefined));
+  await over;
+  expect((await listNodes(tables, jumpServer)).map(({ state }) => state)).toEqual(['running', 'deallocated']);
+  expect([twice, database]).toEqual([[], 'Ready']);
+});
+
 /** What the store says every ten seconds while an operation with nodes that never report goes on. */
 async function watchStuck(before: readonly NodeState[], ...mute: string[]) {
   await seed(before);

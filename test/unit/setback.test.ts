@@ -155,6 +155,13 @@ test.each<[string, (lease: Lease) => Promise<void>]>([
   expect(started.map(({ kind }) => kind)).toEqual(['scale']);
 });
 
+test('a PUT that fails while the last nodes drain leaves it to scaling to put it to sleep', async () => {
+  await putNode(deps.tables, 'demo', { number: 1, state: 'draining', since: start });
+  await finish(await ask('provision'), { state: 'failed', failure: full });
+  await settleServing(deps);
+  expect((await shown()).state).toBe('Ready');
+});
+
 test('a PUT that a person canceled at night leaves it to him', async () => {
   await sleeps();
   await finish(await ask('provision'), { state: 'canceled' });
