@@ -46,8 +46,8 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
 
 /**
  * What the nodes serve, those that drain included: else each draining would lower the demand that led to it. What they pass on to each
- * other is counted where it ends. While one that is up has not been heard of (its agent is gone, or we were), at least as many as need
- * all that are up: none is taken away for want of knowledge.
+ * other is counted where it ends. While one that may have sessions has not been heard of (its agent is gone, or we were), at least as
+ * many as need all of those: none is taken away for want of knowledge.
  */
 function sessionsOf(
   { name, spec }: JumpServer,
@@ -55,19 +55,20 @@ function sessionsOf(
   reports: readonly StoredReport[],
   now: Date,
 ): number {
-  const fresh = new Map(
-    reports
-      .filter(({ receivedAt }) => secondsAfter(receivedAt, staleAfterSeconds) > now)
-      .map(({ node, report }) => [node, report.sessions.served]),
-  );
-  const served = ({ number }: NodeRecord) => fresh.get(nodeName(name, number));
-  const known = nodes
+  const last = new Map(reports.map((stored) => [stored.node, stored]));
+  const all = nodes
     .filter(({ state }) => state !== 'deallocated')
-    .reduce((sum, node) => sum + (served(node) ?? 0), 0);
-  const there = nodes.filter(isThere);
-  const ofAll = there.length * (spec.scaling.sessionsPerNode ?? 0);
-  return there.some((node) => served(node) === undefined) ? Math.max(known, ofAll) : known;
+    .map((node) => ({ node, stored: last.get(nodeName(name, node.number)) }));
+  const heard = all.filter(({ stored }) => stored && secondsAfter(stored.receivedAt, staleAfterSeconds) > now);
+  const known = heard.reduce((sum, { stored }) => sum + (stored?.report.sessions.served ?? 0), 0);
+  const serving = all.filter(({ node, stored }) => isThere(node) && hasComeUp(node, stored));
+  if (serving.every((one) => heard.includes(one))) return known;
+  return Math.max(known, serving.length * (spec.scaling.sessionsPerNode ?? 0));
 }
+
+/** One that was to come up and has not said a word since has no sessions: that it is wanted must not make it wanted. */
+const hasComeUp = ({ state, since }: NodeRecord, stored: StoredReport | undefined): boolean =>
+  state !== 'starting' || (stored !== undefined && stored.receivedAt > since);
 
 /** Somebody else may have been quicker since the leases were read: then the next minute decides. */
 async function request(

@@ -57,6 +57,19 @@ test.each<[string, number[], number | undefined]>([
   );
 });
 
+test.each<[string, number | undefined, number[]]>([
+  ['has never come up does not keep itself wanted', undefined, [1]],
+  ['was heard of before it was asked to come up does not either', 3000, [1]],
+  ['came up and is not heard of any more is carried on, for it may have sessions', 200, [2]],
+])('a node that is starting and %s', async (_, heardAgo, counts) => {
+  await make('demo', byDemand, 1);
+  await hear('demo-1', 1, 5);
+  await putNode(deps.tables, 'demo', { number: 2, state: 'starting', since: secondsAfter(now, -2000) });
+  if (heardAgo !== undefined) await hear('demo-2', 0, heardAgo);
+  await sweepScaling(deps, start);
+  expect(started.map(({ spec }) => (JSON.parse(spec) as { count: number }).count)).toEqual(counts);
+});
+
 test('what is not heard of keeps nothing from growing', async () => {
   await make('demo', byDemand, 2);
   await hear('demo-1', 31, 5);
