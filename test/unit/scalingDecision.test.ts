@@ -190,7 +190,27 @@ test.each<[string, NodeRecord[], object, string[]]>([
     { scaling: { schedule: [{ name: 'never', cron: '0 0 * * *', timeZone: 'UTC', count: 0 }] } },
     [],
   ],
+  [
+    'takes away no node that open sessions may need, though what they needed was last said long ago',
+    fleet('running', 'running', 'running'),
+    { scaling: { max: 4, sessionsPerNode: 10 } },
+    [],
+  ],
+  [
+    'drains what is above max all the same',
+    fleet('running', 'running', 'running', 'running'),
+    { scaling: { max: 3, sessionsPerNode: 10 } },
+    ['4 draining'],
+  ],
 ])('a PUT %s', (_, recorded, change, wanted) => {
   const { changes } = provisionChanges(specWith(change as Record<string, object>), recorded, { needs: [] }, now);
   expect(changes.map(({ number, state }) => `${number} ${state}`)).toEqual(wanted);
+});
+
+test('a PUT takes away what a person asked to have taken away, whatever sessions need', () => {
+  const spec = specWith({ scaling: { max: 4, sessionsPerNode: 10 } });
+  const basis = basisOf(spec.scaling, spec.web.count);
+  const memory = { needs: [], byHand: { count: 1, from: ago(600), until: undefined, by: 'anna', basis } };
+  const { changes } = provisionChanges(spec, fleet('running', 'running'), memory, now);
+  expect(changes.map(({ number, state }) => `${number} ${state}`)).toEqual(['2 draining']);
 });
