@@ -47,7 +47,7 @@ export const scaleNodes =
     const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
     const progress = await carryOutSteps(deps, holder, steps, {
       known: beside(withoutState(known), steps),
-      longestSeconds: longestStart + drainSeconds(server, fleet),
+      longestSeconds: longestStart + drainSeconds(server, fleet, lease.requestedAt),
     });
     if (server.state === 'Hibernated' && count > 0) await noteAwake(deps, holder);
     if (progress.state === 'pending') return orYielding(deps, holder, progress);
@@ -151,11 +151,14 @@ async function noteAwake(deps: Deps, { jumpServer, operationId }: Holder): Promi
     await moveJumpServer(deps.tables, jumpServer, operationId, 'Ready');
 }
 
-/** What only comes up has no sessions to wait for. */
-const drainSeconds = ({ spec }: JumpServer, fleet: readonly NodeRecord[]): number => {
-  const comesUp = fleet.some(({ state }) => state === 'starting') && !fleet.some(({ state }) => state === 'draining');
-  return comesUp ? 0 : durationSeconds(spec.scaling.drainTimeout);
-};
+/** What only comes up has no sessions to wait for. What drained before keeps its deadline, whatever the spec has said since. */
+function drainSeconds({ spec }: JumpServer, fleet: readonly NodeRecord[], from: Date): number {
+  const draining = fleet.filter(({ state }) => state === 'draining');
+  const comesUp = draining.length === 0 && fleet.some(({ state }) => state === 'starting');
+  if (comesUp) return 0;
+  const left = draining.map(({ drainUntil = from }) => (drainUntil.getTime() - from.getTime()) / 1000);
+  return Math.max(durationSeconds(spec.scaling.drainTimeout), ...left);
+}
 
 /**
  * While it does nothing but wait, for sessions or for a node that is late, a repair or a PUT need not wait with it: it is carried on

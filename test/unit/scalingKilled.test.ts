@@ -6,11 +6,12 @@ import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { isUp } from '../../shared/scaling/fleet.ts';
-import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import { findJumpServer, type JumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { findLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeState, putNode } from '../../shared/store/nodes.ts';
 import { findOperation } from '../../shared/store/operations.ts';
 import type { Tables } from '../../shared/store/tables.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { carryThrough, createProcess, inFakeTime, type Kill, type Process, tablesOf } from './mortal.ts';
 import { specWith } from './sample.ts';
 import { jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
@@ -184,6 +185,20 @@ test.each<[string, NodeState[], number, NodeState[], boolean]>([
     }
   },
 );
+
+test('a node that drains longer than the spec now says keeps its deadline, and the scale waits for it', async () => {
+  await seed(all(2, 'running'));
+  const { etag, ...server } = (await findJumpServer(tables, jumpServer)) as JumpServer;
+  await putJumpServer(tables, { ...server, spec: specWith({ scaling: { drainTimeout: 'PT1M' } }) }, etag);
+  const since = new Date();
+  const drainUntil = secondsAfter(since, 7200);
+  await putNode(tables, jumpServer, { number: 2, state: 'draining', since, drainUntil });
+  nodes.set('demo-2', { running: true, account: 'a1', certificate: 'c1', sessions: 1 });
+  const holder = await ask(1);
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  expect((await findOperation(tables, jumpServer, holder.operationId))?.status).toBe('Succeeded');
+  expect(new Date() >= drainUntil).toBe(true);
+});
 
 test('none while a session goes on gives way, and the morning takes up the node that still drains', async () => {
   await seed(['running', 'deallocated']);
