@@ -4,7 +4,7 @@ import { parseHealOrder } from '../../shared/healing/order.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { parseRotateOrder } from '../../shared/rotation/credentials.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
-import { parseOrder } from '../../shared/scaling/order.ts';
+import { parseScaleOrder } from '../../shared/scaling/order.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
 import { type Ended, setbackAfter } from '../../shared/setback.ts';
 import { compareAgain, forgetHealing, rememberHealed } from '../../shared/store/healing.ts';
@@ -97,7 +97,7 @@ async function stateAfter(deps: Deps, lease: Lease, { state }: Ended): Promise<J
 
 /** Then it runs and costs, though no node has come up: healing, which leaves alone what hibernates, must see to the nodes. */
 async function hasWokenDatabase({ tables }: Deps, { kind, operationId, spec }: Lease): Promise<boolean> {
-  if (kind !== 'scale' || parseOrder(spec).count === 0) return false;
+  if (kind !== 'scale' || parseScaleOrder(spec).count === 0) return false;
   const steps = await listSteps(tables, operationId);
   return steps.some(({ key, state }) => key === 'mysqlServer/power' && state === 'ready');
 }

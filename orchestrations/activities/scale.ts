@@ -7,7 +7,7 @@ import { environmentOf } from '../../shared/environment.ts';
 import { longestStart } from '../../shared/healing/sight.ts';
 import { changesFor, fleetOf, isUp, withChanges } from '../../shared/scaling/fleet.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
-import { parseOrder } from '../../shared/scaling/order.ts';
+import { parseScaleOrder } from '../../shared/scaling/order.ts';
 import { confirmStarted, writeNodes } from '../../shared/scaling/provisionFleet.ts';
 import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { databasePowerStep } from '../../shared/steps/databasePower.ts';
@@ -38,7 +38,7 @@ export const scaleNodes =
     const held = await findHeldServer(deps, holder);
     if (held === undefined) return { state: 'fenced' };
     const { lease, server } = held;
-    const { count } = parseOrder(lease.spec);
+    const { count } = parseScaleOrder(lease.spec);
     const allowed = () => permit(deps, holder);
     const fleet = await unlessStopped(aim(deps, server, count, allowed));
     if (fleet instanceof Stopped) return { state: fleet.reason };

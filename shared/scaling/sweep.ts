@@ -11,7 +11,7 @@ import { listAllNodes, type NodeRecord } from '../store/nodes.ts';
 import { listAllReports, type StoredReport } from '../store/reports.ts';
 import { listScaling, nothingRemembered, rememberScaling } from '../store/scaling.ts';
 import { secondsAfter } from '../time.ts';
-import { decide } from './decision.ts';
+import { decideScaling } from './decision.ts';
 import { isThere } from './fleet.ts';
 
 /** Who asks for what the plan wants. */
@@ -37,7 +37,8 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
     const own = nodes.get(name) ?? [];
     const memory = memories.get(name) ?? nothingRemembered;
     const openSessions = sessionsOf(server, own, reports.get(name) ?? [], now);
-    const { order, needs, overcome } = decide({ server, nodes: own, memory, lease: held.get(name), openSessions, now });
+    const minute = { server, nodes: own, memory, lease: held.get(name), openSessions, now };
+    const { order, needs, overcome } = decideScaling(minute);
     if (needs !== undefined) await rememberScaling(deps.tables, name, { needs });
     if (overcome) await moveJumpServer(deps.tables, name, server.lastOperation, server.state, () => undefined);
     if (order !== undefined) await request(deps, start, name, order);
