@@ -10,7 +10,6 @@ import { planChanges, planShape } from '../shared/plan.ts';
 import { isAsleep } from '../shared/scaling/fleet.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
 import { refuseBadCertificate } from '../shared/secrets/broughtCertificate.ts';
-import { isPutUnfinished } from '../shared/setback.ts';
 import { changesNotAllowed, type JumpServerSpec, parseJumpServerName, specBody, specFor } from '../shared/spec.ts';
 import { findHealing } from '../shared/store/healing.ts';
 import { findJumpServer, type JumpServer, listJumpServers } from '../shared/store/jumpServers.ts';
@@ -125,10 +124,14 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
   ),
 ];
 
-/** An equal spec has nothing to carry on: no PUT that was cut short, and nothing that healing failed at, a lost database above all. */
-async function isWhole(deps: Deps, server: JumpServer): Promise<boolean> {
-  if (server.state !== 'Ready' && server.state !== 'Hibernated') return false;
-  return !isPutUnfinished(server) && (await findHealing(deps.tables, server.name)).server.failure.length === 0;
+/**
+ * An equal spec has nothing to carry on: no PUT, change of nodes or wake that was cut short, and nothing that healing failed at, a lost
+ * database above all.
+ */
+async function isWhole(deps: Deps, { name, state, setback }: JumpServer): Promise<boolean> {
+  if ((state !== 'Ready' && state !== 'Hibernated') || setback !== undefined) return false;
+  if (state === 'Hibernated' && !isAsleep(await listNodes(deps.tables, name))) return false;
+  return (await findHealing(deps.tables, name)).server.failure.length === 0;
 }
 
 /** One that is in force stays when it cannot be read again: no reason to refuse what else a PUT wants. */

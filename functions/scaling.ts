@@ -5,7 +5,7 @@ import { ApiError } from '../shared/errors.ts';
 import { type Route, route } from '../shared/http.ts';
 import { accepted, acceptedAnswer, existingJumpServer } from '../shared/jumpServerAnswers.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
-import { askedBecause, requestOperation } from '../shared/operations.ts';
+import { askedBecause, hasEnded, requestOperation } from '../shared/operations.ts';
 import { desiredCount } from '../shared/scaling/desiredCount.ts';
 import { fleetOf, isScaled, upCount } from '../shared/scaling/fleet.ts';
 import { nextSevenDays } from '../shared/scaling/nextSevenDays.ts';
@@ -15,6 +15,7 @@ import { basisOf } from '../shared/scaling/timetable.ts';
 import type { JumpServerSpec } from '../shared/spec.ts';
 import { reservedAddresses } from '../shared/specNetwork.ts';
 import type { JumpServer } from '../shared/store/jumpServers.ts';
+import { findLease, isActive, type OperationKind } from '../shared/store/leases.ts';
 import { listNodes } from '../shared/store/nodes.ts';
 import { findScaling, rememberScaling } from '../shared/store/scaling.ts';
 
@@ -129,5 +130,22 @@ const roomFor = ({ network }: JumpServerSpec): number => parseCidr(network.subne
 
 async function isThere(deps: Deps, { name, spec, state, createdAt }: JumpServer, count: number): Promise<boolean> {
   const fleet = fleetOf(spec, await listNodes(deps.tables, name), createdAt);
-  return upCount(fleet) === count && isScaled(fleet) && (count === 0) === (state === 'Hibernated');
+  const there = upCount(fleet) === count && isScaled(fleet) && (count === 0) === (state === 'Hibernated');
+  return there && !(await isCountChanging(deps, name));
+}
+
+/** An operation of these may be about to change how many nodes are up. */
+const changesCount: Record<OperationKind, boolean> = {
+  provision: true,
+  scale: true,
+  teardown: true,
+  heal: false,
+  rotate: false,
+};
+
+async function isCountChanging(deps: Deps, jumpServer: string): Promise<boolean> {
+  const lease = await findLease(deps.tables, jumpServer);
+  return (
+    lease !== undefined && changesCount[lease.kind] && isActive(lease, deps.now()) && !(await hasEnded(deps, lease))
+  );
 }

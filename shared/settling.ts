@@ -3,7 +3,7 @@ import type { Deps } from './deps.ts';
 import { forEach } from './forEach.ts';
 import type { StartOperation } from './http.ts';
 import { closeLease, recordStart, unheardOf } from './operations.ts';
-import { isAsleep } from './scaling/fleet.ts';
+import { isAsleep, isFallingAsleep } from './scaling/fleet.ts';
 import { oneWorks } from './scaling/rest.ts';
 import { isPutUnfinished, wasCanceled } from './setback.ts';
 import { listInventory } from './store/inventory.ts';
@@ -44,8 +44,8 @@ export async function settleLeases(deps: Deps, start: StartOperation): Promise<v
 }
 
 /**
- * A PUT that fails may leave a jump server on which users go on working, or one that sleeps. That one is ready, or hibernates, with a
- * condition: healing and scaling see to what is missing, and its schedule wakes it.
+ * A PUT that fails may leave a jump server on which users go on working, or one that sleeps or is about to. That one is ready, or
+ * hibernates, with a condition: healing and scaling see to what is missing, and its schedule wakes it.
  */
 export async function settleServing(deps: Deps): Promise<void> {
   const failed = (await listJumpServers(deps.tables)).filter(({ state }) => state === 'Failed');
@@ -54,7 +54,8 @@ export async function settleServing(deps: Deps): Promise<void> {
     if (!isPutUnfinished(server) || wasCanceled(server)) return;
     const fleet = await listNodes(deps.tables, name);
     if (isAsleep(fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Hibernated');
-    else if (await serves(deps, server, fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Ready');
+    else if (isFallingAsleep(fleet) || (await serves(deps, server, fleet)))
+      await moveJumpServer(deps.tables, name, lastOperation, 'Ready');
   });
 }
 

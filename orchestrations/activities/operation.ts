@@ -4,6 +4,7 @@ import { parseHealOrder } from '../../shared/healing/order.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { parseRotateOrder } from '../../shared/rotation/credentials.ts';
 import { isAsleep } from '../../shared/scaling/fleet.ts';
+import { parseScaleOrder } from '../../shared/scaling/order.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
 import { type Ended, setbackAfter } from '../../shared/setback.ts';
 import { compareAgain, forgetHealing, rememberHealed } from '../../shared/store/healing.ts';
@@ -15,7 +16,7 @@ import {
 } from '../../shared/store/jumpServers.ts';
 import { changeLease, findHeldLease, type Holder, type Lease, leaseMilliseconds } from '../../shared/store/leases.ts';
 import { deleteNodes, listNodes } from '../../shared/store/nodes.ts';
-import { type OperationStatus, putUnended } from '../../shared/store/operations.ts';
+import { listSteps, type OperationStatus, putUnended } from '../../shared/store/operations.ts';
 import { deleteReports } from '../../shared/store/reports.ts';
 import { forgetRotations, noteFailedRotation } from '../../shared/store/rotations.ts';
 import { forgetScaling } from '../../shared/store/scaling.ts';
@@ -90,7 +91,15 @@ async function stateAfter(deps: Deps, lease: Lease, { state }: Ended): Promise<J
   if (state === 'done') return isAsleep(await listNodes(deps.tables, jumpServer)) ? 'Hibernated' : 'Ready';
   const before =
     lease.kind === 'provision' || lease.kind === 'teardown' ? undefined : await findJumpServer(deps.tables, jumpServer);
+  if (before?.state === 'Hibernated' && (await hasWokenDatabase(deps, lease))) return 'Ready';
   return before?.state ?? 'Failed';
+}
+
+/** Then it runs and costs, though no node has come up: healing, which leaves alone what hibernates, must see to the nodes. */
+async function hasWokenDatabase({ tables }: Deps, { kind, operationId, spec }: Lease): Promise<boolean> {
+  if (kind !== 'scale' || parseScaleOrder(spec).count === 0) return false;
+  const steps = await listSteps(tables, operationId);
+  return steps.some(({ key, state }) => key === 'mysqlServer/power' && state === 'ready');
 }
 
 /**

@@ -5,9 +5,9 @@ import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
 import { longestStart } from '../../shared/healing/sight.ts';
-import { changesFor, fleetOf, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
+import { changesFor, fleetOf, isUp, withChanges } from '../../shared/scaling/fleet.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
-import { parseOrder } from '../../shared/scaling/order.ts';
+import { parseScaleOrder } from '../../shared/scaling/order.ts';
 import { confirmStarted, writeNodes } from '../../shared/scaling/provisionFleet.ts';
 import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { databasePowerStep } from '../../shared/steps/databasePower.ts';
@@ -38,7 +38,7 @@ export const scaleNodes =
     const held = await findHeldServer(deps, holder);
     if (held === undefined) return { state: 'fenced' };
     const { lease, server } = held;
-    const { count } = parseOrder(lease.spec);
+    const { count } = parseScaleOrder(lease.spec);
     const allowed = () => permit(deps, holder);
     const fleet = await unlessStopped(aim(deps, server, count, allowed));
     if (fleet instanceof Stopped) return { state: fleet.reason };
@@ -47,7 +47,7 @@ export const scaleNodes =
     const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
     const progress = await carryOutSteps(deps, holder, steps, {
       known: beside(withoutState(known), steps),
-      longestSeconds: longestStart + drainSeconds(server, fleet),
+      longestSeconds: longestStart + drainSeconds(server, fleet, lease.requestedAt),
     });
     if (server.state === 'Hibernated' && count > 0) await noteAwake(deps, holder);
     if (progress.state === 'pending') return orYielding(deps, holder, progress);
@@ -151,11 +151,14 @@ async function noteAwake(deps: Deps, { jumpServer, operationId }: Holder): Promi
     await moveJumpServer(deps.tables, jumpServer, operationId, 'Ready');
 }
 
-/** What only comes up has no sessions to wait for. */
-const drainSeconds = ({ spec }: JumpServer, fleet: readonly NodeRecord[]): number => {
-  const comesUp = fleet.some(({ state }) => state === 'starting') && !fleet.some(({ state }) => state === 'draining');
-  return comesUp ? 0 : durationSeconds(spec.scaling.drainTimeout);
-};
+/** What only comes up has no sessions to wait for. What drained before keeps its deadline, whatever the spec has said since. */
+function drainSeconds({ spec }: JumpServer, fleet: readonly NodeRecord[], from: Date): number {
+  const draining = fleet.filter(({ state }) => state === 'draining');
+  const comesUp = draining.length === 0 && fleet.some(({ state }) => state === 'starting');
+  if (comesUp) return 0;
+  const left = draining.map(({ drainUntil = from }) => (drainUntil.getTime() - from.getTime()) / 1000);
+  return Math.max(durationSeconds(spec.scaling.drainTimeout), ...left);
+}
 
 /**
  * While it does nothing but wait, for sessions or for a node that is late, a repair or a PUT need not wait with it: it is carried on
@@ -170,7 +173,7 @@ async function orYielding(
   const starting = fleet.filter(({ state }) => state === 'starting');
   const drains = fleet.some(({ state }) => state === 'draining');
   const late = starting.length > 0 && starting.every(({ since }) => secondsAfter(since, usualStart) < deps.now());
-  const onlyDrains = progress.waitSeconds > 0 && starting.length === 0 && drains && upCount(fleet) > 0;
+  const onlyDrains = progress.waitSeconds > 0 && starting.length === 0 && drains;
   if (late || onlyDrains) await changeLease(deps.tables, holder, { yields: true });
   return late ? { ...progress, waitSeconds: Math.max(progress.waitSeconds, lateLook) } : progress;
 }

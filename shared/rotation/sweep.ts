@@ -27,17 +27,16 @@ export async function sweepRotations(deps: Deps, start: StartOperation): Promise
   ]);
   const held = new Map(leases.map((lease) => [lease.jumpServer, lease]));
   const now = deps.now();
-  let looks = 0;
-  const look = (minute: RotationMinute) => {
-    looks++;
-    return lookAtSource(deps, minute);
-  };
-  await forEach(servers, async (server) => {
+  const minutes = servers.map((server): RotationMinute => {
     const { name } = server;
-    const minute = { server, rotations: rotations.get(name) ?? [], lease: held.get(name), now };
-    const mayLook = isLookDue(minute) && looks < mostLooks;
+    return { server, rotations: rotations.get(name) ?? [], lease: held.get(name), now };
+  });
+  const looked = inTurn(minutes);
+  await forEach(minutes, async (minute) => {
+    const { name } = minute.server;
     // What stays unfinished takes every minute that is free, and keeps no renewed certificate out.
-    const decided = joined([mayLook ? await look(minute) : undefined, decideRotation(minute)]);
+    const found = looked.has(minute) ? await lookAtSource(deps, minute) : undefined;
+    const decided = joined([found, decideRotation(minute)]);
     if (decided === undefined) return;
     try {
       await requestOperation(deps, start, { jumpServer: name, kind: 'rotate', ...decided, caller: rotator });
@@ -46,4 +45,12 @@ export async function sweepRotations(deps: Deps, start: StartOperation): Promise
       if (!(error instanceof ApiError && error.code === 'OperationInProgress')) throw error;
     }
   });
+}
+
+/** Those whose source is looked at this time: whoever has waited longest, so that nobody waits for ever. Pure. */
+function inTurn(minutes: readonly RotationMinute[]): Set<RotationMinute> {
+  const lookedAt = ({ rotations }: RotationMinute) =>
+    rotations.find(({ credential }) => credential === 'certificate')?.lookedAt?.getTime() ?? 0;
+  const due = minutes.filter(isLookDue);
+  return new Set(due.sort((a, b) => lookedAt(a) - lookedAt(b)).slice(0, mostLooks));
 }

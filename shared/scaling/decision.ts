@@ -4,11 +4,11 @@ import type { NodeRecord } from '../store/nodes.ts';
 import type { ScalingMemory } from '../store/scaling.ts';
 import { desiredCount, type Need } from './desiredCount.ts';
 import { fleetOf, isRotating, isScaled, upCount } from './fleet.ts';
-import { parseOrder } from './order.ts';
+import { parseScaleOrder } from './order.ts';
 import { planOf } from './provisionFleet.ts';
 
 /** All that the store knows of one jump server when a minute begins. */
-export interface Minute {
+export interface ScalingMinute {
   server: JumpServer;
   nodes: readonly NodeRecord[];
   memory: ScalingMemory;
@@ -18,7 +18,7 @@ export interface Minute {
   now: Date;
 }
 
-export interface Decision {
+export interface ScalingDecision {
   /** A scale operation to be asked for, and why. */
   order?: { count: number; reason: string };
   /** To be remembered; undefined where nothing has changed. */
@@ -31,7 +31,7 @@ export interface Decision {
 const pauseAfterAttempt = 600;
 
 /** What is to be done for a jump server this minute. Pure. */
-export function decide(minute: Minute): Decision {
+export function decideScaling(minute: ScalingMinute): ScalingDecision {
   const { server, nodes, memory, openSessions, now } = minute;
   if (server.state !== 'Ready' && server.state !== 'Hibernated') return {};
   const fleet = fleetOf(server.spec, nodes, server.createdAt);
@@ -48,7 +48,7 @@ export function decide(minute: Minute): Decision {
 
 /** Undefined when all is as it should be. */
 function whyScale(
-  { server, memory, lease, now }: Minute,
+  { server, memory, lease, now }: ScalingMinute,
   fleet: readonly NodeRecord[],
   count: number,
   reason: string,
@@ -67,9 +67,9 @@ function whyScale(
 }
 
 /** Nobody else is at work, and this was not tried just now. */
-function isFree({ lease, now }: Minute, count: number): boolean {
+function isFree({ lease, now }: ScalingMinute, count: number): boolean {
   if (lease === undefined) return true;
-  const same = lease.kind === 'scale' && parseOrder(lease.spec).count === count;
+  const same = lease.kind === 'scale' && parseScaleOrder(lease.spec).count === count;
   if (isActive(lease, now)) return lease.yields && !same;
   return !same || pauseIsOver(pauseAfterAttempt, lease, now);
 }

@@ -33,7 +33,9 @@ export function desiredCount(plan: Plan, now: Date, openSessions: number, needs:
   if (perNode === undefined || planned === 0 || held.kind === 'byHand')
     return { count: planned, reason: describe(held, planned), needs: [] };
   const needed = within(Math.ceil(openSessions / perNode));
-  const remembered = remember(needs, { at: now, nodes: needed }, planned, durationSeconds(scaling.cooldown));
+  // A PUT may have lowered `max` since.
+  const before = needs.map(({ at, nodes }) => ({ at, nodes: within(nodes) }));
+  const remembered = remember(before, { at: now, nodes: needed }, planned, durationSeconds(scaling.cooldown));
   const most = remembered[0];
   if (most === undefined) return { count: planned, reason: describe(held, planned), needs: [] };
   const reason =

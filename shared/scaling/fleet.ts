@@ -25,6 +25,10 @@ export const isScaled = (fleet: readonly NodeRecord[]): boolean => isSettled(fle
 export const isAsleep = (fleet: readonly NodeRecord[]): boolean =>
   fleet.length > 0 && fleet.every(({ state }) => state === 'deallocated');
 
+/** None is to be up, and some still have their sessions. */
+export const isFallingAsleep = (fleet: readonly NodeRecord[]): boolean =>
+  upCount(fleet) === 0 && fleet.some(({ state }) => state === 'draining');
+
 /** The nodes of a jump server: those recorded, or before there are any `web.count` new ones. */
 export function fleetOf(spec: JumpServerSpec, recorded: readonly NodeRecord[], now: Date): NodeRecord[] {
   if (recorded.length > 0) return [...recorded];

@@ -74,8 +74,8 @@ export function cronProblem(cron: string): string | undefined {
   }
 }
 
-/** The IANA name of a zone, not an offset: an offset does not follow the clocks that people live by. */
-export function isTimeZone(name: string): boolean {
+/** The IANA name of a zone whose clock this runtime follows, in any case; no offset, which does not follow the clocks that people live by. */
+export function isRuntimeTimeZone(name: string): boolean {
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });

@@ -5,4 +5,4 @@ export interface ScaleOrder {
   byHand?: { until: string | null };
 }
 
-export const parseOrder = (text: string): ScaleOrder => JSON.parse(text) as ScaleOrder;
+export const parseScaleOrder = (text: string): ScaleOrder => JSON.parse(text) as ScaleOrder;

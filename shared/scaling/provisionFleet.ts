@@ -32,7 +32,9 @@ export function provisionChanges(
   least = 0,
 ): { fleet: NodeRecord[]; changes: NodeRecord[] } {
   const before = fleetOf(spec, recorded, now);
-  const { count } = desiredCount(planOf(spec, memory), now, 0, memory.needs);
+  // Nobody counts sessions meanwhile: as many as need all that are up. What demand no longer needs scaling takes away.
+  const openSessions = upCount(before) * (spec.scaling.sessionsPerNode ?? 0);
+  const { count } = desiredCount(planOf(spec, memory), now, openSessions, memory.needs);
   const first = recorded.length === 0;
   const wanted = count > upCount(before) || (count > 0 && !first) ? count : upCount(before);
   const changes = changesFor(before, Math.max(wanted, least), now, durationSeconds(spec.scaling.drainTimeout));

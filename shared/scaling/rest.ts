@@ -8,7 +8,7 @@ import { type NodeRecord, putNode } from '../store/nodes.ts';
 import { brokenParts, findReport, listReports, type StoredReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { isUp } from './fleet.ts';
-import { nodeMachine, turn } from './power.ts';
+import { nodeMachine, type Switchable, turn } from './power.ts';
 
 /** The balancer's probe fails twice in ten seconds before it sends a node nothing more (`resources/loadBalancer.ts`). */
 const probeSeconds = 12;
@@ -42,7 +42,7 @@ export function restStep(
       const stored = await findReport(deps.tables, jumpServer, nodeName(jumpServer, node.number));
       record = await noteDraining(deps, jumpServer, record, stored, attempt);
       const open = whyNotYet(record, stored, deps.now(), othersStay);
-      if (open !== undefined && !(stored === undefined && (await machine.look()) === undefined)) {
+      if (open !== undefined && !(isSilent(stored, deps.now()) && (await isOff(machine)))) {
         return waiting(deps, record, open);
       }
       if (othersStay && !(await anotherIsHealthy(deps, jumpServer, staying)))
@@ -54,6 +54,15 @@ export function restStep(
       return outcome;
     },
   };
+}
+
+const isSilent = (stored: StoredReport | undefined, now: Date): boolean =>
+  stored === undefined || secondsAfter(stored.receivedAt, staleAfterSeconds) <= now;
+
+/** Off, or never made: it has no sessions. What cannot be learned of it says nothing. */
+async function isOff(machine: Switchable): Promise<boolean> {
+  const state = await machine.look().catch(() => 'changing');
+  return state !== 'on' && state !== 'changing';
 }
 
 function waiting(deps: Deps, { since, drainUntil }: NodeRecord, detail: string): Outcome {

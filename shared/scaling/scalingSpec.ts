@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration } from '../duration.ts';
 import type { Complain } from '../specNetwork.ts';
-import { cronProblem, isTimeZone } from './occurrences.ts';
+import { cronProblem, isRuntimeTimeZone } from './occurrences.ts';
 
 /** Nodes of one jump server, whatever its spec says. */
 export const mostNodes = 100;
@@ -26,7 +26,7 @@ const entry = z.strictObject({
   timeZone: z
     .string()
     .max(60, 'may be at most 60 characters long')
-    .refine(isTimeZone, {
+    .refine(isRuntimeTimeZone, {
       error: ({ input }) => `must be the IANA name of a time zone such as 'Europe/Berlin'; '${String(input)}' is none`,
     })
     .describe('The clock that `cron` is read on.'),

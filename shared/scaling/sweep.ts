@@ -11,7 +11,7 @@ import { listAllNodes, type NodeRecord } from '../store/nodes.ts';
 import { listAllReports, type StoredReport } from '../store/reports.ts';
 import { listScaling, nothingRemembered, rememberScaling } from '../store/scaling.ts';
 import { secondsAfter } from '../time.ts';
-import { decide } from './decision.ts';
+import { decideScaling } from './decision.ts';
 import { isThere } from './fleet.ts';
 
 /** Who asks for what the plan wants. */
@@ -37,7 +37,8 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
     const own = nodes.get(name) ?? [];
     const memory = memories.get(name) ?? nothingRemembered;
     const openSessions = sessionsOf(server, own, reports.get(name) ?? [], now);
-    const { order, needs, overcome } = decide({ server, nodes: own, memory, lease: held.get(name), openSessions, now });
+    const minute = { server, nodes: own, memory, lease: held.get(name), openSessions, now };
+    const { order, needs, overcome } = decideScaling(minute);
     if (needs !== undefined) await rememberScaling(deps.tables, name, { needs });
     if (overcome) await moveJumpServer(deps.tables, name, server.lastOperation, server.state, () => undefined);
     if (order !== undefined) await request(deps, start, name, order);
@@ -45,8 +46,9 @@ export async function sweepScaling(deps: Deps, start: StartOperation): Promise<v
 }
 
 /**
- * What the nodes serve; what they pass on to each other is counted where it ends. While one of them has not been heard of (its agent is
- * gone, or we were), at least as many as need all of them: none is taken away for want of knowledge.
+ * What the nodes serve, those that drain included: else each draining would lower the demand that led to it. What they pass on to each
+ * other is counted where it ends. While one that may have sessions has not been heard of (its agent is gone, or we were), at least as
+ * many as need all of those: none is taken away for want of knowledge.
  */
 function sessionsOf(
   { name, spec }: JumpServer,
@@ -54,14 +56,20 @@ function sessionsOf(
   reports: readonly StoredReport[],
   now: Date,
 ): number {
-  const there = new Set(nodes.filter(isThere).map(({ number }) => nodeName(name, number)));
-  const heard = reports.filter(
-    ({ node, receivedAt }) => there.has(node) && secondsAfter(receivedAt, staleAfterSeconds) > now,
-  );
-  const known = heard.reduce((sum, { report }) => sum + report.sessions.served, 0);
-  const ofAll = there.size * (spec.scaling.sessionsPerNode ?? 0);
-  return heard.length < there.size ? Math.max(known, ofAll) : known;
+  const last = new Map(reports.map((stored) => [stored.node, stored]));
+  const all = nodes
+    .filter(({ state }) => state !== 'deallocated')
+    .map((node) => ({ node, stored: last.get(nodeName(name, node.number)) }));
+  const heard = all.filter(({ stored }) => stored && secondsAfter(stored.receivedAt, staleAfterSeconds) > now);
+  const known = heard.reduce((sum, { stored }) => sum + (stored?.report.sessions.served ?? 0), 0);
+  const serving = all.filter(({ node, stored }) => isThere(node) && hasComeUp(node, stored));
+  if (serving.every((one) => heard.includes(one))) return known;
+  return Math.max(known, serving.length * (spec.scaling.sessionsPerNode ?? 0));
 }
+
+/** One that was to come up and has not said a word since has no sessions: that it is wanted must not make it wanted. */
+const hasComeUp = ({ state, since }: NodeRecord, stored: StoredReport | undefined): boolean =>
+  state !== 'starting' || (stored !== undefined && stored.receivedAt > since);
 
 /** Somebody else may have been quicker since the leases were read: then the next minute decides. */
 async function request(

@@ -14,7 +14,7 @@ import { certificateStep, ensureAuthority } from '../../shared/steps/certificate
 import { putInventory } from '../../shared/store/inventory.ts';
 import { type JumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
-import { beginRotation, listRotations } from '../../shared/store/rotations.ts';
+import { beginRotation, listAllRotations, listRotations } from '../../shared/store/rotations.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { createPublicAuthority, type LeafOptions, type PublicAuthority } from './publicAuthority.ts';
 import { specWith } from './sample.ts';
@@ -300,6 +300,22 @@ describe('between provisions', () => {
     expect(isLookDue({ ...minute, rotations: looked(3600) })).toBe(true);
     expect(isLookDue({ ...minute, server: server({ hostname }) })).toBe(false);
     expect(isLookDue({ ...minute, server: { ...server(), state: 'Hibernated' } })).toBe(false);
+  });
+
+  test('five sources are looked at in a minute, and whose look is longest ago comes first', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const { etag: _, ...ready } = server();
+    for (const name of names) await putJumpServer(deps.tables, { ...ready, name });
+    const looked = async () => {
+      await sweepRotations(deps, async () => {});
+      const all = await listAllRotations(deps.tables);
+      return names.filter((name) => all.get(name)?.[0]?.lookedAt?.getTime() === now.getTime());
+    };
+    expect(await looked()).toEqual(['a', 'b', 'c', 'd', 'e']);
+    now = secondsAfter(now, 3600);
+    expect(await looked()).toEqual(['a', 'b', 'c', 'f', 'g']);
+    now = secondsAfter(now, 3600);
+    expect(await looked()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   test('its age rotates no certificate that is brought, nor heals a jump server that has one', () => {

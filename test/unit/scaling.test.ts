@@ -189,6 +189,16 @@ describe('demand', () => {
     expect(desiredCount(planOf(busy), new Date(noon), 30).needs).toEqual([]);
   });
 
+  test('holds no more nodes than a max that has been lowered since', () => {
+    const needs = [
+      { at: new Date('2026-11-23T10:58:00Z'), nodes: 8 },
+      { at: new Date('2026-11-23T10:59:00Z'), nodes: 4 },
+    ];
+    const desired = desiredCount(planOf(busy), new Date(noon), 0, needs);
+    expect([desired.count, desired.needs.map(({ nodes }) => nodes)]).toEqual([5, [5, 4]]);
+    expect(desiredCount(planOf({ ...busy, max: 3 }), new Date(noon), 0, needs)).toMatchObject({ count: 3, needs: [] });
+  });
+
   test('is the highest need of the cooldown, within the limits, whatever comes', () => {
     const cooldown = 10;
     fc.assert(

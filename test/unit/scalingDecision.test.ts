@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { NodeReport } from '../../shared/node/report.ts';
-import { decide, type Minute } from '../../shared/scaling/decision.ts';
+import { decideScaling, type ScalingMinute } from '../../shared/scaling/decision.ts';
 import { provisionChanges } from '../../shared/scaling/provisionFleet.ts';
 import { whyNotYet } from '../../shared/scaling/rest.ts';
 import { basisOf } from '../../shared/scaling/timetable.ts';
@@ -40,7 +40,7 @@ const lease = (change: Partial<Lease>): Lease => ({
   ...change,
 });
 
-const minute = (change: Partial<Minute>): Minute => ({
+const minute = (change: Partial<ScalingMinute>): ScalingMinute => ({
   server: server('Ready'),
   nodes: fleet('running', 'running'),
   memory: { needs: [] },
@@ -60,7 +60,7 @@ const byHand = (count: number) => {
   };
 };
 
-test.each<[string, Partial<Minute>, number | undefined]>([
+test.each<[string, Partial<ScalingMinute>, number | undefined]>([
   ['nothing where the plan is met', {}, undefined],
   ['one more where one is missing', { nodes: fleet('running', 'deallocated') }, 2],
   ['fewer where there are too many', { nodes: fleet('running', 'running', 'running') }, 2],
@@ -75,6 +75,20 @@ test.each<[string, Partial<Minute>, number | undefined]>([
   [
     'nothing over an operation that waits for the same count',
     { nodes: fleet('running', 'running', 'draining'), lease: lease({ state: 'running', yields: true }) },
+    undefined,
+  ],
+  [
+    'what the morning wants over nodes that still drain for the night',
+    { nodes: fleet('draining', 'draining'), lease: lease({ state: 'running', yields: true, spec: '{"count":0}' }) },
+    2,
+  ],
+  [
+    'nothing over nodes that drain for the night',
+    {
+      nodes: fleet('draining', 'draining'),
+      lease: lease({ state: 'running', yields: true, spec: '{"count":0}' }),
+      memory: byHand(0),
+    },
     undefined,
   ],
   ['nothing while a node drains to be rotated', { nodes: [rotating, ...fleet('running').map(second)] }, undefined],
@@ -115,13 +129,13 @@ test.each<[string, Partial<Minute>, number | undefined]>([
   ['a look at the database after 30 days', { ...asleep, memory: { ...byHand(0), checkDatabaseAt: ago(1) } }, 0],
   ['a stop of the database that was missed', { ...asleep, memory: byHand(0) }, 0],
   ['zero again where only the nodes sleep', { ...asleep, server: server('Ready'), memory: byHand(0) }, 0],
-])('a minute asks for %s', (_, change, count) => expect(decide(minute(change)).order?.count).toBe(count));
+])('a minute asks for %s', (_, change, count) => expect(decideScaling(minute(change)).order?.count).toBe(count));
 
 test('a minute remembers what open sessions need, and only what has changed', () => {
   const busy = { server: server('Ready', { max: 5, sessionsPerNode: 10 }), openSessions: 35 };
   const needs = [{ at: now, nodes: 4 }];
-  expect(decide(minute(busy))).toMatchObject({ order: { count: 4 }, needs });
-  expect(decide(minute({ ...busy, openSessions: 0, memory: { needs } }))).not.toHaveProperty('needs');
+  expect(decideScaling(minute(busy))).toMatchObject({ order: { count: 4 }, needs });
+  expect(decideScaling(minute({ ...busy, openSessions: 0, memory: { needs } }))).not.toHaveProperty('needs');
 });
 
 const draining: NodeRecord = {
@@ -176,7 +190,27 @@ test.each<[string, NodeRecord[], object, string[]]>([
     { scaling: { schedule: [{ name: 'never', cron: '0 0 * * *', timeZone: 'UTC', count: 0 }] } },
     [],
   ],
+  [
+    'takes away no node that open sessions may need, though what they needed was last said long ago',
+    fleet('running', 'running', 'running'),
+    { scaling: { max: 4, sessionsPerNode: 10 } },
+    [],
+  ],
+  [
+    'drains what is above max all the same',
+    fleet('running', 'running', 'running', 'running'),
+    { scaling: { max: 3, sessionsPerNode: 10 } },
+    ['4 draining'],
+  ],
 ])('a PUT %s', (_, recorded, change, wanted) => {
   const { changes } = provisionChanges(specWith(change as Record<string, object>), recorded, { needs: [] }, now);
   expect(changes.map(({ number, state }) => `${number} ${state}`)).toEqual(wanted);
+});
+
+test('a PUT takes away what a person asked to have taken away, whatever sessions need', () => {
+  const spec = specWith({ scaling: { max: 4, sessionsPerNode: 10 } });
+  const basis = basisOf(spec.scaling, spec.web.count);
+  const memory = { needs: [], byHand: { count: 1, from: ago(600), until: undefined, by: 'anna', basis } };
+  const { changes } = provisionChanges(spec, fleet('running', 'running'), memory, now);
+  expect(changes.map(({ number, state }) => `${number} ${state}`)).toEqual(['2 draining']);
 });

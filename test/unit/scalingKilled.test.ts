@@ -6,11 +6,12 @@ import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { isUp } from '../../shared/scaling/fleet.ts';
-import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import { findJumpServer, type JumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { findLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeState, putNode } from '../../shared/store/nodes.ts';
 import { findOperation } from '../../shared/store/operations.ts';
 import type { Tables } from '../../shared/store/tables.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { carryThrough, createProcess, inFakeTime, type Kill, type Process, tablesOf } from './mortal.ts';
 import { specWith } from './sample.ts';
 import { jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
@@ -31,7 +32,7 @@ const spec = specWith({ scaling: { drainTimeout: 'P1D' } });
 
 let tables: Tables;
 let nodes: Map<string, SimulatedNode>;
-let database: 'Ready' | 'Stopped';
+let database: 'Ready' | 'Stopping' | 'Stopped';
 /** What was asked for although it was so already. */
 let twice: string[];
 /** Moments at which no node that users are sent to was running. */
@@ -185,11 +186,42 @@ test.each<[string, NodeState[], number, NodeState[], boolean]>([
   },
 );
 
-/** What the store says every ten seconds while an operation with a node that never reports goes on. */
-async function watchStuck(before: readonly NodeState[], mute: string) {
+test('a node that drains longer than the spec now says keeps its deadline, and the scale waits for it', async () => {
+  await seed(all(2, 'running'));
+  const { etag, ...server } = (await findJumpServer(tables, jumpServer)) as JumpServer;
+  await putJumpServer(tables, { ...server, spec: specWith({ scaling: { drainTimeout: 'PT1M' } }) }, etag);
+  const since = new Date();
+  const drainUntil = secondsAfter(since, 7200);
+  await putNode(tables, jumpServer, { number: 2, state: 'draining', since, drainUntil });
+  nodes.set('demo-2', { running: true, account: 'a1', certificate: 'c1', sessions: 1 });
+  const holder = await ask(1);
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  expect((await findOperation(tables, jumpServer, holder.operationId))?.status).toBe('Succeeded');
+  expect(new Date() >= drainUntil).toBe(true);
+});
+
+test('none while a session goes on gives way, and the morning takes up the node that still drains', async () => {
+  await seed(['running', 'deallocated']);
+  nodes.set('demo-1', { running: true, account: 'a1', certificate: 'c1', sessions: 1 });
+  const evening = await ask(0);
+  const over = inFakeTime(carryThrough(begin, evening, undefined));
+  for (let looked = 0; looked < 60 && (await findLease(tables, jumpServer))?.yields !== true; looked++)
+    await new Promise((wake) => setTimeout(wake, 10_000));
+  const morning = await ask(1);
+  expect((await findOperation(tables, jumpServer, evening.operationId))?.failure?.code).toBe('GaveWay');
+  await inFakeTime(carryThrough(begin, morning, undefined));
+  await over;
+  expect((await listNodes(tables, jumpServer)).map(({ state }) => state)).toEqual(['running', 'deallocated']);
+  expect([twice, database]).toEqual([[], 'Ready']);
+});
+
+/** What the store says every ten seconds while an operation with nodes that never report goes on. */
+async function watchStuck(before: readonly NodeState[], ...mute: string[]) {
   await seed(before);
-  const known = nodes.get(mute) ?? { running: true, account: null, certificate: null, sessions: 0 };
-  nodes.set(mute, { ...known, mute: true });
+  for (const name of mute) {
+    const known = nodes.get(name) ?? { running: true, account: null, certificate: null, sessions: 0 };
+    nodes.set(name, { ...known, mute: true });
+  }
   const holder = await ask(2);
   const seen: { seconds: number; state: string | undefined; yields: boolean }[] = [];
   let over = false;
@@ -214,6 +246,22 @@ test('a wake with a node that never comes up is awake from the first node on, an
   expect(failure).toBe('TimedOut');
   const server = await findJumpServer(tables, jumpServer);
   expect([server?.state, server?.setback?.type]).toEqual(['Ready', 'TimedOut']);
+});
+
+test('a wake on which no node comes up ends as ready, for healing to see to it: the database runs', async () => {
+  const { failure } = await watchStuck(all(2, 'deallocated'), 'demo-1', 'demo-2');
+  expect([failure, database]).toEqual(['TimedOut', 'Ready']);
+  const server = await findJumpServer(tables, jumpServer);
+  expect([server?.state, server?.setback?.type]).toEqual(['Ready', 'TimedOut']);
+});
+
+test('a wake whose database does not start leaves it hibernating, with a condition', async () => {
+  await seed(all(2, 'deallocated'));
+  database = 'Stopping';
+  const holder = await ask(2);
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  const server = await findJumpServer(tables, jumpServer);
+  expect([server?.state, server?.setback?.type]).toEqual(['Hibernated', 'TimedOut']);
 });
 
 test('a scale-out that is stuck gives way to a repair every two minutes after the first five, and ends after half an hour whatever sessions may take', async () => {

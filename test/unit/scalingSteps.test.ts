@@ -46,6 +46,7 @@ function createWorld() {
         virtualMachines: {
           instanceView: async () => {
             if (world.machine === '') throw missing();
+            if (world.machine === 'refused') throw new Error('refused');
             return { statuses: [{ code: 'ProvisioningState/succeeded' }, { code: world.machine }] };
           },
           deallocate: obey('PowerState/deallocated', 'deallocate'),
@@ -193,12 +194,39 @@ test('no node goes while none of those that stay is healthy, not even at its dea
   expect(world.calls).toEqual(['deallocate']);
 });
 
-test('a node whose machine was never made does not wait', async () => {
+test.each<[string, string, string[]]>([
+  ['was never made', '', []],
+  ['is off', 'PowerState/deallocated', []],
+  ['is stopped and still costs', 'PowerState/stopped', ['deallocate']],
+])('a node whose machine %s does not wait', async (_, machine, calls) => {
   const { deps, world } = made;
-  world.machine = '';
   await putNode(deps.tables, 'demo', two);
   await report('demo-1', 0, false);
+  world.machine = machine;
   expect(await settle(await rest())).toBe('ready');
+  expect(world.calls).toEqual(calls);
+});
+
+test.each<[string, string, number, string]>([
+  [
+    'has gone off with sessions on it is not waited for when nothing is heard of it',
+    'PowerState/deallocated',
+    100,
+    'ready',
+  ],
+  ['may just have gone off and was heard of lately is waited for', 'PowerState/deallocated', 80, 'pending'],
+  ['runs is waited for, for its sessions may go on', 'PowerState/running', 100, 'pending'],
+  ['Azure says nothing of is waited for', 'PowerState/unknown', 100, 'pending'],
+  ['Azure does not answer about is waited for', 'refused', 100, 'pending'],
+])('a draining node whose machine %s', async (_, machine, silent, expected) => {
+  const { deps, world } = made;
+  await putNode(deps.tables, 'demo', { ...two, drainingSince: secondsAfter(start, 10) });
+  world.now = secondsAfter(start, 20);
+  await report('demo-2', 1, true);
+  world.now = secondsAfter(world.now, silent);
+  await report('demo-1', 0, false);
+  world.machine = machine;
+  expect(await settle(await rest())).toBe(expected);
   expect(world.calls).toEqual([]);
 });
 

@@ -11,9 +11,15 @@ import { settle, settleLeases, settleServing } from '../../shared/settling.ts';
 import { writeIntent } from '../../shared/store/audit.ts';
 import { rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
-import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import {
+  findJumpServer,
+  type JumpServer,
+  type JumpServerState,
+  putJumpServer,
+  type Setback,
+} from '../../shared/store/jumpServers.ts';
 import { findLease, type Lease, leaseMilliseconds } from '../../shared/store/leases.ts';
-import { putNode } from '../../shared/store/nodes.ts';
+import { type NodeState, putNode } from '../../shared/store/nodes.ts';
 import { beginRepeatable, findAnswer } from '../../shared/store/repeatability.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import type { Tables } from '../../shared/store/tables.ts';
@@ -23,6 +29,7 @@ import { createTablesStub } from './tablesStub.ts';
 
 const start = new Date('2026-11-23T12:00:00Z');
 const caller = { objectId: 'anna', name: 'anna', roles: [] };
+const scaleFailed: Setback = { kind: 'scale', type: 'TimedOut', message: 'It was not done.' };
 const full = { code: 'QuotaExceeded', message: 'No room for another machine.', advice: 'Ask for more quota.' };
 
 let now: Date;
@@ -149,6 +156,13 @@ test.each<[string, (lease: Lease) => Promise<void>]>([
   expect(started.map(({ kind }) => kind)).toEqual(['scale']);
 });
 
+test('a PUT that fails while the last nodes drain leaves it to scaling to put it to sleep', async () => {
+  await putNode(deps.tables, 'demo', { number: 1, state: 'draining', since: start });
+  await finish(await ask('provision'), { state: 'failed', failure: full });
+  await settleServing(deps);
+  expect((await shown()).state).toBe('Ready');
+});
+
 test('a PUT that a person canceled at night leaves it to him', async () => {
   await sleeps();
   await finish(await ask('provision'), { state: 'canceled' });
@@ -176,13 +190,24 @@ test('a first PUT that fails, and one that a person canceled, leave it failed an
 test('a scale that failed is a condition until one succeeds, and says nothing over a PUT that was cut short', async () => {
   await finish(await ask('scale'), { state: 'failed', failure: full });
   expect(await shown()).toEqual({ state: 'Ready', conditions: [expect.stringMatching(/^QuotaExceeded: /)] });
-  expect(await putEqual()).toBe(200);
   await finish(await ask('scale'), { state: 'done' });
   expect((await shown()).conditions).toEqual([]);
   await finish(await ask('provision'), { state: 'failed', failure: { ...full, code: 'SkuNotAvailable' } });
   await settleServing(deps);
   await finish(await ask('scale'), { state: 'done' });
   expect((await shown()).conditions).toEqual([expect.stringMatching(/^SkuNotAvailable: /)]);
+});
+
+test.each<[string, JumpServerState, NodeState, Setback | undefined, number]>([
+  ['has nothing to do for one that sleeps', 'Hibernated', 'deallocated', undefined, 200],
+  ['is the way out after a scale that failed', 'Ready', 'running', scaleFailed, 202],
+  ['is the way out after a wake that failed', 'Hibernated', 'starting', scaleFailed, 202],
+  ['is the way out after a wake that was canceled', 'Hibernated', 'starting', undefined, 202],
+])('an equal PUT %s', async (_, state, node, setback, status) => {
+  const { etag, ...server } = (await findJumpServer(deps.tables, 'demo')) as JumpServer;
+  await putJumpServer(deps.tables, { ...server, state, ...(setback === undefined ? {} : { setback }) }, etag);
+  await putNode(deps.tables, 'demo', { number: 1, state: node, since: start });
+  expect(await putEqual()).toBe(status);
 });
 
 test('an equal PUT is the way out while healing has found the database lost', async () => {

@@ -7,7 +7,7 @@ import { orderOf } from '../../shared/rotation/credentials.ts';
 import { sweepRotations } from '../../shared/rotation/sweep.ts';
 import { sweepScaling } from '../../shared/scaling/sweep.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
-import type { Lease } from '../../shared/store/leases.ts';
+import { changeLease, type Lease } from '../../shared/store/leases.ts';
 import { putNode } from '../../shared/store/nodes.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import { beginRotation } from '../../shared/store/rotations.ts';
@@ -57,11 +57,43 @@ test.each<[string, number[], number | undefined]>([
   );
 });
 
+test.each<[string, number | undefined, number[]]>([
+  ['has never come up does not keep itself wanted', undefined, [1]],
+  ['was heard of before it was asked to come up does not either', 3000, [1]],
+  ['came up and is not heard of any more is carried on, for it may have sessions', 200, [2]],
+])('a node that is starting and %s', async (_, heardAgo, counts) => {
+  await make('demo', byDemand, 1);
+  await hear('demo-1', 1, 5);
+  await putNode(deps.tables, 'demo', { number: 2, state: 'starting', since: secondsAfter(now, -2000) });
+  if (heardAgo !== undefined) await hear('demo-2', 0, heardAgo);
+  await sweepScaling(deps, start);
+  expect(started.map(({ spec }) => (JSON.parse(spec) as { count: number }).count)).toEqual(counts);
+});
+
 test('what is not heard of keeps nothing from growing', async () => {
   await make('demo', byDemand, 2);
   await hear('demo-1', 31, 5);
   await sweepScaling(deps, start);
   expect(started.map(({ spec }) => JSON.parse(spec))).toEqual([{ count: 4 }]);
+});
+
+test('demand is not lowered by the draining that it leads to: sessions count until their node is off', async () => {
+  await make('demo', byDemand, 3);
+  await putNode(deps.tables, 'demo', { number: 3, state: 'draining', since: secondsAfter(now, -60) });
+  await putNode(deps.tables, 'demo', { number: 4, state: 'deallocated', since: secondsAfter(now, -60) });
+  for (const [node, served] of [
+    ['demo-1', 4],
+    ['demo-2', 5],
+    ['demo-3', 9],
+    ['demo-4', 9],
+  ] as const)
+    await hear(node, served, 5);
+  const caller = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
+  const order = { count: 2 };
+  const common = { jumpServer: 'demo', kind: 'scale', order, reason: 'test', caller } as const;
+  await changeLease(deps.tables, await requestOperation(deps, async () => {}, common), { yields: true });
+  await sweepScaling(deps, start);
+  expect(started).toEqual([]);
 });
 
 test('a scale that failed and is wanted no more is no condition any longer', async () => {
