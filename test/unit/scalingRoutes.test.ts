@@ -3,7 +3,8 @@ import { scalingRoutes } from '../../functions/scaling.ts';
 import { finishOperation } from '../../orchestrations/activities/operation.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
-import { orderOf } from '../../shared/rotation/credentials.ts';
+import { orderOf, type RotateOrder } from '../../shared/rotation/credentials.ts';
+import type { ScaleOrder } from '../../shared/scaling/order.ts';
 import { putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, type Lease } from '../../shared/store/leases.ts';
 import { putNode } from '../../shared/store/nodes.ts';
@@ -33,8 +34,8 @@ async function scaleTo(count: number): Promise<number> {
   return answer?.status ?? 200;
 }
 
-const ask = (request: { kind: 'scale' | 'rotate'; order: Parameters<typeof requestOperation>[2]['order'] }) =>
-  requestOperation(deps, async () => {}, { jumpServer: 'demo', reason: 'test', caller, ...request } as const);
+const ask = (request: { kind: 'scale'; order: ScaleOrder } | { kind: 'rotate'; order: RotateOrder }) =>
+  requestOperation(deps, async () => {}, { jumpServer: 'demo', reason: 'test', caller, ...request });
 const askFor = (count: number): Promise<Lease> => ask({ kind: 'scale', order: { count } });
 
 test('as many nodes as are up already are remembered as wanted, and nothing is started', async () => {
