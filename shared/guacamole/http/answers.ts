@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { hasVersion } from '../../etag.ts';
 import type { RouteAnswer } from '../../http.ts';
-import { hasVersion } from './etag.ts';
 
 /** `true` or `false` in a query. */
 export const flag = z

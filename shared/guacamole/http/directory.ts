@@ -1,13 +1,13 @@
 import type { Kysely, Transaction } from 'kysely';
 import { z } from 'zod';
 import type { Caller } from '../../auth.ts';
+import { requireMatch } from '../../etag.ts';
 import { listOf, type Route, type RouteAnswer } from '../../http.ts';
 import { change, read } from '../change.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { answerVersion, failures, JSON_PATCH, MERGE_PATCH, versionedFailures } from './answers.ts';
 import { type DatabaseDeps, type DatabaseRequest, databaseRoute } from './databaseRoute.ts';
 import { directoryPatchAnswer, directoryPatchBody, parseValue, runDirectoryPatch } from './directoryPatch.ts';
-import { requireMatch } from './etag.ts';
 import { type ListQuery, listQuery } from './listing.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
