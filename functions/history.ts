@@ -5,7 +5,7 @@ import { csvLine, textStream } from '../shared/guacamole/csvText.ts';
 import { type HistoryKind, type HistoryRecord, listHistory } from '../shared/guacamole/history.ts';
 import { failures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
-import { type ListQuery, listQuery } from '../shared/guacamole/http/listing.ts';
+import { type ListQuery, listQuery } from '../shared/guacamole/listing.ts';
 import { recordShape } from '../shared/guacamole/shapes.ts';
 import { isStorable } from '../shared/guacamole/times.ts';
 import { readUsage, usageShape } from '../shared/guacamole/usage.ts';

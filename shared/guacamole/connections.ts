@@ -3,18 +3,18 @@ import type { z } from 'zod';
 import { notFound } from '../errors.ts';
 import { attributeProblems, CONNECTION_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
 import { isDuplicate } from './databaseErrors.ts';
-import { etagOf } from './http/etag.ts';
-import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
-import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { etagKey, etagOf } from './etag.ts';
+import { readJsonObject } from './jsonColumn.ts';
+import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { lockRow } from './locks.ts';
 import { lockParent, nameTaken, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import { parameterProblems, protocolProblem } from './protocols.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionBody, connectionPatch, connectionShape } from './shapes.ts';
-import { parseIdentifier, type Values } from './text.ts';
+import { parseIdentifier } from './text.ts';
 import { toMillis } from './times.ts';
-import { createValues, replaceValues } from './values.ts';
+import { createValues, mergeValues, replaceValues, setValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -236,13 +236,3 @@ const asTaken =
   };
 
 const columnNames = (columns: object): RawBuilder<unknown> => sql.raw(Object.keys(columns).join(', '));
-
-/** What of a body's values is kept: null and '' mean "not set". */
-export const setValues = (values: Values): Record<string, string> =>
-  Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => !!entry[1]));
-
-/** JSON Merge Patch of one map; null takes all away. */
-export function mergeValues(stored: Record<string, string>, patch: Values | null | undefined): Values {
-  if (patch === undefined) return stored;
-  return patch === null ? {} : { ...stored, ...patch };
-}

@@ -8,7 +8,7 @@ import {
   pageClauses,
   textField,
   toPage,
-} from './http/listing.ts';
+} from './listing.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { recordShape } from './shapes.ts';
 import { isStorable, toDateTime, toMillis } from './times.ts';

@@ -1,16 +1,15 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
-import { mergeValues } from './connections.ts';
 import { insertEntity, lockEntity, noEntity } from './entities.ts';
-import { etagOf } from './http/etag.ts';
-import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
-import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { etagKey, etagOf } from './etag.ts';
+import { readJsonObject } from './jsonColumn.ts';
+import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userGroupBody, userGroupPatch, userGroupReplacement, userGroupShape } from './shapes.ts';
 import { nameProblem } from './text.ts';
-import { createValues, replaceValues } from './values.ts';
+import { createValues, mergeValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;

@@ -3,6 +3,7 @@ import { insertRows, slices } from './bulk.ts';
 import { collationKeys } from './collation.ts';
 import { refuseProblems, sameNames } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
+import type { Values } from './text.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
 
@@ -25,6 +26,16 @@ export type ValueRow = [number, string, string];
 /** One thing's values as rows. */
 export const valueRows = (owner: number, values: Record<string, string>): ValueRow[] =>
   Object.entries(values).map(([name, value]) => [owner, name, value]);
+
+/** What of a body's values is kept: null and '' mean "not set". */
+export const setValues = (values: Values): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => !!entry[1]));
+
+/** JSON Merge Patch of one map; null takes all away. */
+export function mergeValues(stored: Record<string, string>, patch: Values | null | undefined): Values {
+  if (patch === undefined) return stored;
+  return patch === null ? {} : { ...stored, ...patch };
+}
 
 /** Puts down values of things that have none yet; which names are one name to the database has been seen to. */
 export async function insertValues(tx: Tx, table: ValuesTable, rows: Iterable<ValueRow>): Promise<void> {

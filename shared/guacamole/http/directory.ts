@@ -4,11 +4,11 @@ import type { Caller } from '../../auth.ts';
 import { requireMatch } from '../../etag.ts';
 import { listOf, type Route, type RouteAnswer } from '../../http.ts';
 import { change, read } from '../change.ts';
+import { type ListQuery, listQuery } from '../listing.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { answerVersion, failures, JSON_PATCH, MERGE_PATCH, versionedFailures } from './answers.ts';
 import { type DatabaseDeps, type DatabaseRequest, databaseRoute } from './databaseRoute.ts';
 import { directoryPatchAnswer, directoryPatchBody, parseValue, runDirectoryPatch } from './directoryPatch.ts';
-import { type ListQuery, listQuery } from './listing.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;

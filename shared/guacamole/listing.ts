@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from 'kysely';
 import { z } from 'zod';
-import { ApiError } from '../../errors.ts';
-import { suggestion } from '../nearest.ts';
-import { textProblem } from '../text.ts';
-import { isDateTime } from '../times.ts';
+import { ApiError } from '../errors.ts';
 import { type FilterOperator, type FilterTerm, parseFilter } from './filter.ts';
+import { suggestion } from './nearest.ts';
+import { textProblem } from './text.ts';
+import { isDateTime } from './times.ts';
 
 type Value = string | number | null;
 

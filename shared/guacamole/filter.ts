@@ -1,5 +1,5 @@
-import { ApiError } from '../../errors.ts';
-import { suggestion } from '../nearest.ts';
+import { ApiError } from '../errors.ts';
+import { suggestion } from './nearest.ts';
 
 const COMPARISONS = ['eq', 'ne', 'gt', 'ge', 'lt', 'le'] as const;
 const FUNCTIONS = ['contains', 'startswith'] as const;
