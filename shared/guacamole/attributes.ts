@@ -64,7 +64,7 @@ export const CONNECTION_ATTRIBUTES = {
   'guacd-encryption': { column: 'proxy_encryption_method', form: encryption },
 } as const satisfies AttributeTable;
 
-export const GROUP_ATTRIBUTES = {
+export const CONNECTION_GROUP_ATTRIBUTES = {
   'max-connections': { column: 'max_connections', form: integer(0) },
   'max-connections-per-user': { column: 'max_connections_per_user', form: integer(0) },
   'enable-session-affinity': { column: 'enable_session_affinity', form: flag },

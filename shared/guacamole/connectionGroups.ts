@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError, notFound } from '../errors.ts';
-import { attributeProblems, GROUP_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
+import { attributeProblems, CONNECTION_GROUP_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
 import { isDuplicate } from './databaseErrors.ts';
 import { etagKey, etagOf } from './etag.ts';
 import { readJsonObject } from './jsonColumn.ts';
@@ -21,13 +21,13 @@ export type ConnectionGroup = z.output<typeof connectionGroupShape>;
 export type ConnectionGroupBody = z.output<typeof connectionGroupBody>;
 export type ConnectionGroupPatch = z.output<typeof connectionGroupPatch>;
 
-export interface StoredGroup {
+export interface StoredConnectionGroup {
   id: number;
   group: ConnectionGroup;
   etag: string;
 }
 
-export interface GroupRow {
+export interface ConnectionGroupRow {
   connection_group_id: number;
   connection_group_name: string;
   parent_id: number | null;
@@ -60,7 +60,7 @@ const LISTING: Listing = {
 };
 
 /** `active`: sessions open on connections directly in the group. */
-export const GROUP_COLUMNS = sql`
+export const CONNECTION_GROUP_COLUMNS = sql`
   g.connection_group_id, g.connection_group_name, g.parent_id, g.type, g.max_connections, g.max_connections_per_user,
   g.enable_session_affinity,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
@@ -70,15 +70,15 @@ export const GROUP_COLUMNS = sql`
 
 export async function listConnectionGroups(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
-  const found = await sql<GroupRow>`
-    SELECT ${GROUP_COLUMNS}, ${keys} FROM guacamole_connection_group g ${hint}
+  const found = await sql<ConnectionGroupRow>`
+    SELECT ${CONNECTION_GROUP_COLUMNS}, ${keys} FROM guacamole_connection_group g ${hint}
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
   return toPage(LISTING, query, url, found.rows, toConnectionGroup);
 }
 
 /** ApiError 404 when there is none. The root is no row and cannot be changed; only its tree can be read. */
 /** ApiError 404 when there is none. */
-export async function getConnectionGroup(db: Db, identifier: string): Promise<StoredGroup> {
+export async function getConnectionGroup(db: Db, identifier: string): Promise<StoredConnectionGroup> {
   if (identifier === ROOT) {
     throw new ApiError(
       400,
@@ -89,8 +89,8 @@ export async function getConnectionGroup(db: Db, identifier: string): Promise<St
   }
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('connection group', identifier);
-  const found = await sql<GroupRow & { etag_key: string }>`
-    SELECT ${GROUP_COLUMNS}, ${etagKey} AS etag_key
+  const found = await sql<ConnectionGroupRow & { etag_key: string }>`
+    SELECT ${CONNECTION_GROUP_COLUMNS}, ${etagKey} AS etag_key
     FROM guacamole_connection_group g WHERE g.connection_group_id = ${id}`.execute(db);
   const row = found.rows[0];
   if (!row) throw notFound('connection group', identifier);
@@ -103,30 +103,30 @@ export async function getConnectionGroup(db: Db, identifier: string): Promise<St
 }
 
 /** The same, and nobody else changes it until the transaction ends; see `lockRow`. */
-export async function lockConnectionGroup(tx: Tx, identifier: string): Promise<StoredGroup> {
+export async function lockConnectionGroup(tx: Tx, identifier: string): Promise<StoredConnectionGroup> {
   await lockRow(tx, 'guacamole_connection_group', 'connection_group_id', parseIdentifier(identifier));
   return getConnectionGroup(tx, identifier);
 }
 
-export function toConnectionGroup(row: GroupRow): ConnectionGroup {
+export function toConnectionGroup(row: ConnectionGroupRow): ConnectionGroup {
   return {
     name: row.connection_group_name,
     identifier: String(row.connection_group_id),
     parentIdentifier: toParentIdentifier(row.parent_id),
     type: row.type,
-    attributes: readAttributes(GROUP_ATTRIBUTES, row, readJsonObject(row.extra)),
+    attributes: readAttributes(CONNECTION_GROUP_ATTRIBUTES, row, readJsonObject(row.extra)),
     activeConnections: row.active,
   };
 }
 
 /** Makes a group and returns its identifier. ApiError 400 with everything that is wrong, 409 when the name is taken. */
 export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): Promise<string> {
-  refuseProblems(attributeProblems(GROUP_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {}));
   await lockTree(tx);
   const parent_id = await lockParent(tx, body.parentIdentifier);
   await refuseTakenName(tx, body.name, parent_id, undefined);
   await refuseDepth(tx, parent_id, undefined);
-  const { columns, extra } = storeAttributes(GROUP_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {});
   const inserted = await sql`
     INSERT INTO guacamole_connection_group (connection_group_name, parent_id, type, ${sql.raw(Object.keys(columns).join(', '))})
     VALUES (${body.name}, ${parent_id}, ${body.type}, ${sql.join(Object.values(columns))})`
@@ -140,7 +140,7 @@ export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): 
 /** `checked` are the attributes that the caller answers for. */
 export async function replaceConnectionGroup(
   tx: Tx,
-  stored: StoredGroup,
+  stored: StoredConnectionGroup,
   body: ConnectionGroupBody,
   checked = body.attributes,
 ): Promise<void> {
@@ -152,11 +152,11 @@ export async function replaceConnectionGroup(
       ),
     ]);
   }
-  refuseProblems(attributeProblems(GROUP_ATTRIBUTES, checked ?? {}));
+  refuseProblems(attributeProblems(CONNECTION_GROUP_ATTRIBUTES, checked ?? {}));
   const parent_id = await lockParent(tx, body.parentIdentifier);
   if (toParentIdentifier(parent_id) !== stored.group.parentIdentifier) await refuseDepth(tx, parent_id, stored.id);
   await refuseTakenName(tx, body.name, parent_id, stored.id);
-  const { columns, extra } = storeAttributes(GROUP_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection_group')
     .set({ connection_group_name: body.name, parent_id, type: body.type, ...(columns as object) })
@@ -167,7 +167,11 @@ export async function replaceConnectionGroup(
 }
 
 /** JSON Merge Patch. */
-export async function mergeConnectionGroup(tx: Tx, stored: StoredGroup, patch: ConnectionGroupPatch): Promise<void> {
+export async function mergeConnectionGroup(
+  tx: Tx,
+  stored: StoredConnectionGroup,
+  patch: ConnectionGroupPatch,
+): Promise<void> {
   const { group } = stored;
   const body: ConnectionGroupBody = {
     name: patch.name ?? group.name,
@@ -180,7 +184,7 @@ export async function mergeConnectionGroup(tx: Tx, stored: StoredGroup, patch: C
 }
 
 /** Deletes a group; one that is not empty only with `recursive`, from the leaves up: InnoDB cascades at most 15 levels. */
-export async function deleteConnectionGroup(tx: Tx, stored: StoredGroup, recursive: boolean): Promise<void> {
+export async function deleteConnectionGroup(tx: Tx, stored: StoredConnectionGroup, recursive: boolean): Promise<void> {
   await lockTree(tx);
   const levels = await findSubtree(tx, stored.id);
   const ids = levels.map((level) => level.id);

@@ -68,7 +68,7 @@ const LISTING: Listing = {
 };
 
 /** What both the list and the single read select: one statement, so one round trip. */
-export const COLUMNS = sql`
+export const CONNECTION_COLUMNS = sql`
   c.connection_id, c.connection_name, c.parent_id, c.protocol, c.max_connections, c.max_connections_per_user,
   c.connection_weight, c.failover_only, c.proxy_hostname, c.proxy_port, c.proxy_encryption_method,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
@@ -81,7 +81,7 @@ export const COLUMNS = sql`
 export async function listConnections(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
   const found = await sql<ConnectionRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_connection c ${hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
+    SELECT ${CONNECTION_COLUMNS}, ${keys} FROM guacamole_connection c ${hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
     db,
   );
   return toPage(LISTING, query, url, found.rows, toConnection);
@@ -92,7 +92,7 @@ export async function getConnection(db: Db, identifier: string): Promise<StoredC
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('connection', identifier);
   const found = await sql<ConnectionRow & { parameters: unknown; etag_key: string }>`
-    SELECT ${COLUMNS}, ${etagKey} AS etag_key,
+    SELECT ${CONNECTION_COLUMNS}, ${etagKey} AS etag_key,
       (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
         FROM guacamole_connection_parameter p WHERE p.connection_id = c.connection_id) AS parameters
     FROM guacamole_connection c WHERE c.connection_id = ${id}`.execute(db);

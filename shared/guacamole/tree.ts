@@ -2,13 +2,13 @@ import { type Kysely, sql } from 'kysely';
 import { z } from 'zod';
 import { notFound } from '../errors.ts';
 import {
+  CONNECTION_GROUP_COLUMNS,
   type ConnectionGroup,
+  type ConnectionGroupRow,
   findSubtree,
-  GROUP_COLUMNS,
-  type GroupRow,
   toConnectionGroup,
 } from './connectionGroups.ts';
-import { COLUMNS, type Connection, type ConnectionRow, toConnection } from './connections.ts';
+import { CONNECTION_COLUMNS, type Connection, type ConnectionRow, toConnection } from './connections.ts';
 import { ROOT } from './parents.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import { connectionGroupShape, connectionShape, sharingProfileShape } from './shapes.ts';
@@ -35,13 +35,13 @@ export async function readTree(db: Db, identifier: string): Promise<Tree> {
   const id = whole ? undefined : parseIdentifier(identifier);
   const ids = id === undefined ? [] : (await findSubtree(db, id)).map((level) => level.id);
   if (!whole && ids.length === 0) throw notFound('connection group', identifier);
-  const groups = await sql<GroupRow>`
-    SELECT ${GROUP_COLUMNS} FROM guacamole_connection_group g
+  const groups = await sql<ConnectionGroupRow>`
+    SELECT ${CONNECTION_GROUP_COLUMNS} FROM guacamole_connection_group g
     WHERE ${whole ? sql`TRUE` : sql`g.connection_group_id IN (${sql.join(ids)})`} ORDER BY g.connection_group_name`.execute(
     db,
   );
   const connections = await sql<ConnectionRow>`
-    SELECT ${COLUMNS} FROM guacamole_connection c
+    SELECT ${CONNECTION_COLUMNS} FROM guacamole_connection c
     WHERE ${whole ? sql`TRUE` : sql`c.parent_id IN (${sql.join(ids)})`} ORDER BY c.connection_name`.execute(db);
   const profiles = await readSharingProfiles(
     db,

@@ -26,7 +26,7 @@ export interface StoredUserGroup {
   etag: string;
 }
 
-interface GroupRow {
+interface UserGroupRow {
   entity_id: number;
   user_group_id: number;
   name: string;
@@ -46,7 +46,7 @@ const COLUMNS = sql`
 
 export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER_GROUP'`]);
-  const found = await sql<GroupRow>`
+  const found = await sql<UserGroupRow>`
     SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user_group g ON g.entity_id = e.entity_id
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
   return toPage(LISTING, query, url, found.rows, toUserGroup);
@@ -55,7 +55,7 @@ export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
 /** ApiError 404 when there is none. */
 export async function getUserGroup(db: Db, name: string): Promise<StoredUserGroup> {
   if (nameProblem(name)) throw noEntity('USER_GROUP', name);
-  const found = await sql<GroupRow & { etag_key: string }>`
+  const found = await sql<UserGroupRow & { etag_key: string }>`
     SELECT ${COLUMNS}, ${etagKey} AS etag_key
     FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
     WHERE e.type = 'USER_GROUP' AND e.name = ${name}`.execute(db);
@@ -72,7 +72,7 @@ export async function lockUserGroup(tx: Tx, name: string): Promise<StoredUserGro
   return getUserGroup(tx, name);
 }
 
-const toUserGroup = (row: GroupRow): UserGroup => ({
+const toUserGroup = (row: UserGroupRow): UserGroup => ({
   identifier: row.name,
   disabled: row.disabled === 1,
   attributes: readAttributes(NO_ATTRIBUTES, row, readJsonObject(row.extra)),
