@@ -73,7 +73,7 @@ export async function selectIn<Row>(
   return rows;
 }
 
-/** Splits a list for statements with `IN`. */
-export function* slices<T>(items: readonly T[], size = ROWS): Generator<T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+/** Splits a list for statements with `IN` or `VALUES`. */
+export function* slices<T>(items: readonly T[]): Generator<T[]> {
+  for (let start = 0; start < items.length; start += ROWS) yield items.slice(start, start + ROWS);
 }

@@ -2,12 +2,11 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError, notFound } from '../errors.ts';
 import { attributeProblems, CONNECTION_GROUP_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
-import { isDuplicate } from './databaseErrors.ts';
 import { etagKey, etagOf } from './etag.ts';
 import { readJsonObject } from './jsonColumn.ts';
 import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { lockRow, lockTree } from './locks.ts';
-import { lockParent, nameTaken, ROOT, toParentIdentifier } from './parents.ts';
+import { asTaken, lockParent, ROOT, refuseTakenName, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionGroupBody, connectionGroupPatch, connectionGroupShape } from './shapes.ts';
@@ -37,7 +36,7 @@ export interface ConnectionGroupRow {
 }
 
 /** Guacamole sets no limit; servers end a recursive query after 1,000 levels. */
-const MAX_DEPTH = 100;
+export const MAX_GROUP_DEPTH = 100;
 
 const LISTING: Listing = {
   fields: {
@@ -124,14 +123,14 @@ export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): 
   refuseProblems(attributeProblems(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {}));
   await lockTree(tx);
   const parent_id = await lockParent(tx, body.parentIdentifier);
-  await refuseTakenName(tx, body.name, parent_id, undefined);
+  await refuseTakenName(tx, 'connection group', body.name, parent_id);
   await refuseDepth(tx, parent_id, undefined);
   const { columns, extra } = storeAttributes(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {});
   const inserted = await sql`
     INSERT INTO guacamole_connection_group (connection_group_name, parent_id, type, ${sql.raw(Object.keys(columns).join(', '))})
     VALUES (${body.name}, ${parent_id}, ${body.type}, ${sql.join(Object.values(columns))})`
     .execute(tx)
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection group', body.name, parent_id));
   const id = Number(inserted.insertId);
   await createValues(tx, 'guacamole_connection_group_attribute', id, extra);
   return String(id);
@@ -155,14 +154,14 @@ export async function replaceConnectionGroup(
   refuseProblems(attributeProblems(CONNECTION_GROUP_ATTRIBUTES, checked ?? {}));
   const parent_id = await lockParent(tx, body.parentIdentifier);
   if (toParentIdentifier(parent_id) !== stored.group.parentIdentifier) await refuseDepth(tx, parent_id, stored.id);
-  await refuseTakenName(tx, body.name, parent_id, stored.id);
+  await refuseTakenName(tx, 'connection group', body.name, parent_id, stored.id);
   const { columns, extra } = storeAttributes(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection_group')
     .set({ connection_group_name: body.name, parent_id, type: body.type, ...(columns as object) })
     .where('connection_group_id', '=', stored.id)
     .execute()
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection group', body.name, parent_id));
   await replaceValues(tx, 'guacamole_connection_group_attribute', stored.id, extra);
 }
 
@@ -239,29 +238,12 @@ async function refuseDepth(tx: Tx, parent: number | null, moved: number | undefi
   }
   const below = moved === undefined ? [] : await findSubtree(tx, moved);
   const depth = found.rows.length + 1 + Math.max(0, ...below.map((level) => level.depth));
-  if (depth > MAX_DEPTH) {
+  if (depth > MAX_GROUP_DEPTH) {
     throw new ApiError(
       400,
       'GroupTooDeep',
-      `Groups can be nested ${MAX_DEPTH} deep; this one would be at level ${depth}.`,
+      `Groups can be nested ${MAX_GROUP_DEPTH} deep; this one would be at level ${depth}.`,
       { target: 'parentIdentifier' },
     );
   }
 }
-
-async function refuseTakenName(tx: Tx, name: string, parent: number | null, except: number | undefined): Promise<void> {
-  const taken = await tx
-    .selectFrom('guacamole_connection_group')
-    .select('connection_group_id')
-    .where('connection_group_name', '=', name)
-    .where(sql<boolean>`parent_id <=> ${parent}`)
-    .where('connection_group_id', '<>', except ?? 0)
-    .executeTakeFirst();
-  if (taken) throw nameTaken('connection group', name, parent);
-}
-
-const asTaken =
-  (name: string, parent: number | null) =>
-  (error: unknown): never => {
-    throw isDuplicate(error) ? nameTaken('connection group', name, parent) : error;
-  };

@@ -2,12 +2,11 @@ import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { notFound } from '../errors.ts';
 import { attributeProblems, CONNECTION_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
-import { isDuplicate } from './databaseErrors.ts';
 import { etagKey, etagOf } from './etag.ts';
 import { readJsonObject } from './jsonColumn.ts';
 import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { lockRow } from './locks.ts';
-import { lockParent, nameTaken, toParentIdentifier } from './parents.ts';
+import { asTaken, lockParent, refuseTakenName, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import { parameterProblems, protocolProblem } from './protocols.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
@@ -127,14 +126,14 @@ export function toConnection(row: ConnectionRow): Connection {
 export async function createConnection(tx: Tx, body: ConnectionBody, options: WriteOptions): Promise<string> {
   checkConnection(body.protocol, body, options);
   const parent_id = await lockParent(tx, body.parentIdentifier);
-  await refuseTakenName(tx, body.name, parent_id, undefined);
+  await refuseTakenName(tx, 'connection', body.name, parent_id);
   const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
   const id = await sql`
     INSERT INTO guacamole_connection
       (connection_name, parent_id, protocol, ${columnNames(columns)})
     VALUES (${body.name}, ${parent_id}, ${body.protocol}, ${sql.join(Object.values(columns))})`
     .execute(tx)
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection', body.name, parent_id));
   const connection = Number(id.insertId);
   await createValues(tx, 'guacamole_connection_attribute', connection, extra);
   await createValues(tx, 'guacamole_connection_parameter', connection, setValues(body.parameters ?? {}));
@@ -158,14 +157,14 @@ export async function replaceConnection(
   const isSame = body.protocol === stored.connection.protocol;
   checkConnection(body.protocol, isSame ? checked : { ...checked, parameters }, options, isSame);
   const parent_id = await lockParent(tx, body.parentIdentifier);
-  await refuseTakenName(tx, body.name, parent_id, stored.id);
+  await refuseTakenName(tx, 'connection', body.name, parent_id, stored.id);
   const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection')
     .set({ connection_name: body.name, parent_id, protocol: body.protocol, ...(columns as object) })
     .where('connection_id', '=', stored.id)
     .execute()
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection', body.name, parent_id));
   await replaceValues(tx, 'guacamole_connection_attribute', stored.id, extra);
   if (body.parameters) await replaceValues(tx, 'guacamole_connection_parameter', stored.id, parameters);
 }
@@ -216,23 +215,5 @@ function checkIdentifier(stored: StoredConnection, body: ConnectionBody): void {
     ),
   ]);
 }
-
-/** At the root no unique key tells; elsewhere this gives the better message, and the key decides between two writers. */
-async function refuseTakenName(tx: Tx, name: string, parent: number | null, except: number | undefined): Promise<void> {
-  const taken = await tx
-    .selectFrom('guacamole_connection')
-    .select('connection_id')
-    .where('connection_name', '=', name)
-    .where(sql<boolean>`parent_id <=> ${parent}`)
-    .where('connection_id', '<>', except ?? 0)
-    .executeTakeFirst();
-  if (taken) throw nameTaken('connection', name, parent);
-}
-
-const asTaken =
-  (name: string, parent: number | null) =>
-  (error: unknown): never => {
-    throw isDuplicate(error) ? nameTaken('connection', name, parent) : error;
-  };
 
 const columnNames = (columns: object): RawBuilder<unknown> => sql.raw(Object.keys(columns).join(', '));

@@ -56,14 +56,9 @@ export async function findEntities(db: Db, type: EntityType, names: readonly str
   return found.rows;
 }
 
-export async function findEntity(db: Db, type: EntityType, name: string): Promise<Entity | undefined> {
-  const [entity] = await findEntities(db, type, [name]);
-  return entity;
-}
-
 /** ApiError 404 when there is none. */
 export async function getEntity(db: Db, type: EntityType, name: string): Promise<Entity> {
-  const entity = await findEntity(db, type, name);
+  const [entity] = await findEntities(db, type, [name]);
   if (!entity) throw noEntity(type, name);
   return entity;
 }

@@ -1,14 +1,15 @@
 import { sql, type Transaction } from 'kysely';
 import type { Caller } from '../auth.ts';
+import { slices } from './bulk.ts';
 import { collationKeys } from './collation.ts';
 import { findEntities } from './entities.ts';
 import { refuseAdminister, refuseAdministrators } from './guards.ts';
 import { suggestion } from './nearest.ts';
 import { isPermissionMap, PERMISSION_MAPS, type PermissionMap } from './permissions.ts';
 import { type Problem, problem, refuseProblems } from './problems.ts';
-import type { GuacamoleDatabase, ObjectPermission, SystemPermission } from './schema/tables.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
 import { parseIdentifier } from './text.ts';
-import { OBJECT_PERMISSIONS, SYSTEM_PERMISSIONS } from './vocabulary.ts';
+import { OBJECT_PERMISSIONS, type ObjectPermission, SYSTEM_PERMISSIONS, type SystemPermission } from './vocabulary.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
 
@@ -38,8 +39,6 @@ interface Grant {
   objectId: number;
   permission: ObjectPermission;
 }
-
-const ROWS = 1000;
 
 /**
  * Applies a batch to what one user or user group is granted, all or nothing. Of several operations on the same grant the last
@@ -131,7 +130,7 @@ async function applyObjects(
     );
     await addGrants(
       tx,
-      [entity_id],
+      entity_id,
       map,
       grants.filter(({ op }) => op === 'add').map(({ grant }) => grant),
     );
@@ -171,27 +170,20 @@ async function resolve(
 
 const mapEntry = (name: string, id: number | undefined): [string, number][] => (id === undefined ? [] : [[name, id]]);
 
-/** Gives every one of the grants to every one of the entities; what they have already stays. */
-export async function addGrants(
-  tx: Tx,
-  entityIds: readonly number[],
-  map: PermissionMap,
-  grants: readonly Grant[],
-): Promise<void> {
+/** What the entity has already stays. */
+async function addGrants(tx: Tx, entityId: number, map: PermissionMap, grants: readonly Grant[]): Promise<void> {
   const { table, column } = PERMISSION_MAPS[map];
-  const rows = entityIds.flatMap((entityId) =>
-    grants.map((grant) => sql`(${entityId}, ${grant.objectId}, ${grant.permission})`),
-  );
-  for (let start = 0; start < rows.length; start += ROWS) {
+  for (const some of slices(grants)) {
+    const rows = some.map((grant) => sql`(${entityId}, ${grant.objectId}, ${grant.permission})`);
     await sql`INSERT IGNORE INTO ${sql.table(table)} (entity_id, ${sql.ref(column)}, permission)
-      VALUES ${sql.join(rows.slice(start, start + ROWS))}`.execute(tx);
+      VALUES ${sql.join(rows)}`.execute(tx);
   }
 }
 
 async function removeGrants(tx: Tx, entityId: number, map: PermissionMap, grants: readonly Grant[]): Promise<void> {
   const { table, column } = PERMISSION_MAPS[map];
-  for (let start = 0; start < grants.length; start += ROWS) {
-    const pairs = grants.slice(start, start + ROWS).map((grant) => sql`(${grant.objectId}, ${grant.permission})`);
+  for (const some of slices(grants)) {
+    const pairs = some.map((grant) => sql`(${grant.objectId}, ${grant.permission})`);
     await sql`DELETE FROM ${sql.table(table)} WHERE entity_id = ${entityId}
       AND (${sql.ref(column)}, permission) IN (${sql.join(pairs)})`.execute(tx);
   }

@@ -1,10 +1,10 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { z } from 'zod';
 import { type EntityType, noEntity } from './entities.ts';
-import type { GuacamoleDatabase, ObjectPermission } from './schema/tables.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { permissionsShape } from './shapes.ts';
 import { nameProblem } from './text.ts';
-import { OBJECT_PERMISSIONS, SYSTEM_PERMISSIONS } from './vocabulary.ts';
+import { OBJECT_PERMISSIONS, type ObjectPermission, SYSTEM_PERMISSIONS } from './vocabulary.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 

@@ -3,6 +3,7 @@ import { type Caller, hasRole } from '../../auth.ts';
 import { CONNECTION_ATTRIBUTES } from '../attributes.ts';
 import { slices } from '../bulk.ts';
 import { collationKeys } from '../collation.ts';
+import { MAX_GROUP_DEPTH } from '../connectionGroups.ts';
 import { type Entity, type EntityType, findEntities } from '../entities.ts';
 import { type GroupNode, type GroupTree, pathOf, readGroupTree, splitPath } from '../groupTree.ts';
 import { findAdministrators } from '../guards.ts';
@@ -52,8 +53,6 @@ export interface EntityPlan {
 }
 
 const isKnownName = (name: string): boolean => ALL_PARAMETERS.has(name) || Object.hasOwn(CONNECTION_ATTRIBUTES, name);
-
-const MAX_DEPTH = 100;
 
 /**
  * Finds out what an import would do. Everything that is wrong ends in the plan's records; those it was given stay as they are,
@@ -133,7 +132,7 @@ function findParent(
       continue;
     }
     const wrong = options.createGroups
-      ? (nameProblem(name) ?? (node.depth >= MAX_DEPTH ? 'is nested too deep' : undefined))
+      ? (nameProblem(name) ?? (node.depth >= MAX_GROUP_DEPTH ? 'is nested too deep' : undefined))
       : undefined;
     if (wrong || !options.createGroups) {
       const message = wrong
