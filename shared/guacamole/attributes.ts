@@ -2,7 +2,7 @@ import { suggestion } from './nearest.ts';
 import { type Problem, problem } from './problems.ts';
 import { textProblem, type Values } from './text.ts';
 import { isDay, isTimeOfDay } from './times.ts';
-import { isTimeZone } from './timeZones.ts';
+import { isJavaTimeZone } from './timeZones.ts';
 
 type ColumnValue = string | number | null;
 
@@ -48,7 +48,7 @@ const encryption: Form = {
 };
 const time = checkedText((value) => (isTimeOfDay(value) ? undefined : 'must be a time of day as HH:MM:SS'));
 const day = checkedText((value) => (isDay(value) ? undefined : 'must be a day as YYYY-MM-DD'));
-const zone = checkedText((value) => (isTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin'));
+const zone = checkedText((value) => (isJavaTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin'));
 
 /** Attributes that have columns of their own; every other name goes to the kind's `*_attribute` table. */
 export type AttributeTable = Readonly<Record<string, { column: string; form: Form }>>;

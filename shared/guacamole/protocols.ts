@@ -2,7 +2,7 @@ import { nearestName, suggestion } from './nearest.ts';
 import { type Problem, problem } from './problems.ts';
 import { type ParameterForm, PROTOCOLS } from './protocolTable.ts';
 import { textProblem, type Values } from './text.ts';
-import { isTimeZone } from './timeZones.ts';
+import { isJavaTimeZone } from './timeZones.ts';
 
 const PARAMETERS = new Map(
   Object.entries(PROTOCOLS).map(([name, { groups }]) => [
@@ -111,7 +111,7 @@ function formProblem(form: ParameterForm | undefined, value: string): string | u
     case 'BOOLEAN':
       return value === 'true' || value === 'false' ? undefined : "must be 'true' or 'false'";
     case 'TIMEZONE':
-      return isTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin';
+      return isJavaTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin';
     default:
       return undefined;
   }

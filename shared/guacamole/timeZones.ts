@@ -38,4 +38,4 @@ const NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether this is a time zone that both we and Java know. */
-export const isTimeZone = (name: string): boolean => NAMES.has(name);
+export const isJavaTimeZone = (name: string): boolean => NAMES.has(name);

@@ -5,7 +5,7 @@ import { type GroupNode, pathOf } from '../groupTree.ts';
 import { problem } from '../problems.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { nameProblem } from '../text.ts';
-import type { ImportOptions, PlannedRecord } from './plan.ts';
+import type { ImportOptions, PlannedRecord } from './record.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 

@@ -1,4 +1,5 @@
 import { attributeProblems, CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import type { GroupNode } from '../groupTree.ts';
 import { type Problem, problem } from '../problems.ts';
 import { parameterForm, parameterProblems, protocolProblem } from '../protocols.ts';
 import { nameProblem } from '../text.ts';
@@ -19,6 +20,26 @@ export interface ImportRecord {
   parameters: Record<string, string>;
   attributes: Record<string, string>;
   problems: Problem[];
+}
+
+/** Guacamole's three options, and ours. */
+export interface ImportOptions {
+  /** A connection of that name in that group is replaced; otherwise it is an error. */
+  replaceConnections: boolean;
+  /** What a replaced connection's users and groups were granted on it is taken away first. */
+  resetPermissions: boolean;
+  /** Connection groups that are not there are made; otherwise they are an error. */
+  createGroups: boolean;
+  allowUnknownParameters: boolean;
+}
+
+/** A record with its place, ready to be written unless it has problems. */
+export interface PlannedRecord {
+  record: ImportRecord;
+  /** undefined: there is no such group, as a problem says. */
+  parent: GroupNode | undefined;
+  /** The connection that is replaced. */
+  existingId: number | undefined;
 }
 
 /** What the file says, before it is known to be right. */

@@ -7,8 +7,8 @@ import { pathOf } from '../groupTree.ts';
 import { lockTree } from '../locks.ts';
 import { MOST_PROBLEMS } from '../problems.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
-import { type ImportOptions, type ImportPlan, planImport } from './plan.ts';
-import type { ImportRecord } from './record.ts';
+import { type ImportPlan, planImport } from './plan.ts';
+import type { ImportOptions, ImportRecord } from './record.ts';
 import { writeImport } from './write.ts';
 
 const problemShape = z.object({ code: z.string(), message: z.string(), target: z.string().optional() });

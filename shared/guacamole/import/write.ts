@@ -7,7 +7,8 @@ import { unusablePassword } from '../passwords.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { now } from '../times.ts';
 import { deleteValues, insertValues, type ValueRow, valueRows } from '../values.ts';
-import type { EntityPlan, ImportOptions, ImportPlan, PlannedRecord } from './plan.ts';
+import type { EntityPlan, ImportPlan } from './plan.ts';
+import type { ImportOptions, PlannedRecord } from './record.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
 
