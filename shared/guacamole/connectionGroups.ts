@@ -67,6 +67,7 @@ export const CONNECTION_GROUP_COLUMNS = sql`
   (SELECT COUNT(*) FROM guacamole_connection_history h JOIN guacamole_connection c ON c.connection_id = h.connection_id
     WHERE h.end_date IS NULL AND c.parent_id = g.connection_group_id) AS active`;
 
+/** One page of connection groups. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listConnectionGroups(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
   const found = await sql<ConnectionGroupRow>`
@@ -75,8 +76,7 @@ export async function listConnectionGroups(db: Db, query: ListQuery, url: URL) {
   return toPage(LISTING, query, url, found.rows, toConnectionGroup);
 }
 
-/** ApiError 404 when there is none. The root is no row and cannot be changed; only its tree can be read. */
-/** ApiError 404 when there is none. */
+/** ApiError 404 when there is none; 400 `RootGroup` for the root, which is no row: only its tree can be read. */
 export async function getConnectionGroup(db: Db, identifier: string): Promise<StoredConnectionGroup> {
   if (identifier === ROOT) {
     throw new ApiError(
@@ -136,7 +136,10 @@ export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): 
   return String(id);
 }
 
-/** `checked` are the attributes that the caller answers for. */
+/**
+ * `checked` are the attributes that the caller answers for. ApiError 400 with all problems, 400 `GroupTooDeep`, 409 `GroupCycle`,
+ * `NameTaken`.
+ */
 export async function replaceConnectionGroup(
   tx: Tx,
   stored: StoredConnectionGroup,

@@ -76,7 +76,7 @@ export const CONNECTION_COLUMNS = sql`
     WHERE h.connection_id = c.connection_id AND h.end_date IS NULL) AS active,
   (SELECT MAX(h.start_date) FROM guacamole_connection_history h WHERE h.connection_id = c.connection_id) AS last_active`;
 
-/** One page of connections, never their parameters. */
+/** One page of connections, never their parameters. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listConnections(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
   const found = await sql<ConnectionRow>`

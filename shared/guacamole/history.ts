@@ -124,7 +124,10 @@ const KINDS = {
 
 export type HistoryKind = keyof typeof KINDS;
 
-/** One page of records. `sessions` are the open ones of all nodes; those of a node that died stay until healing closes them. */
+/**
+ * One page of records. `sessions` are the open ones of all nodes; those of a node that died stay until healing closes them. ApiError
+ * 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`.
+ */
 export async function listHistory(db: Db, kind: HistoryKind, query: ListQuery, url: URL) {
   const { listing, from, columns, fixed } = KINDS[kind];
   const { where, orderBy, limit, hint, keys } = pageClauses(listing, query, fixed);

@@ -93,6 +93,10 @@ export const flagField = (expression: string): FilterField => ({
   write: (literal) => (typeof literal === 'boolean' ? Number(literal) : undefined),
 });
 
+/**
+ * The clauses that read one page. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`.
+ * @param fixed conditions that always hold
+ */
 export function pageClauses(listing: Listing, query: ListQuery, fixed: RawBuilder<unknown>[] = []): PageClauses {
   const { name, order, descending } = chooseOrder(listing, query.$orderby);
   const terms = parseFilter(query.$filter, Object.keys(listing.fields)).map((term) => condition(listing, term));

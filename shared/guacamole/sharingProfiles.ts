@@ -59,6 +59,7 @@ const COLUMNS = sql`
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
     FROM guacamole_sharing_profile_attribute a WHERE a.sharing_profile_id = s.sharing_profile_id) AS extra`;
 
+/** One page of sharing profiles. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listSharingProfiles(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
   const found = await sql<ProfileRow>`

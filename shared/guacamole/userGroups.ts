@@ -44,6 +44,7 @@ const COLUMNS = sql`
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
     FROM guacamole_user_group_attribute a WHERE a.user_group_id = g.user_group_id) AS extra`;
 
+/** One page of user groups. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER_GROUP'`]);
   const found = await sql<UserGroupRow>`
@@ -78,6 +79,7 @@ const toUserGroup = (row: UserGroupRow): UserGroup => ({
   attributes: readAttributes(NO_ATTRIBUTES, row, readJsonObject(row.extra)),
 });
 
+/** ApiError 400 with all problems, 409 `NameTaken`. */
 export async function createUserGroup(tx: Tx, body: UserGroupBody): Promise<void> {
   refuseProblems(attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}));
   const entity_id = await insertEntity(tx, 'USER_GROUP', body.identifier);

@@ -58,6 +58,7 @@ const COLUMNS = sql`
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value) FROM guacamole_user_attribute a WHERE a.user_id = u.user_id) AS extra,
   (SELECT MAX(h.start_date) FROM guacamole_user_history h WHERE h.user_id = u.user_id) AS last_active`;
 
+/** One page of users. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listUsers(db: Db, query: ListQuery, url: URL) {
   const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER'`]);
   const found = await sql<UserRow>`
