@@ -6,13 +6,13 @@ import type { GuacamoleDatabase } from './schema/tables.ts';
 type Db = Kysely<GuacamoleDatabase>;
 
 /** How often a change is tried before a deadlock or a lost connection is reported. */
-const ATTEMPTS = 6;
+const mostAttempts = 6;
 
 /** How long the database can tell whether a change happened. */
 export const changesKeptDays = 30;
 
 /** Milliseconds after which it is not tried again: a server that answers nothing costs each attempt its time-out. */
-const PATIENCE = 8_000;
+const patienceMilliseconds = 8_000;
 
 /**
  * Runs one change: a transaction that also leaves the audit id, so that whether it happened can be told whatever dies in between.
@@ -40,7 +40,7 @@ export async function change<T>(
     } catch (error) {
       if (!isDeadlock(error) && !isLost(error)) throw error;
       if (finished && (await wasCommitted(db, auditId))) return finished.result;
-      if (attempt >= ATTEMPTS || performance.now() - begun > PATIENCE) throw error;
+      if (attempt >= mostAttempts || performance.now() - begun > patienceMilliseconds) throw error;
       await delay(5 * 2 ** attempt * Math.random());
     }
   }

@@ -1,12 +1,12 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError, notFound } from '../errors.ts';
-import { attributeProblems, CONNECTION_GROUP_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
+import { attributeProblems, connectionGroupAttributes, readAttributes, storeAttributes } from './attributes.ts';
 import { etagKey, etagOf } from './etag.ts';
 import { readJsonObject } from './jsonColumn.ts';
 import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { lockRow, lockTree } from './locks.ts';
-import { asTaken, lockParent, ROOT, refuseTakenName, toParentIdentifier } from './parents.ts';
+import { asTaken, lockParent, refuseTakenName, rootIdentifier, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionGroupBody, connectionGroupPatch, connectionGroupShape } from './shapes.ts';
@@ -36,9 +36,9 @@ export interface ConnectionGroupRow {
 }
 
 /** Guacamole sets no limit; servers end a recursive query after 1,000 levels. */
-export const MAX_GROUP_DEPTH = 100;
+export const maxGroupDepth = 100;
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: {
     identifier: identifierField('g.connection_group_id'),
     name: textField('g.connection_group_name'),
@@ -59,7 +59,7 @@ const LISTING: Listing = {
 };
 
 /** `active`: sessions open on connections directly in the group. */
-export const CONNECTION_GROUP_COLUMNS = sql`
+export const connectionGroupColumns = sql`
   g.connection_group_id, g.connection_group_name, g.parent_id, g.type, g.max_connections, g.max_connections_per_user,
   g.enable_session_affinity,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
@@ -69,16 +69,16 @@ export const CONNECTION_GROUP_COLUMNS = sql`
 
 /** One page of connection groups. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listConnectionGroups(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query);
   const found = await sql<ConnectionGroupRow>`
-    SELECT ${CONNECTION_GROUP_COLUMNS}, ${keys} FROM guacamole_connection_group g ${hint}
+    SELECT ${connectionGroupColumns}, ${keys} FROM guacamole_connection_group g ${hint}
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
-  return toPage(LISTING, query, url, found.rows, toConnectionGroup);
+  return toPage(listing, query, url, found.rows, toConnectionGroup);
 }
 
 /** ApiError 404 when there is none; 400 `RootGroup` for the root, which is no row: only its tree can be read. */
 export async function getConnectionGroup(db: Db, identifier: string): Promise<StoredConnectionGroup> {
-  if (identifier === ROOT) {
+  if (identifier === rootIdentifier) {
     throw new ApiError(
       400,
       'RootGroup',
@@ -89,7 +89,7 @@ export async function getConnectionGroup(db: Db, identifier: string): Promise<St
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('connection group', identifier);
   const found = await sql<ConnectionGroupRow & { etag_key: string }>`
-    SELECT ${CONNECTION_GROUP_COLUMNS}, ${etagKey} AS etag_key
+    SELECT ${connectionGroupColumns}, ${etagKey} AS etag_key
     FROM guacamole_connection_group g WHERE g.connection_group_id = ${id}`.execute(db);
   const row = found.rows[0];
   if (!row) throw notFound('connection group', identifier);
@@ -113,19 +113,19 @@ export function toConnectionGroup(row: ConnectionGroupRow): ConnectionGroup {
     identifier: String(row.connection_group_id),
     parentIdentifier: toParentIdentifier(row.parent_id),
     type: row.type,
-    attributes: readAttributes(CONNECTION_GROUP_ATTRIBUTES, row, readJsonObject(row.extra)),
+    attributes: readAttributes(connectionGroupAttributes, row, readJsonObject(row.extra)),
     activeConnections: row.active,
   };
 }
 
 /** Makes a group and returns its identifier. ApiError 400 with everything that is wrong, 409 when the name is taken. */
 export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): Promise<string> {
-  refuseProblems(attributeProblems(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(connectionGroupAttributes, body.attributes ?? {}));
   await lockTree(tx);
   const parent_id = await lockParent(tx, body.parentIdentifier);
   await refuseTakenName(tx, 'connection group', body.name, parent_id);
   await refuseDepth(tx, parent_id, undefined);
-  const { columns, extra } = storeAttributes(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(connectionGroupAttributes, body.attributes ?? {});
   const inserted = await sql`
     INSERT INTO guacamole_connection_group (connection_group_name, parent_id, type, ${sql.raw(Object.keys(columns).join(', '))})
     VALUES (${body.name}, ${parent_id}, ${body.type}, ${sql.join(Object.values(columns))})`
@@ -154,11 +154,11 @@ export async function replaceConnectionGroup(
       ),
     ]);
   }
-  refuseProblems(attributeProblems(CONNECTION_GROUP_ATTRIBUTES, checked ?? {}));
+  refuseProblems(attributeProblems(connectionGroupAttributes, checked ?? {}));
   const parent_id = await lockParent(tx, body.parentIdentifier);
   if (toParentIdentifier(parent_id) !== stored.group.parentIdentifier) await refuseDepth(tx, parent_id, stored.id);
   await refuseTakenName(tx, 'connection group', body.name, parent_id, stored.id);
-  const { columns, extra } = storeAttributes(CONNECTION_GROUP_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(connectionGroupAttributes, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection_group')
     .set({ connection_group_name: body.name, parent_id, type: body.type, ...(columns as object) })
@@ -241,11 +241,11 @@ async function refuseDepth(tx: Tx, parent: number | null, moved: number | undefi
   }
   const below = moved === undefined ? [] : await findSubtree(tx, moved);
   const depth = found.rows.length + 1 + Math.max(0, ...below.map((level) => level.depth));
-  if (depth > MAX_GROUP_DEPTH) {
+  if (depth > maxGroupDepth) {
     throw new ApiError(
       400,
       'GroupTooDeep',
-      `Groups can be nested ${MAX_GROUP_DEPTH} deep; this one would be at level ${depth}.`,
+      `Groups can be nested ${maxGroupDepth} deep; this one would be at level ${depth}.`,
       { target: 'parentIdentifier' },
     );
   }

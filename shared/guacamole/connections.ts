@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { notFound } from '../errors.ts';
-import { attributeProblems, CONNECTION_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
+import { attributeProblems, connectionAttributes, readAttributes, storeAttributes } from './attributes.ts';
 import { etagKey, etagOf } from './etag.ts';
 import { readJsonObject } from './jsonColumn.ts';
 import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
@@ -45,7 +45,7 @@ export interface ConnectionRow {
   last_active: string | null;
 }
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: {
     identifier: identifierField('c.connection_id'),
     name: textField('c.connection_name'),
@@ -67,7 +67,7 @@ const LISTING: Listing = {
 };
 
 /** What both the list and the single read select: one statement, so one round trip. */
-export const CONNECTION_COLUMNS = sql`
+export const connectionColumns = sql`
   c.connection_id, c.connection_name, c.parent_id, c.protocol, c.max_connections, c.max_connections_per_user,
   c.connection_weight, c.failover_only, c.proxy_hostname, c.proxy_port, c.proxy_encryption_method,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
@@ -78,12 +78,12 @@ export const CONNECTION_COLUMNS = sql`
 
 /** One page of connections, never their parameters. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listConnections(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query);
   const found = await sql<ConnectionRow>`
-    SELECT ${CONNECTION_COLUMNS}, ${keys} FROM guacamole_connection c ${hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
+    SELECT ${connectionColumns}, ${keys} FROM guacamole_connection c ${hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
     db,
   );
-  return toPage(LISTING, query, url, found.rows, toConnection);
+  return toPage(listing, query, url, found.rows, toConnection);
 }
 
 /** ApiError 404 when there is none. */
@@ -91,7 +91,7 @@ export async function getConnection(db: Db, identifier: string): Promise<StoredC
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('connection', identifier);
   const found = await sql<ConnectionRow & { parameters: unknown; etag_key: string }>`
-    SELECT ${CONNECTION_COLUMNS}, ${etagKey} AS etag_key,
+    SELECT ${connectionColumns}, ${etagKey} AS etag_key,
       (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
         FROM guacamole_connection_parameter p WHERE p.connection_id = c.connection_id) AS parameters
     FROM guacamole_connection c WHERE c.connection_id = ${id}`.execute(db);
@@ -116,7 +116,7 @@ export function toConnection(row: ConnectionRow): Connection {
     identifier: String(row.connection_id),
     parentIdentifier: toParentIdentifier(row.parent_id),
     protocol: row.protocol,
-    attributes: readAttributes(CONNECTION_ATTRIBUTES, row, readJsonObject(row.extra)),
+    attributes: readAttributes(connectionAttributes, row, readJsonObject(row.extra)),
     activeConnections: row.active,
     ...(row.last_active === null ? {} : { lastActive: toMillis(row.last_active) }),
   };
@@ -127,7 +127,7 @@ export async function createConnection(tx: Tx, body: ConnectionBody, options: Wr
   checkConnection(body.protocol, body, options);
   const parent_id = await lockParent(tx, body.parentIdentifier);
   await refuseTakenName(tx, 'connection', body.name, parent_id);
-  const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(connectionAttributes, body.attributes ?? {});
   const id = await sql`
     INSERT INTO guacamole_connection
       (connection_name, parent_id, protocol, ${columnNames(columns)})
@@ -158,7 +158,7 @@ export async function replaceConnection(
   checkConnection(body.protocol, isSame ? checked : { ...checked, parameters }, options, isSame);
   const parent_id = await lockParent(tx, body.parentIdentifier);
   await refuseTakenName(tx, 'connection', body.name, parent_id, stored.id);
-  const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(connectionAttributes, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection')
     .set({ connection_name: body.name, parent_id, protocol: body.protocol, ...(columns as object) })
@@ -201,7 +201,7 @@ function checkConnection(name: string, checked: Checked, options: WriteOptions, 
   const protocol = isStored ? undefined : protocolProblem(name, lenient);
   refuseProblems([
     ...(protocol ? [problem('protocol', protocol)] : parameterProblems(name, checked.parameters ?? {}, lenient)),
-    ...attributeProblems(CONNECTION_ATTRIBUTES, checked.attributes ?? {}),
+    ...attributeProblems(connectionAttributes, checked.attributes ?? {}),
   ]);
 }
 

@@ -17,12 +17,12 @@ export interface Entity {
   name: string;
 }
 
-const KINDS = {
+const kinds = {
   USER: { table: 'guacamole_user', id: 'user_id', word: 'user' },
   USER_GROUP: { table: 'guacamole_user_group', id: 'user_group_id', word: 'user group' },
 } as const;
 
-export const entityWord = (type: EntityType): string => KINDS[type].word;
+export const entityWord = (type: EntityType): string => kinds[type].word;
 
 /** Makes the row that a user or group hangs on. ApiError 409 when the name is taken. */
 export async function insertEntity(tx: Tx, type: EntityType, name: string): Promise<number> {
@@ -48,7 +48,7 @@ export async function findEntities(db: Db, type: EntityType, names: readonly str
   // A name that cannot be stored would only make the database compare without its index.
   const possible = names.filter((name) => nameProblem(name) === undefined);
   if (possible.length === 0) return [];
-  const { table, id } = KINDS[type];
+  const { table, id } = kinds[type];
   const found = await sql<Entity>`
     SELECT e.entity_id AS entityId, k.${sql.ref(id)} AS id, e.name
     FROM guacamole_entity e JOIN ${sql.table(table)} k ON k.entity_id = e.entity_id

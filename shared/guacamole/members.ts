@@ -23,7 +23,7 @@ export interface MemberOperation {
   value: string;
 }
 
-const MEMBER_PATHS: Readonly<Record<string, EntityType>> = {
+const memberPaths: Readonly<Record<string, EntityType>> = {
   '/memberUsers': 'USER',
   '/memberUserGroups': 'USER_GROUP',
 };
@@ -63,7 +63,7 @@ export async function patchMembers(
   const typed = operations.map((operation, index) => ({
     ...operation,
     index,
-    type: MEMBER_PATHS[operation.path.replace(/\/$/, '')],
+    type: memberPaths[operation.path.replace(/\/$/, '')],
   }));
   refuseProblems(
     typed

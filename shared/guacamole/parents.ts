@@ -9,13 +9,14 @@ import { parseIdentifier } from './text.ts';
 type Tx = Transaction<GuacamoleDatabase>;
 
 /** What Guacamole calls the group that everything is in; in the database it is NULL. */
-export const ROOT = 'ROOT';
+export const rootIdentifier = 'ROOT';
 
-export const toParentIdentifier = (parent: number | null): string => (parent === null ? ROOT : String(parent));
+export const toParentIdentifier = (parent: number | null): string =>
+  parent === null ? rootIdentifier : String(parent);
 
 /** The group that a body's `parentIdentifier` means; null for the root. ApiError 400 when there is no such group. */
 export async function lockParent(tx: Tx, identifier: string | null | undefined): Promise<number | null> {
-  if (identifier === undefined || identifier === null || identifier === '' || identifier === ROOT) {
+  if (identifier === undefined || identifier === null || identifier === '' || identifier === rootIdentifier) {
     await lockTree(tx);
     return null;
   }
@@ -35,7 +36,7 @@ const findGroup = (tx: Tx, id: number) =>
     .executeTakeFirst();
 
 /** What has a parent: where its names are. */
-const KINDS = {
+const kinds = {
   connection: { table: 'guacamole_connection', id: 'connection_id', named: 'connection_name' },
   'connection group': {
     table: 'guacamole_connection_group',
@@ -44,7 +45,7 @@ const KINDS = {
   },
 } as const;
 
-type Kind = keyof typeof KINDS;
+type Kind = keyof typeof kinds;
 
 /**
  * At the root no unique key tells; elsewhere this gives the better message, and the key decides between two writers. ApiError 409
@@ -58,7 +59,7 @@ export async function refuseTakenName(
   parent: number | null,
   except = 0,
 ): Promise<void> {
-  const { table, id, named } = KINDS[kind];
+  const { table, id, named } = kinds[kind];
   const taken = await sql`
     SELECT ${sql.ref(id)} FROM ${sql.table(table)}
     WHERE ${sql.ref(named)} = ${name} AND parent_id <=> ${parent} AND ${sql.ref(id)} <> ${except} LIMIT 1`.execute(tx);

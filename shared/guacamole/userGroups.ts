@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
-import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
+import { attributeProblems, noAttributes, readAttributes, storeAttributes } from './attributes.ts';
 import { insertEntity, lockEntity, noEntity } from './entities.ts';
 import { etagKey, etagOf } from './etag.ts';
 import { readJsonObject } from './jsonColumn.ts';
@@ -34,30 +34,30 @@ interface UserGroupRow {
   extra: unknown;
 }
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: { identifier: textField('e.name'), disabled: flagField('g.disabled') },
   orders: { identifier: { keys: [{ column: 'e.name', holds: 'text' }], index: 'guacamole_entity_name_scope' } },
 };
 
-const COLUMNS = sql`
+const userGroupColumns = sql`
   e.entity_id, e.name, g.user_group_id, g.disabled,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
     FROM guacamole_user_group_attribute a WHERE a.user_group_id = g.user_group_id) AS extra`;
 
 /** One page of user groups. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER_GROUP'`]);
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query, [sql`e.type = 'USER_GROUP'`]);
   const found = await sql<UserGroupRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user_group g ON g.entity_id = e.entity_id
+    SELECT ${userGroupColumns}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user_group g ON g.entity_id = e.entity_id
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
-  return toPage(LISTING, query, url, found.rows, toUserGroup);
+  return toPage(listing, query, url, found.rows, toUserGroup);
 }
 
 /** ApiError 404 when there is none. */
 export async function getUserGroup(db: Db, name: string): Promise<StoredUserGroup> {
   if (nameProblem(name)) throw noEntity('USER_GROUP', name);
   const found = await sql<UserGroupRow & { etag_key: string }>`
-    SELECT ${COLUMNS}, ${etagKey} AS etag_key
+    SELECT ${userGroupColumns}, ${etagKey} AS etag_key
     FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
     WHERE e.type = 'USER_GROUP' AND e.name = ${name}`.execute(db);
   const row = found.rows[0];
@@ -76,18 +76,18 @@ export async function lockUserGroup(tx: Tx, name: string): Promise<StoredUserGro
 const toUserGroup = (row: UserGroupRow): UserGroup => ({
   identifier: row.name,
   disabled: row.disabled === 1,
-  attributes: readAttributes(NO_ATTRIBUTES, row, readJsonObject(row.extra)),
+  attributes: readAttributes(noAttributes, row, readJsonObject(row.extra)),
 });
 
 /** ApiError 400 with all problems, 409 `NameTaken`. */
 export async function createUserGroup(tx: Tx, body: UserGroupBody): Promise<void> {
-  refuseProblems(attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(noAttributes, body.attributes ?? {}));
   const entity_id = await insertEntity(tx, 'USER_GROUP', body.identifier);
   const inserted = await tx
     .insertInto('guacamole_user_group')
     .values({ entity_id, disabled: body.disabled })
     .executeTakeFirstOrThrow();
-  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  const { extra } = storeAttributes(noAttributes, body.attributes ?? {});
   await createValues(tx, 'guacamole_user_group_attribute', Number(inserted.insertId), extra);
 }
 
@@ -107,8 +107,8 @@ export async function replaceUserGroup(
       ),
     ]);
   }
-  refuseProblems(attributeProblems(NO_ATTRIBUTES, checked ?? {}));
-  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  refuseProblems(attributeProblems(noAttributes, checked ?? {}));
+  const { extra } = storeAttributes(noAttributes, body.attributes ?? {});
   await tx
     .updateTable('guacamole_user_group')
     .set({ disabled: body.disabled })

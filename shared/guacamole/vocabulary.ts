@@ -1,5 +1,5 @@
 /** Permissions on the whole of Guacamole, in the order in which its own interface shows them; `AUDIT` came with 1.6. */
-export const SYSTEM_PERMISSIONS = [
+export const systemPermissions = [
   'CREATE_CONNECTION',
   'CREATE_CONNECTION_GROUP',
   'CREATE_SHARING_PROFILE',
@@ -9,9 +9,9 @@ export const SYSTEM_PERMISSIONS = [
   'ADMINISTER',
 ] as const;
 
-export type SystemPermission = (typeof SYSTEM_PERMISSIONS)[number];
+export type SystemPermission = (typeof systemPermissions)[number];
 
 /** Permissions on one object. */
-export const OBJECT_PERMISSIONS = ['READ', 'UPDATE', 'DELETE', 'ADMINISTER'] as const;
+export const objectPermissions = ['READ', 'UPDATE', 'DELETE', 'ADMINISTER'] as const;
 
-export type ObjectPermission = (typeof OBJECT_PERMISSIONS)[number];
+export type ObjectPermission = (typeof objectPermissions)[number];

@@ -13,8 +13,8 @@ export function answerVersion(headers: Headers, etag: string, body: unknown): Ro
   return hasVersion(headers, etag) ? { status: 304, headers: { ETag: etag } } : { body, headers: { ETag: etag } };
 }
 
-export const MERGE_PATCH = ['application/merge-patch+json', 'application/json'] as const;
-export const JSON_PATCH = ['application/json-patch+json', 'application/json'] as const;
+export const mergePatch = ['application/merge-patch+json', 'application/json'] as const;
+export const jsonPatch = ['application/json-patch+json', 'application/json'] as const;
 
 /** What our routes answer besides success; the shape is everywhere `{error: {code, message, target, details}}`. */
 export const failures = {

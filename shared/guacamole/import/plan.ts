@@ -1,14 +1,14 @@
 import type { Kysely } from 'kysely';
 import { type Caller, hasRole } from '../../auth.ts';
-import { CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import { connectionAttributes } from '../attributes.ts';
 import { slices } from '../bulk.ts';
 import { collationKeys } from '../collation.ts';
-import { MAX_GROUP_DEPTH } from '../connectionGroups.ts';
+import { maxGroupDepth } from '../connectionGroups.ts';
 import { type Entity, type EntityType, findEntities } from '../entities.ts';
 import { type GroupNode, type GroupTree, pathOf, readGroupTree, splitPath } from '../groupTree.ts';
 import { findAdministrators } from '../guards.ts';
 import { problem, sameNames } from '../problems.ts';
-import { ALL_PARAMETERS } from '../protocols.ts';
+import { allParameters } from '../protocols.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { addressProblem, nameProblem, parseIdentifier } from '../text.ts';
 import { matchExisting } from './matchExisting.ts';
@@ -32,7 +32,7 @@ export interface EntityPlan {
   newNames: string[];
 }
 
-const isKnownName = (name: string): boolean => ALL_PARAMETERS.has(name) || Object.hasOwn(CONNECTION_ATTRIBUTES, name);
+const isKnownName = (name: string): boolean => allParameters.has(name) || Object.hasOwn(connectionAttributes, name);
 
 /**
  * Finds out what an import would do. Everything that is wrong ends in the plan's records; those it was given stay as they are,
@@ -112,7 +112,7 @@ function findParent(
       continue;
     }
     const wrong = options.createGroups
-      ? (nameProblem(name) ?? (node.depth >= MAX_GROUP_DEPTH ? 'is nested too deep' : undefined))
+      ? (nameProblem(name) ?? (node.depth >= maxGroupDepth ? 'is nested too deep' : undefined))
       : undefined;
     if (wrong || !options.createGroups) {
       const message = wrong
