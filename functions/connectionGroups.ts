@@ -10,7 +10,7 @@ import {
   lockConnectionGroup,
   mergeConnectionGroup,
   replaceConnectionGroup,
-  type StoredGroup,
+  type StoredConnectionGroup,
 } from '../shared/guacamole/connectionGroups.ts';
 import { failures, flag } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
@@ -19,7 +19,7 @@ import { connectionGroupBody, connectionGroupPatch, connectionGroupShape } from 
 import { readTree, treeShape } from '../shared/guacamole/tree.ts';
 import type { Route } from '../shared/http.ts';
 
-const directory: Directory<StoredGroup, ConnectionGroupBody, ConnectionGroupBody, ConnectionGroupPatch> = {
+const directory: Directory<StoredConnectionGroup, ConnectionGroupBody, ConnectionGroupBody, ConnectionGroupPatch> = {
   path: 'connection-groups',
   name: 'ConnectionGroups',
   word: 'connection group',

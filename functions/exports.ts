@@ -6,7 +6,7 @@ import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/datab
 import type { ImportFormat } from '../shared/guacamole/import/readFile.ts';
 import type { Route } from '../shared/http.ts';
 
-const CONTENT_TYPES: Record<ImportFormat, string> = {
+const contentTypes: Record<ImportFormat, string> = {
   csv: 'text/csv; charset=utf-8',
   json: 'application/json',
   yaml: 'application/yaml',
@@ -30,7 +30,7 @@ export function exportsRoutes(deps: DatabaseDeps): Route[] {
       async ({ db, params, query: { format } }) => ({
         body: await textStream(writeExport(db, format)),
         headers: {
-          'content-type': CONTENT_TYPES[format],
+          'content-type': contentTypes[format],
           'content-disposition': `attachment; filename="${params.name}.${format}"`,
         },
       }),

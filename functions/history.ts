@@ -5,7 +5,7 @@ import { csvLine, textStream } from '../shared/guacamole/csvText.ts';
 import { type HistoryKind, type HistoryRecord, listHistory } from '../shared/guacamole/history.ts';
 import { failures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
-import { type ListQuery, listQuery } from '../shared/guacamole/http/listing.ts';
+import { type ListQuery, listQuery } from '../shared/guacamole/listing.ts';
 import { recordShape } from '../shared/guacamole/shapes.ts';
 import { isStorable } from '../shared/guacamole/times.ts';
 import { readUsage, usageShape } from '../shared/guacamole/usage.ts';
@@ -20,7 +20,7 @@ const usageQuery = z.strictObject({
   $top: z.coerce.number().int().min(1).max(1000).default(100),
 });
 
-const DAY = 24 * 3600 * 1000;
+const dayMilliseconds = 24 * 3600 * 1000;
 
 /** What was used, when and by whom. */
 export function historyRoutes(deps: DatabaseDeps): Route[] {
@@ -40,7 +40,7 @@ export function historyRoutes(deps: DatabaseDeps): Route[] {
       },
       async ({ db, query }) => {
         const to = query.to === undefined ? deps.now() : new Date(query.to);
-        const from = query.from === undefined ? new Date(to.getTime() - 30 * DAY) : new Date(query.from);
+        const from = query.from === undefined ? new Date(to.getTime() - 30 * dayMilliseconds) : new Date(query.from);
         if (!isStorable(from) || !isStorable(to))
           throw new ApiError(400, 'InvalidPeriod', 'The period must lie in the years 1000 to 9999.', {
             target: 'from',
@@ -74,7 +74,7 @@ function historyRoute(deps: DatabaseDeps, kind: 'connections' | 'users', operati
   );
 }
 
-const COLUMNS = {
+const csvColumns = {
   connections: [
     'identifier',
     'startDate',
@@ -94,7 +94,7 @@ async function answerCsv(
   query: ListQuery,
   page: (query: ListQuery) => ReturnType<typeof listHistory>,
 ): Promise<RouteAnswer> {
-  const columns = COLUMNS[kind];
+  const columns = csvColumns[kind];
   async function* lines(): AsyncGenerator<string> {
     let next: string | undefined = query.$skiptoken;
     let head = csvLine(columns);

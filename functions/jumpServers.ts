@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../shared/canonicalJson.ts';
 import type { Deps } from '../shared/deps.ts';
 import { ApiError } from '../shared/errors.ts';
+import { requireMatch } from '../shared/etag.ts';
 import { listOf, type Route, type RouteAnswer, route } from '../shared/http.ts';
 import { accepted, acceptedAnswer, existingJumpServer } from '../shared/jumpServerAnswers.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
@@ -61,7 +62,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       const spec = specFor(name, body);
       refuseOwnGroup(deps, spec);
       const before = await findJumpServer(deps.tables, name);
-      requireMatch(headers, before);
+      checkPreconditions(headers, before);
       checkChange(before, spec);
       if (before !== undefined && etagOf(before.spec) === etagOf(spec) && (await isWhole(deps, before)))
         return present(deps, before);
@@ -90,7 +91,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
     async ({ params, caller, headers, startOperation }) => {
       const server = await findJumpServer(deps.tables, params.name);
       if (server === undefined) return { status: 204 };
-      requireMatch(headers, server);
+      checkPreconditions(headers, server);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: server.name,
         kind: 'teardown',
@@ -164,22 +165,18 @@ async function present(deps: Deps, server: JumpServer): Promise<RouteAnswer> {
   return { body: await describeJumpServer(deps, server), headers: { etag: etagOf(server.spec) } };
 }
 
-function requireMatch(headers: Headers, server: JumpServer | undefined): void {
-  const wanted = headers.get('if-match');
-  const created = headers.get('if-none-match') === '*';
-  if (created && server !== undefined) {
+/** `If-Match` and `If-None-Match: *`, of a jump server that need not be there yet. ApiError 412. */
+function checkPreconditions(headers: Headers, server: JumpServer | undefined): void {
+  const mustBeNew = headers.get('if-none-match') === '*';
+  if (mustBeNew && server !== undefined) {
     throw new ApiError(412, 'PreconditionFailed', `The jump server '${server.name}' exists already.`, {
       target: 'If-None-Match',
     });
   }
-  if (wanted === null || (wanted === '*' && server !== undefined)) return;
-  if (server === undefined || wanted !== etagOf(server.spec)) {
-    throw new ApiError(
-      412,
-      'PreconditionFailed',
-      'The spec has changed since you read it. Read it again and repeat the change.',
-      { target: 'If-Match' },
-    );
+  if (server !== undefined) requireMatch(headers, etagOf(server.spec));
+  else if (headers.has('if-match')) {
+    const message = 'There is no such jump server. Leave If-Match out to make one.';
+    throw new ApiError(412, 'PreconditionFailed', message, { target: 'If-Match' });
   }
 }
 

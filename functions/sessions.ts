@@ -2,7 +2,7 @@ import { read } from '../shared/guacamole/change.ts';
 import { listHistory } from '../shared/guacamole/history.ts';
 import { failures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
-import { listQuery } from '../shared/guacamole/http/listing.ts';
+import { listQuery } from '../shared/guacamole/listing.ts';
 import { recordShape } from '../shared/guacamole/shapes.ts';
 import { listOf, type Route } from '../shared/http.ts';
 

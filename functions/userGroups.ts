@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { change, read } from '../shared/guacamole/change.ts';
-import { getEntity } from '../shared/guacamole/entities.ts';
+import { type EntityType, getEntity } from '../shared/guacamole/entities.ts';
 import { refuseAdministrators } from '../shared/guacamole/guards.ts';
 import { failures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
@@ -103,12 +103,7 @@ function membersRoutes(deps: DatabaseDeps): Route[] {
   ];
 }
 
-function groupsOfRoutes(
-  deps: DatabaseDeps,
-  kind: 'users' | 'user-groups',
-  name: string,
-  type: 'USER' | 'USER_GROUP',
-): Route[] {
+function groupsOfRoutes(deps: DatabaseDeps, kind: 'users' | 'user-groups', name: string, type: EntityType): Route[] {
   const path = `/jump-servers/{name}/${kind}/{id}/groups` as const;
   const answer = {
     200: { description: 'Names of the groups that it is directly in', schema: z.array(z.string()) },

@@ -1,9 +1,9 @@
+import { requireMatch } from '../shared/etag.ts';
 import { change } from '../shared/guacamole/change.ts';
 import { refuseAdministrators } from '../shared/guacamole/guards.ts';
 import { versionedFailures } from '../shared/guacamole/http/answers.ts';
 import { type DatabaseDeps, databaseRoute } from '../shared/guacamole/http/databaseRoute.ts';
 import { type Directory, directoryRoutes, noWriteQuery } from '../shared/guacamole/http/directory.ts';
-import { requireMatch } from '../shared/guacamole/http/etag.ts';
 import { passwordChange, userBody, userPatch, userReplacement, userShape } from '../shared/guacamole/shapes.ts';
 import {
   createUser,

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import { databasePort } from './databases.ts';
-import { type GuacamoleDatabase, openDatabase } from './guacamole/database.ts';
+import { openDatabase } from './guacamole/database.ts';
 import { refusesLogin } from './guacamole/databaseErrors.ts';
+import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
 import type { Login } from './secrets/vaults.ts';
 
 /** The longest piece of work is a migration that waits two minutes for another one's lock. Milliseconds. */

@@ -6,7 +6,7 @@ type Db = Kysely<GuacamoleDatabase>;
 /** `node`: Guacamole itself, rows only. `control-plane`: that, and what our migrations need. */
 export type AccountKind = 'node' | 'control-plane';
 
-const PRIVILEGES: Record<AccountKind, readonly string[]> = {
+const privilegesOf: Record<AccountKind, readonly string[]> = {
   node: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   'control-plane': ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'ALTER', 'INDEX', 'REFERENCES'],
 };
@@ -33,7 +33,7 @@ export async function ensureAccount(db: Db, account: Account): Promise<void> {
   const { username, password, database, privileges } = account;
   await sql`CREATE USER IF NOT EXISTS ${username}@'%' IDENTIFIED BY ${password} REQUIRE SSL`.execute(db);
   await sql`ALTER USER ${username}@'%' IDENTIFIED BY ${password} REQUIRE SSL`.execute(db);
-  const wanted = PRIVILEGES[privileges];
+  const wanted = privilegesOf[privileges];
   await sql`GRANT ${sql.raw(wanted.join(', '))} ON ${sql.id(escapedName(database))}.* TO ${username}@'%'`.execute(db);
   for (const extra of await findExtraPrivileges(db, account)) {
     await sql`REVOKE ${sql.raw(extra)} ON ${sql.id(escapedName(database))}.* FROM ${username}@'%'`.execute(db);
@@ -53,6 +53,6 @@ async function findExtraPrivileges(db: Db, account: Account): Promise<string[]> 
   const rows = await sql<{ privilege: string }>`
     SELECT privilege_type AS privilege FROM information_schema.schema_privileges
     WHERE grantee = ${grantee} AND table_schema IN (${account.database}, ${escapedName(account.database)})`.execute(db);
-  const wanted = new Set(PRIVILEGES[account.privileges]);
+  const wanted = new Set(privilegesOf[account.privileges]);
   return rows.rows.map((row) => row.privilege).filter((privilege) => !wanted.has(privilege));
 }

@@ -3,7 +3,7 @@ import { lockTree } from './locks.ts';
 import { newPassword, passwordMatches } from './passwords.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import { now } from './times.ts';
-import { SYSTEM_PERMISSIONS } from './vocabulary.ts';
+import { systemPermissions } from './vocabulary.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
 
@@ -67,7 +67,7 @@ async function grantEverything(tx: Tx, entity_id: number, affected_user_id: numb
   await tx
     .insertInto('guacamole_system_permission')
     .ignore()
-    .values(SYSTEM_PERMISSIONS.map((permission) => ({ entity_id, permission })))
+    .values(systemPermissions.map((permission) => ({ entity_id, permission })))
     .execute();
   await tx
     .insertInto('guacamole_user_permission')

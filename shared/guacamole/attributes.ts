@@ -2,7 +2,7 @@ import { suggestion } from './nearest.ts';
 import { type Problem, problem } from './problems.ts';
 import { textProblem, type Values } from './text.ts';
 import { isDay, isTimeOfDay } from './times.ts';
-import { isTimeZone } from './timeZones.ts';
+import { isJavaTimeZone } from './timeZones.ts';
 
 type ColumnValue = string | number | null;
 
@@ -48,12 +48,12 @@ const encryption: Form = {
 };
 const time = checkedText((value) => (isTimeOfDay(value) ? undefined : 'must be a time of day as HH:MM:SS'));
 const day = checkedText((value) => (isDay(value) ? undefined : 'must be a day as YYYY-MM-DD'));
-const zone = checkedText((value) => (isTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin'));
+const zone = checkedText((value) => (isJavaTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin'));
 
 /** Attributes that have columns of their own; every other name goes to the kind's `*_attribute` table. */
 export type AttributeTable = Readonly<Record<string, { column: string; form: Form }>>;
 
-export const CONNECTION_ATTRIBUTES = {
+export const connectionAttributes = {
   'max-connections': { column: 'max_connections', form: integer(0) },
   'max-connections-per-user': { column: 'max_connections_per_user', form: integer(0) },
   // Guacamole never chooses a connection whose weight is negative.
@@ -64,13 +64,13 @@ export const CONNECTION_ATTRIBUTES = {
   'guacd-encryption': { column: 'proxy_encryption_method', form: encryption },
 } as const satisfies AttributeTable;
 
-export const GROUP_ATTRIBUTES = {
+export const connectionGroupAttributes = {
   'max-connections': { column: 'max_connections', form: integer(0) },
   'max-connections-per-user': { column: 'max_connections_per_user', form: integer(0) },
   'enable-session-affinity': { column: 'enable_session_affinity', form: flag },
 } as const satisfies AttributeTable;
 
-export const USER_ATTRIBUTES = {
+export const userAttributes = {
   expired: { column: 'expired', form: flag },
   'access-window-start': { column: 'access_window_start', form: time },
   'access-window-end': { column: 'access_window_end', form: time },
@@ -87,18 +87,18 @@ export const USER_ATTRIBUTES = {
  * Attributes that Guacamole's extensions keep of a user and that nobody reads: whoever knows the TOTP secret has the second
  * factor, and without the mark of being confirmed Guacamole would show the secret at the next login. They stay until a body names them.
  */
-const SECOND_FACTOR: ReadonlySet<string> = new Set(['guac-totp-key-secret', 'guac-totp-key-confirmed']);
+const secondFactor: ReadonlySet<string> = new Set(['guac-totp-key-secret', 'guac-totp-key-confirmed']);
 
 /** Sorts a user's further attributes into those that are shown and those that are not. */
 export function hideSecondFactor(extra: Record<string, string>): {
   shown: Record<string, string>;
   hidden: Record<string, string>;
 } {
-  const entries = Map.groupBy(Object.entries(extra), ([name]) => SECOND_FACTOR.has(name.toLowerCase()));
+  const entries = Map.groupBy(Object.entries(extra), ([name]) => secondFactor.has(name.toLowerCase()));
   return { shown: Object.fromEntries(entries.get(false) ?? []), hidden: Object.fromEntries(entries.get(true) ?? []) };
 }
 
-export const NO_ATTRIBUTES = {} as const satisfies AttributeTable;
+export const noAttributes = {} as const satisfies AttributeTable;
 
 type ColumnOf<T extends AttributeTable> = T[keyof T]['column'];
 

@@ -5,8 +5,8 @@ import type { GuacamoleDatabase } from './schema/tables.ts';
 export type Cell = string | number | null;
 
 /** Most rows of one statement, and about how many characters: MySQL takes packets of 16 MB and more by default. */
-const ROWS = 2000;
-const CHARACTERS = 2_000_000;
+const mostRows = 2000;
+const mostCharacters = 2_000_000;
 
 /**
  * Inserts rows, many to a statement; `into` and `tail` are ours, never a caller's. The next statement's rows are taken and written
@@ -48,7 +48,7 @@ function* written(rows: Iterable<readonly Cell[]>): Generator<{ tuples: object; 
   for (const row of rows) {
     let length = 0;
     for (const cell of row) length += typeof cell === 'string' ? cell.length : 8;
-    if (chunk.length === ROWS || (chunk.length > 0 && size + length > CHARACTERS)) {
+    if (chunk.length === mostRows || (chunk.length > 0 && size + length > mostCharacters)) {
       yield tuples(chunk);
       chunk = [];
       size = 0;
@@ -73,7 +73,7 @@ export async function selectIn<Row>(
   return rows;
 }
 
-/** Splits a list for statements with `IN`. */
-export function* slices<T>(items: readonly T[], size = ROWS): Generator<T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+/** Splits a list for statements with `IN` or `VALUES`. */
+export function* slices<T>(items: readonly T[]): Generator<T[]> {
+  for (let start = 0; start < items.length; start += mostRows) yield items.slice(start, start + mostRows);
 }

@@ -6,13 +6,13 @@ import type { GuacamoleDatabase } from './schema/tables.ts';
 type Db = Kysely<GuacamoleDatabase>;
 
 /** How often a change is tried before a deadlock or a lost connection is reported. */
-const ATTEMPTS = 6;
+const mostAttempts = 6;
 
 /** How long the database can tell whether a change happened. */
 export const changesKeptDays = 30;
 
 /** Milliseconds after which it is not tried again: a server that answers nothing costs each attempt its time-out. */
-const PATIENCE = 8_000;
+const patienceMilliseconds = 8_000;
 
 /**
  * Runs one change: a transaction that also leaves the audit id, so that whether it happened can be told whatever dies in between.
@@ -39,28 +39,24 @@ export async function change<T>(
       return done;
     } catch (error) {
       if (!isDeadlock(error) && !isLost(error)) throw error;
-      if (finished && (await settle(db, auditId))) return finished.result;
-      if (attempt >= ATTEMPTS || performance.now() - begun > PATIENCE) throw error;
+      if (finished && (await wasCommitted(db, auditId))) return finished.result;
+      if (attempt >= mostAttempts || performance.now() - begun > patienceMilliseconds) throw error;
       await delay(5 * 2 ** attempt * Math.random());
     }
   }
 }
 
-/** Whether a change whose commit got no answer happened. The locking read waits for a server that is still committing. */
-async function settle(db: Db, auditId: string): Promise<boolean> {
+/**
+ * Whether the change of this audit id was committed. The locking read waits for a server that is still committing. A plain Error when
+ * the database does not answer.
+ */
+export async function wasCommitted(db: Db, auditId: string): Promise<boolean> {
   try {
     const rows = await sql`SELECT audit_id FROM molcajete_change WHERE audit_id = ${auditId} FOR UPDATE`.execute(db);
     return rows.rows.length > 0;
   } catch {
-    throw new Error(
-      'The connection to the database broke while a change was being committed; the audit will tell how it ended.',
-    );
+    throw new Error('The database does not say whether the change was committed; the audit will tell how it ended.');
   }
-}
-
-/** Whether the change of this audit id was committed. */
-export async function findChange(db: Db, auditId: string): Promise<boolean> {
-  return settle(db, auditId);
 }
 
 /**

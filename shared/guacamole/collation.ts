@@ -15,7 +15,7 @@ export async function collationKeys(
   const unknown = new Set<string>();
   for (const name of names) {
     if (isAscii(name)) continue;
-    for (const character of name.match(BEYOND_ASCII) ?? []) if (!weights.has(character)) unknown.add(character);
+    for (const character of name.match(beyondAscii) ?? []) if (!weights.has(character)) unknown.add(character);
   }
   if (unknown.size > 0) await learn(db, [...unknown]);
   return keyOf;
@@ -25,11 +25,11 @@ export async function collationKeys(
 function keyOf(name: string): string {
   const padded = name.endsWith(' ') ? name.replace(/ +$/, '') : name;
   if (isAscii(padded)) return padded.toUpperCase();
-  return foldAscii(padded).replace(BEYOND_ASCII, (character) => weights.get(character) ?? character);
+  return foldAscii(padded).replace(beyondAscii, (character) => weights.get(character) ?? character);
 }
 
 /** One UTF-16 unit each; halves of surrogate pairs are no characters of `utf8mb3`. */
-const BEYOND_ASCII = /[\u0080-\uD7FF\uE000-\uFFFF]/g;
+const beyondAscii = /[\u0080-\uD7FF\uE000-\uFFFF]/g;
 
 const isAscii = (text: string): boolean => !/[^\0-\x7F]/.test(text);
 

@@ -1,19 +1,17 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError, notFound } from '../errors.ts';
-import { attributeProblems, GROUP_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
-import { mergeValues } from './connections.ts';
-import { isDuplicate } from './databaseErrors.ts';
-import { etagOf } from './http/etag.ts';
-import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
-import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { attributeProblems, connectionGroupAttributes, readAttributes, storeAttributes } from './attributes.ts';
+import { etagKey, etagOf } from './etag.ts';
+import { readJsonObject } from './jsonColumn.ts';
+import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { lockRow, lockTree } from './locks.ts';
-import { lockParent, nameTaken, ROOT, toParentIdentifier } from './parents.ts';
+import { asTaken, lockParent, refuseTakenName, rootIdentifier, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionGroupBody, connectionGroupPatch, connectionGroupShape } from './shapes.ts';
 import { parseIdentifier } from './text.ts';
-import { createValues, replaceValues } from './values.ts';
+import { createValues, mergeValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -22,13 +20,13 @@ export type ConnectionGroup = z.output<typeof connectionGroupShape>;
 export type ConnectionGroupBody = z.output<typeof connectionGroupBody>;
 export type ConnectionGroupPatch = z.output<typeof connectionGroupPatch>;
 
-export interface StoredGroup {
+export interface StoredConnectionGroup {
   id: number;
   group: ConnectionGroup;
   etag: string;
 }
 
-export interface GroupRow {
+export interface ConnectionGroupRow {
   connection_group_id: number;
   connection_group_name: string;
   parent_id: number | null;
@@ -38,9 +36,9 @@ export interface GroupRow {
 }
 
 /** Guacamole sets no limit; servers end a recursive query after 1,000 levels. */
-const MAX_DEPTH = 100;
+export const maxGroupDepth = 100;
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: {
     identifier: identifierField('g.connection_group_id'),
     name: textField('g.connection_group_name'),
@@ -61,7 +59,7 @@ const LISTING: Listing = {
 };
 
 /** `active`: sessions open on connections directly in the group. */
-export const GROUP_COLUMNS = sql`
+export const connectionGroupColumns = sql`
   g.connection_group_id, g.connection_group_name, g.parent_id, g.type, g.max_connections, g.max_connections_per_user,
   g.enable_session_affinity,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
@@ -69,18 +67,18 @@ export const GROUP_COLUMNS = sql`
   (SELECT COUNT(*) FROM guacamole_connection_history h JOIN guacamole_connection c ON c.connection_id = h.connection_id
     WHERE h.end_date IS NULL AND c.parent_id = g.connection_group_id) AS active`;
 
+/** One page of connection groups. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listConnectionGroups(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
-  const found = await sql<GroupRow>`
-    SELECT ${GROUP_COLUMNS}, ${keys} FROM guacamole_connection_group g ${hint}
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query);
+  const found = await sql<ConnectionGroupRow>`
+    SELECT ${connectionGroupColumns}, ${keys} FROM guacamole_connection_group g ${hint}
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
-  return toPage(LISTING, query, url, found.rows, toConnectionGroup);
+  return toPage(listing, query, url, found.rows, toConnectionGroup);
 }
 
-/** ApiError 404 when there is none. The root is no row and cannot be changed; only its tree can be read. */
-/** ApiError 404 when there is none. */
-export async function getConnectionGroup(db: Db, identifier: string): Promise<StoredGroup> {
-  if (identifier === ROOT) {
+/** ApiError 404 when there is none; 400 `RootGroup` for the root, which is no row: only its tree can be read. */
+export async function getConnectionGroup(db: Db, identifier: string): Promise<StoredConnectionGroup> {
+  if (identifier === rootIdentifier) {
     throw new ApiError(
       400,
       'RootGroup',
@@ -90,8 +88,8 @@ export async function getConnectionGroup(db: Db, identifier: string): Promise<St
   }
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('connection group', identifier);
-  const found = await sql<GroupRow & { etag_key: string }>`
-    SELECT ${GROUP_COLUMNS}, ${etagKey} AS etag_key
+  const found = await sql<ConnectionGroupRow & { etag_key: string }>`
+    SELECT ${connectionGroupColumns}, ${etagKey} AS etag_key
     FROM guacamole_connection_group g WHERE g.connection_group_id = ${id}`.execute(db);
   const row = found.rows[0];
   if (!row) throw notFound('connection group', identifier);
@@ -104,44 +102,47 @@ export async function getConnectionGroup(db: Db, identifier: string): Promise<St
 }
 
 /** The same, and nobody else changes it until the transaction ends; see `lockRow`. */
-export async function lockConnectionGroup(tx: Tx, identifier: string): Promise<StoredGroup> {
+export async function lockConnectionGroup(tx: Tx, identifier: string): Promise<StoredConnectionGroup> {
   await lockRow(tx, 'guacamole_connection_group', 'connection_group_id', parseIdentifier(identifier));
   return getConnectionGroup(tx, identifier);
 }
 
-export function toConnectionGroup(row: GroupRow): ConnectionGroup {
+export function toConnectionGroup(row: ConnectionGroupRow): ConnectionGroup {
   return {
     name: row.connection_group_name,
     identifier: String(row.connection_group_id),
     parentIdentifier: toParentIdentifier(row.parent_id),
     type: row.type,
-    attributes: readAttributes(GROUP_ATTRIBUTES, row, readJsonObject(row.extra)),
+    attributes: readAttributes(connectionGroupAttributes, row, readJsonObject(row.extra)),
     activeConnections: row.active,
   };
 }
 
 /** Makes a group and returns its identifier. ApiError 400 with everything that is wrong, 409 when the name is taken. */
 export async function createConnectionGroup(tx: Tx, body: ConnectionGroupBody): Promise<string> {
-  refuseProblems(attributeProblems(GROUP_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(connectionGroupAttributes, body.attributes ?? {}));
   await lockTree(tx);
   const parent_id = await lockParent(tx, body.parentIdentifier);
-  await refuseTakenName(tx, body.name, parent_id, undefined);
+  await refuseTakenName(tx, 'connection group', body.name, parent_id);
   await refuseDepth(tx, parent_id, undefined);
-  const { columns, extra } = storeAttributes(GROUP_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(connectionGroupAttributes, body.attributes ?? {});
   const inserted = await sql`
     INSERT INTO guacamole_connection_group (connection_group_name, parent_id, type, ${sql.raw(Object.keys(columns).join(', '))})
     VALUES (${body.name}, ${parent_id}, ${body.type}, ${sql.join(Object.values(columns))})`
     .execute(tx)
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection group', body.name, parent_id));
   const id = Number(inserted.insertId);
   await createValues(tx, 'guacamole_connection_group_attribute', id, extra);
   return String(id);
 }
 
-/** `checked` are the attributes that the caller answers for. */
+/**
+ * `checked` are the attributes that the caller answers for. ApiError 400 with all problems, 400 `GroupTooDeep`, 409 `GroupCycle`,
+ * `NameTaken`.
+ */
 export async function replaceConnectionGroup(
   tx: Tx,
-  stored: StoredGroup,
+  stored: StoredConnectionGroup,
   body: ConnectionGroupBody,
   checked = body.attributes,
 ): Promise<void> {
@@ -153,22 +154,26 @@ export async function replaceConnectionGroup(
       ),
     ]);
   }
-  refuseProblems(attributeProblems(GROUP_ATTRIBUTES, checked ?? {}));
+  refuseProblems(attributeProblems(connectionGroupAttributes, checked ?? {}));
   const parent_id = await lockParent(tx, body.parentIdentifier);
   if (toParentIdentifier(parent_id) !== stored.group.parentIdentifier) await refuseDepth(tx, parent_id, stored.id);
-  await refuseTakenName(tx, body.name, parent_id, stored.id);
-  const { columns, extra } = storeAttributes(GROUP_ATTRIBUTES, body.attributes ?? {});
+  await refuseTakenName(tx, 'connection group', body.name, parent_id, stored.id);
+  const { columns, extra } = storeAttributes(connectionGroupAttributes, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection_group')
     .set({ connection_group_name: body.name, parent_id, type: body.type, ...(columns as object) })
     .where('connection_group_id', '=', stored.id)
     .execute()
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection group', body.name, parent_id));
   await replaceValues(tx, 'guacamole_connection_group_attribute', stored.id, extra);
 }
 
 /** JSON Merge Patch. */
-export async function mergeConnectionGroup(tx: Tx, stored: StoredGroup, patch: ConnectionGroupPatch): Promise<void> {
+export async function mergeConnectionGroup(
+  tx: Tx,
+  stored: StoredConnectionGroup,
+  patch: ConnectionGroupPatch,
+): Promise<void> {
   const { group } = stored;
   const body: ConnectionGroupBody = {
     name: patch.name ?? group.name,
@@ -181,7 +186,7 @@ export async function mergeConnectionGroup(tx: Tx, stored: StoredGroup, patch: C
 }
 
 /** Deletes a group; one that is not empty only with `recursive`, from the leaves up: InnoDB cascades at most 15 levels. */
-export async function deleteConnectionGroup(tx: Tx, stored: StoredGroup, recursive: boolean): Promise<void> {
+export async function deleteConnectionGroup(tx: Tx, stored: StoredConnectionGroup, recursive: boolean): Promise<void> {
   await lockTree(tx);
   const levels = await findSubtree(tx, stored.id);
   const ids = levels.map((level) => level.id);
@@ -236,29 +241,12 @@ async function refuseDepth(tx: Tx, parent: number | null, moved: number | undefi
   }
   const below = moved === undefined ? [] : await findSubtree(tx, moved);
   const depth = found.rows.length + 1 + Math.max(0, ...below.map((level) => level.depth));
-  if (depth > MAX_DEPTH) {
+  if (depth > maxGroupDepth) {
     throw new ApiError(
       400,
       'GroupTooDeep',
-      `Groups can be nested ${MAX_DEPTH} deep; this one would be at level ${depth}.`,
+      `Groups can be nested ${maxGroupDepth} deep; this one would be at level ${depth}.`,
       { target: 'parentIdentifier' },
     );
   }
 }
-
-async function refuseTakenName(tx: Tx, name: string, parent: number | null, except: number | undefined): Promise<void> {
-  const taken = await tx
-    .selectFrom('guacamole_connection_group')
-    .select('connection_group_id')
-    .where('connection_group_name', '=', name)
-    .where(sql<boolean>`parent_id <=> ${parent}`)
-    .where('connection_group_id', '<>', except ?? 0)
-    .executeTakeFirst();
-  if (taken) throw nameTaken('connection group', name, parent);
-}
-
-const asTaken =
-  (name: string, parent: number | null) =>
-  (error: unknown): never => {
-    throw isDuplicate(error) ? nameTaken('connection group', name, parent) : error;
-  };

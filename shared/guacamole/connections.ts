@@ -1,20 +1,19 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { notFound } from '../errors.ts';
-import { attributeProblems, CONNECTION_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
-import { isDuplicate } from './databaseErrors.ts';
-import { etagOf } from './http/etag.ts';
-import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
-import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { attributeProblems, connectionAttributes, readAttributes, storeAttributes } from './attributes.ts';
+import { etagKey, etagOf } from './etag.ts';
+import { readJsonObject } from './jsonColumn.ts';
+import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { lockRow } from './locks.ts';
-import { lockParent, nameTaken, toParentIdentifier } from './parents.ts';
+import { asTaken, lockParent, refuseTakenName, toParentIdentifier } from './parents.ts';
 import { problem, refuseProblems } from './problems.ts';
 import { parameterProblems, protocolProblem } from './protocols.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { connectionBody, connectionPatch, connectionShape } from './shapes.ts';
-import { parseIdentifier, type Values } from './text.ts';
+import { parseIdentifier } from './text.ts';
 import { toMillis } from './times.ts';
-import { createValues, replaceValues } from './values.ts';
+import { createValues, mergeValues, replaceValues, setValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -46,7 +45,7 @@ export interface ConnectionRow {
   last_active: string | null;
 }
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: {
     identifier: identifierField('c.connection_id'),
     name: textField('c.connection_name'),
@@ -68,7 +67,7 @@ const LISTING: Listing = {
 };
 
 /** What both the list and the single read select: one statement, so one round trip. */
-export const COLUMNS = sql`
+export const connectionColumns = sql`
   c.connection_id, c.connection_name, c.parent_id, c.protocol, c.max_connections, c.max_connections_per_user,
   c.connection_weight, c.failover_only, c.proxy_hostname, c.proxy_port, c.proxy_encryption_method,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
@@ -77,14 +76,14 @@ export const COLUMNS = sql`
     WHERE h.connection_id = c.connection_id AND h.end_date IS NULL) AS active,
   (SELECT MAX(h.start_date) FROM guacamole_connection_history h WHERE h.connection_id = c.connection_id) AS last_active`;
 
-/** One page of connections, never their parameters. */
+/** One page of connections, never their parameters. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listConnections(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query);
   const found = await sql<ConnectionRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_connection c ${hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
+    SELECT ${connectionColumns}, ${keys} FROM guacamole_connection c ${hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(
     db,
   );
-  return toPage(LISTING, query, url, found.rows, toConnection);
+  return toPage(listing, query, url, found.rows, toConnection);
 }
 
 /** ApiError 404 when there is none. */
@@ -92,7 +91,7 @@ export async function getConnection(db: Db, identifier: string): Promise<StoredC
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('connection', identifier);
   const found = await sql<ConnectionRow & { parameters: unknown; etag_key: string }>`
-    SELECT ${COLUMNS}, ${etagKey} AS etag_key,
+    SELECT ${connectionColumns}, ${etagKey} AS etag_key,
       (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
         FROM guacamole_connection_parameter p WHERE p.connection_id = c.connection_id) AS parameters
     FROM guacamole_connection c WHERE c.connection_id = ${id}`.execute(db);
@@ -117,7 +116,7 @@ export function toConnection(row: ConnectionRow): Connection {
     identifier: String(row.connection_id),
     parentIdentifier: toParentIdentifier(row.parent_id),
     protocol: row.protocol,
-    attributes: readAttributes(CONNECTION_ATTRIBUTES, row, readJsonObject(row.extra)),
+    attributes: readAttributes(connectionAttributes, row, readJsonObject(row.extra)),
     activeConnections: row.active,
     ...(row.last_active === null ? {} : { lastActive: toMillis(row.last_active) }),
   };
@@ -127,14 +126,14 @@ export function toConnection(row: ConnectionRow): Connection {
 export async function createConnection(tx: Tx, body: ConnectionBody, options: WriteOptions): Promise<string> {
   checkConnection(body.protocol, body, options);
   const parent_id = await lockParent(tx, body.parentIdentifier);
-  await refuseTakenName(tx, body.name, parent_id, undefined);
-  const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
+  await refuseTakenName(tx, 'connection', body.name, parent_id);
+  const { columns, extra } = storeAttributes(connectionAttributes, body.attributes ?? {});
   const id = await sql`
     INSERT INTO guacamole_connection
       (connection_name, parent_id, protocol, ${columnNames(columns)})
     VALUES (${body.name}, ${parent_id}, ${body.protocol}, ${sql.join(Object.values(columns))})`
     .execute(tx)
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection', body.name, parent_id));
   const connection = Number(id.insertId);
   await createValues(tx, 'guacamole_connection_attribute', connection, extra);
   await createValues(tx, 'guacamole_connection_parameter', connection, setValues(body.parameters ?? {}));
@@ -158,14 +157,14 @@ export async function replaceConnection(
   const isSame = body.protocol === stored.connection.protocol;
   checkConnection(body.protocol, isSame ? checked : { ...checked, parameters }, options, isSame);
   const parent_id = await lockParent(tx, body.parentIdentifier);
-  await refuseTakenName(tx, body.name, parent_id, stored.id);
-  const { columns, extra } = storeAttributes(CONNECTION_ATTRIBUTES, body.attributes ?? {});
+  await refuseTakenName(tx, 'connection', body.name, parent_id, stored.id);
+  const { columns, extra } = storeAttributes(connectionAttributes, body.attributes ?? {});
   await tx
     .updateTable('guacamole_connection')
     .set({ connection_name: body.name, parent_id, protocol: body.protocol, ...(columns as object) })
     .where('connection_id', '=', stored.id)
     .execute()
-    .catch(asTaken(body.name, parent_id));
+    .catch(asTaken('connection', body.name, parent_id));
   await replaceValues(tx, 'guacamole_connection_attribute', stored.id, extra);
   if (body.parameters) await replaceValues(tx, 'guacamole_connection_parameter', stored.id, parameters);
 }
@@ -202,7 +201,7 @@ function checkConnection(name: string, checked: Checked, options: WriteOptions, 
   const protocol = isStored ? undefined : protocolProblem(name, lenient);
   refuseProblems([
     ...(protocol ? [problem('protocol', protocol)] : parameterProblems(name, checked.parameters ?? {}, lenient)),
-    ...attributeProblems(CONNECTION_ATTRIBUTES, checked.attributes ?? {}),
+    ...attributeProblems(connectionAttributes, checked.attributes ?? {}),
   ]);
 }
 
@@ -217,32 +216,4 @@ function checkIdentifier(stored: StoredConnection, body: ConnectionBody): void {
   ]);
 }
 
-/** At the root no unique key tells; elsewhere this gives the better message, and the key decides between two writers. */
-async function refuseTakenName(tx: Tx, name: string, parent: number | null, except: number | undefined): Promise<void> {
-  const taken = await tx
-    .selectFrom('guacamole_connection')
-    .select('connection_id')
-    .where('connection_name', '=', name)
-    .where(sql<boolean>`parent_id <=> ${parent}`)
-    .where('connection_id', '<>', except ?? 0)
-    .executeTakeFirst();
-  if (taken) throw nameTaken('connection', name, parent);
-}
-
-const asTaken =
-  (name: string, parent: number | null) =>
-  (error: unknown): never => {
-    throw isDuplicate(error) ? nameTaken('connection', name, parent) : error;
-  };
-
 const columnNames = (columns: object): RawBuilder<unknown> => sql.raw(Object.keys(columns).join(', '));
-
-/** What of a body's values is kept: null and '' mean "not set". */
-export const setValues = (values: Values): Record<string, string> =>
-  Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => !!entry[1]));
-
-/** JSON Merge Patch of one map; null takes all away. */
-export function mergeValues(stored: Record<string, string>, patch: Values | null | undefined): Values {
-  if (patch === undefined) return stored;
-  return patch === null ? {} : { ...stored, ...patch };
-}

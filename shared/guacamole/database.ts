@@ -3,8 +3,6 @@ import { createPool, type Pool } from 'mysql2';
 import { refusesLogin } from './databaseErrors.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 
-export type { GuacamoleDatabase } from './schema/tables.ts';
-
 /** Where a MySQL server is and who we are there. `database` may be missing for an administrator's connection. */
 export interface DatabaseLogin {
   host: string;

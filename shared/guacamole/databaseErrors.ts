@@ -19,7 +19,7 @@ export const isDeadlock = (error: unknown): boolean => number(error) === 1213;
 /** The server does not know this user with this password (ER_ACCESS_DENIED_ERROR, with and without a password). */
 export const refusesLogin = (error: unknown): boolean => number(error) === 1045 || number(error) === 1698;
 
-const LOST = new Set([
+const lostCodes = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'ECONNRESET',
   'ECONNREFUSED',
@@ -39,7 +39,7 @@ export function isLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as DatabaseError;
   return (
-    (code !== undefined && LOST.has(code)) ||
+    (code !== undefined && lostCodes.has(code)) ||
     /closed state|Connection lost|disconnected before secure/.test(error.message)
   );
 }
@@ -48,7 +48,7 @@ const unavailable = (message: string): ApiError =>
   new ApiError(503, 'DatabaseUnavailable', message, { headers: { 'Retry-After': '5' } });
 
 /** Server errors that the caller can do something about. mysql2's own text may quote values, so none of it is passed on. */
-const KNOWN: Record<number, () => ApiError> = {
+const describedErrors: Record<number, () => ApiError> = {
   1040: () => unavailable('The database has too many connections at the moment; try again in a few seconds.'),
   1205: () => unavailable('Another change has held what this one needs for 20 seconds; try again.'),
   1213: () => unavailable('Other changes kept getting in the way of this one; try again.'),
@@ -75,7 +75,7 @@ export function describeDatabaseError(error: unknown): unknown {
   if (error instanceof ApiError) return error;
   if (isLost(error))
     return unavailable('The database of this jump server cannot be reached at the moment; try again in a few seconds.');
-  const known = KNOWN[number(error) ?? 0]?.();
+  const known = describedErrors[number(error) ?? 0]?.();
   return known ?? withoutValues(error);
 }
 

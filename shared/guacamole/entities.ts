@@ -17,12 +17,12 @@ export interface Entity {
   name: string;
 }
 
-const KINDS = {
+const kinds = {
   USER: { table: 'guacamole_user', id: 'user_id', word: 'user' },
   USER_GROUP: { table: 'guacamole_user_group', id: 'user_group_id', word: 'user group' },
 } as const;
 
-export const entityWord = (type: EntityType): string => KINDS[type].word;
+export const entityWord = (type: EntityType): string => kinds[type].word;
 
 /** Makes the row that a user or group hangs on. ApiError 409 when the name is taken. */
 export async function insertEntity(tx: Tx, type: EntityType, name: string): Promise<number> {
@@ -48,7 +48,7 @@ export async function findEntities(db: Db, type: EntityType, names: readonly str
   // A name that cannot be stored would only make the database compare without its index.
   const possible = names.filter((name) => nameProblem(name) === undefined);
   if (possible.length === 0) return [];
-  const { table, id } = KINDS[type];
+  const { table, id } = kinds[type];
   const found = await sql<Entity>`
     SELECT e.entity_id AS entityId, k.${sql.ref(id)} AS id, e.name
     FROM guacamole_entity e JOIN ${sql.table(table)} k ON k.entity_id = e.entity_id
@@ -56,14 +56,9 @@ export async function findEntities(db: Db, type: EntityType, names: readonly str
   return found.rows;
 }
 
-export async function findEntity(db: Db, type: EntityType, name: string): Promise<Entity | undefined> {
-  const [entity] = await findEntities(db, type, [name]);
-  return entity;
-}
-
 /** ApiError 404 when there is none. */
 export async function getEntity(db: Db, type: EntityType, name: string): Promise<Entity> {
-  const entity = await findEntity(db, type, name);
+  const [entity] = await findEntities(db, type, [name]);
   if (!entity) throw noEntity(type, name);
   return entity;
 }

@@ -8,7 +8,7 @@ import {
   pageClauses,
   textField,
   toPage,
-} from './http/listing.ts';
+} from './listing.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { recordShape } from './shapes.ts';
 import { isStorable, toDateTime, toMillis } from './times.ts';
@@ -63,7 +63,7 @@ const activeField: FilterField = {
   },
 };
 
-const COMMON_FIELDS = {
+const commonFields = {
   username: usernameField,
   remoteHost: textField('h.remote_host'),
   startDate: timeField('h.start_date'),
@@ -71,7 +71,7 @@ const COMMON_FIELDS = {
   active: activeField,
 };
 
-const ORDERS = {
+const orders = {
   startDate: {
     keys: [
       { column: 'h.start_date', holds: 'time' },
@@ -82,38 +82,38 @@ const ORDERS = {
   identifier: { keys: [{ column: 'h.history_id', holds: 'number' }], index: 'PRIMARY' },
 } satisfies Listing['orders'];
 
-const CONNECTIONS: Listing = {
+const connectionListing: Listing = {
   fields: {
-    ...COMMON_FIELDS,
+    ...commonFields,
     connectionIdentifier: identifierField('h.connection_id'),
     connectionName: textField('h.connection_name'),
     sharingProfileIdentifier: identifierField('h.sharing_profile_id'),
   },
-  orders: ORDERS,
+  orders,
   newestFirst: true,
 };
 
-const USERS: Listing = { fields: COMMON_FIELDS, orders: ORDERS, newestFirst: true };
+const userListing: Listing = { fields: commonFields, orders, newestFirst: true };
 
 /** Open sessions come in the order in which they began; the index of `end_date` gives it. */
-const SESSIONS: Listing = { fields: CONNECTIONS.fields, orders: { identifier: ORDERS.identifier } };
+const sessionListing: Listing = { fields: connectionListing.fields, orders: { identifier: orders.identifier } };
 
-const KINDS = {
+const kinds = {
   connections: {
-    listing: CONNECTIONS,
+    listing: connectionListing,
     from: sql`guacamole_connection_history h`,
     columns: sql`h.history_id, h.username, h.remote_host, h.start_date, h.end_date,
       h.connection_id, h.connection_name, h.sharing_profile_id, h.sharing_profile_name`,
     fixed: [] as RawBuilder<unknown>[],
   },
   users: {
-    listing: USERS,
+    listing: userListing,
     from: sql`guacamole_user_history h`,
     columns: sql`h.history_id, h.username, h.remote_host, h.start_date, h.end_date`,
     fixed: [] as RawBuilder<unknown>[],
   },
   sessions: {
-    listing: SESSIONS,
+    listing: sessionListing,
     // Few rows are open; the optimizer may else walk the whole primary key in search of a page of them.
     from: sql`guacamole_connection_history h FORCE INDEX (end_date)`,
     columns: sql`h.history_id, h.username, h.remote_host, h.start_date, h.end_date,
@@ -122,11 +122,14 @@ const KINDS = {
   },
 };
 
-export type HistoryKind = keyof typeof KINDS;
+export type HistoryKind = keyof typeof kinds;
 
-/** One page of records. `sessions` are the open ones of all nodes; those of a node that died stay until healing closes them. */
+/**
+ * One page of records. `sessions` are the open ones of all nodes; those of a node that died stay until healing closes them. ApiError
+ * 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`.
+ */
 export async function listHistory(db: Db, kind: HistoryKind, query: ListQuery, url: URL) {
-  const { listing, from, columns, fixed } = KINDS[kind];
+  const { listing, from, columns, fixed } = kinds[kind];
   const { where, orderBy, limit, hint, keys } = pageClauses(listing, query, fixed);
   const found = await sql<RecordRow>`
     SELECT ${columns}, ${keys} FROM ${from} ${kind === 'sessions' ? sql`` : hint} WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(

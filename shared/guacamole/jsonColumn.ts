@@ -1,8 +1,3 @@
-import { sql } from 'kysely';
-
-/** The database's key for ETags, as a part of a select. */
-export const etagKey = sql<string>`(SELECT value FROM molcajete_setting WHERE name = 'etag-key')`;
-
 /**
  * MySQL hands JSON over parsed and in an order of its own, MariaDB as text; an aggregate over no rows is NULL. Names come sorted, so
  * that answers and exports do not depend on the server.

@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Caller } from '../auth.ts';
+import { slices } from './bulk.ts';
 import { collationKeys } from './collation.ts';
 import { type Entity, type EntityType, entityWord, findEntities } from './entities.ts';
 import { refuseAdministrators } from './guards.ts';
@@ -22,7 +23,7 @@ export interface MemberOperation {
   value: string;
 }
 
-const MEMBER_PATHS: Readonly<Record<string, EntityType>> = {
+const memberPaths: Readonly<Record<string, EntityType>> = {
   '/memberUsers': 'USER',
   '/memberUserGroups': 'USER_GROUP',
 };
@@ -62,7 +63,7 @@ export async function patchMembers(
   const typed = operations.map((operation, index) => ({
     ...operation,
     index,
-    type: MEMBER_PATHS[operation.path.replace(/\/$/, '')],
+    type: memberPaths[operation.path.replace(/\/$/, '')],
   }));
   refuseProblems(
     typed
@@ -143,12 +144,12 @@ async function applyMemberships(
 ): Promise<void> {
   const removed = changes.filter(({ op }) => op === 'remove').map((c) => sql`(${c.groupId}, ${c.memberId})`);
   const added = changes.filter(({ op }) => op === 'add').map((c) => sql`(${c.groupId}, ${c.memberId})`);
-  for (let start = 0; start < removed.length; start += 1000) {
+  for (const some of slices(removed)) {
     await sql`DELETE FROM guacamole_user_group_member
-      WHERE (user_group_id, member_entity_id) IN (${sql.join(removed.slice(start, start + 1000))})`.execute(tx);
+      WHERE (user_group_id, member_entity_id) IN (${sql.join(some)})`.execute(tx);
   }
-  for (let start = 0; start < added.length; start += 1000) {
+  for (const some of slices(added)) {
     await sql`INSERT IGNORE INTO guacamole_user_group_member (user_group_id, member_entity_id)
-      VALUES ${sql.join(added.slice(start, start + 1000))}`.execute(tx);
+      VALUES ${sql.join(some)}`.execute(tx);
   }
 }

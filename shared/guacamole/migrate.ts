@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
-import { MIGRATIONS, type Migration } from './schema/migrations.ts';
+import { type Migration, migrations } from './schema/migrations.ts';
 import { describeForeignTables } from './schema/recognise.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 
@@ -15,7 +15,7 @@ export interface MigrationOutcome {
 type Db = Kysely<GuacamoleDatabase>;
 
 /** Seconds a second runner waits for the first. */
-const LOCK_WAIT = 120;
+const lockWaitSeconds = 120;
 
 /**
  * Brings the database to the newest schema. Several runners may call it at once: a named lock of the server lets one work while
@@ -26,12 +26,12 @@ const LOCK_WAIT = 120;
 export async function migrate(db: Db): Promise<MigrationOutcome> {
   return db.connection().execute(async (connection) => {
     const lock = await lockName(connection);
-    const taken = await sql<{ taken: number | null }>`SELECT GET_LOCK(${lock}, ${LOCK_WAIT}) AS taken`.execute(
+    const taken = await sql<{ taken: number | null }>`SELECT GET_LOCK(${lock}, ${lockWaitSeconds}) AS taken`.execute(
       connection,
     );
     if (taken.rows[0]?.taken !== 1) {
       throw new Error(
-        `Another migration of this database has been running for ${LOCK_WAIT} s; try again when it has ended.`,
+        `Another migration of this database has been running for ${lockWaitSeconds} s; try again when it has ended.`,
       );
     }
     try {
@@ -63,10 +63,10 @@ async function migrateLocked(db: Db): Promise<MigrationOutcome> {
     ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci`)
     .execute(db);
   const applied: number[] = [];
-  for (const migration of MIGRATIONS) {
+  for (const migration of migrations) {
     if (await applyMigration(db, migration)) applied.push(migration.version);
   }
-  return { found, applied, version: MIGRATIONS.at(-1)?.version ?? 0 };
+  return { found, applied, version: migrations.at(-1)?.version ?? 0 };
 }
 
 /** True once our own record exists with its first row: before that, nothing of ours has been made. */

@@ -1,5 +1,6 @@
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { ApiError } from '../errors.ts';
+import { isDuplicate } from './databaseErrors.ts';
 import { lockTree } from './locks.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
@@ -8,13 +9,14 @@ import { parseIdentifier } from './text.ts';
 type Tx = Transaction<GuacamoleDatabase>;
 
 /** What Guacamole calls the group that everything is in; in the database it is NULL. */
-export const ROOT = 'ROOT';
+export const rootIdentifier = 'ROOT';
 
-export const toParentIdentifier = (parent: number | null): string => (parent === null ? ROOT : String(parent));
+export const toParentIdentifier = (parent: number | null): string =>
+  parent === null ? rootIdentifier : String(parent);
 
 /** The group that a body's `parentIdentifier` means; null for the root. ApiError 400 when there is no such group. */
 export async function lockParent(tx: Tx, identifier: string | null | undefined): Promise<number | null> {
-  if (identifier === undefined || identifier === null || identifier === '' || identifier === ROOT) {
+  if (identifier === undefined || identifier === null || identifier === '' || identifier === rootIdentifier) {
     await lockTree(tx);
     return null;
   }
@@ -33,7 +35,45 @@ const findGroup = (tx: Tx, id: number) =>
     .where('connection_group_id', '=', id)
     .executeTakeFirst();
 
-export const nameTaken = (kind: string, name: string, parent: number | null): ApiError =>
+/** What has a parent: where its names are. */
+const kinds = {
+  connection: { table: 'guacamole_connection', id: 'connection_id', named: 'connection_name' },
+  'connection group': {
+    table: 'guacamole_connection_group',
+    id: 'connection_group_id',
+    named: 'connection_group_name',
+  },
+} as const;
+
+type Kind = keyof typeof kinds;
+
+/**
+ * At the root no unique key tells; elsewhere this gives the better message, and the key decides between two writers. ApiError 409
+ * `NameTaken`.
+ * @param except the one that is about to bear the name, where it exists already
+ */
+export async function refuseTakenName(
+  tx: Tx,
+  kind: Kind,
+  name: string,
+  parent: number | null,
+  except = 0,
+): Promise<void> {
+  const { table, id, named } = kinds[kind];
+  const taken = await sql`
+    SELECT ${sql.ref(id)} FROM ${sql.table(table)}
+    WHERE ${sql.ref(named)} = ${name} AND parent_id <=> ${parent} AND ${sql.ref(id)} <> ${except} LIMIT 1`.execute(tx);
+  if (taken.rows.length > 0) throw nameTaken(kind, name, parent);
+}
+
+/** For `.catch()` of the write: ApiError 409 `NameTaken` where the unique key refused it. */
+export const asTaken =
+  (kind: Kind, name: string, parent: number | null) =>
+  (error: unknown): never => {
+    throw isDuplicate(error) ? nameTaken(kind, name, parent) : error;
+  };
+
+const nameTaken = (kind: Kind, name: string, parent: number | null): ApiError =>
   new ApiError(
     409,
     'NameTaken',

@@ -1,14 +1,15 @@
 import { sql, type Transaction } from 'kysely';
 import type { Caller } from '../auth.ts';
+import { slices } from './bulk.ts';
 import { collationKeys } from './collation.ts';
 import { findEntities } from './entities.ts';
 import { refuseAdminister, refuseAdministrators } from './guards.ts';
 import { suggestion } from './nearest.ts';
-import { isPermissionMap, PERMISSION_MAPS, type PermissionMap } from './permissions.ts';
+import { isPermissionMap, type PermissionMap, permissionMaps } from './permissions.ts';
 import { type Problem, problem, refuseProblems } from './problems.ts';
-import type { GuacamoleDatabase, ObjectPermission, SystemPermission } from './schema/tables.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
 import { parseIdentifier } from './text.ts';
-import { OBJECT_PERMISSIONS, SYSTEM_PERMISSIONS } from './vocabulary.ts';
+import { type ObjectPermission, objectPermissions, type SystemPermission, systemPermissions } from './vocabulary.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
 
@@ -38,8 +39,6 @@ interface Grant {
   objectId: number;
   permission: ObjectPermission;
 }
-
-const ROWS = 1000;
 
 /**
  * Applies a batch to what one user or user group is granted, all or nothing. Of several operations on the same grant the last
@@ -72,8 +71,8 @@ function readOperation({ op, path, value }: PermissionOperation, index: number):
   const slash = path.indexOf('/', 1);
   const map = path.slice(1, slash === -1 ? undefined : slash);
   if (map === 'systemPermissions' && slash === -1) {
-    const permission = SYSTEM_PERMISSIONS.find((known) => known === value);
-    return permission ? { op, permission } : unknownPermission(target, value, SYSTEM_PERMISSIONS);
+    const permission = systemPermissions.find((known) => known === value);
+    return permission ? { op, permission } : unknownPermission(target, value, systemPermissions);
   }
   if (map === 'activeConnectionPermissions') {
     return problem(
@@ -83,12 +82,12 @@ function readOperation({ op, path, value }: PermissionOperation, index: number):
     );
   }
   if (!path.startsWith('/') || !isPermissionMap(map) || slash === -1 || slash === path.length - 1) {
-    const known = [...Object.keys(PERMISSION_MAPS), 'systemPermissions'];
+    const known = [...Object.keys(permissionMaps), 'systemPermissions'];
     const hint = isPermissionMap(map) ? ` '/${map}' needs an identifier behind it.` : suggestion(map, known);
     return problem(target, `The path '${path.slice(0, 160)}' is none of a permission${hint}`, 'InvalidPath');
   }
-  const permission = OBJECT_PERMISSIONS.find((known) => known === value);
-  if (!permission) return unknownPermission(target, value, OBJECT_PERMISSIONS);
+  const permission = objectPermissions.find((known) => known === value);
+  if (!permission) return unknownPermission(target, value, objectPermissions);
   return { index, op, map, identifier: unescapePointer(path.slice(slash + 1)), permission };
 }
 
@@ -109,7 +108,7 @@ async function applyObjects(
   changes: readonly ObjectChange[],
 ): Promise<void> {
   const problems: Problem[] = [];
-  for (const map of Object.keys(PERMISSION_MAPS).filter(isPermissionMap)) {
+  for (const map of Object.keys(permissionMaps).filter(isPermissionMap)) {
     const mine = changes.filter((change) => change.map === map);
     if (mine.length === 0) continue;
     const ids = await resolve(tx, caller, map, mine);
@@ -131,7 +130,7 @@ async function applyObjects(
     );
     await addGrants(
       tx,
-      [entity_id],
+      entity_id,
       map,
       grants.filter(({ op }) => op === 'add').map(({ grant }) => grant),
     );
@@ -146,7 +145,7 @@ async function resolve(
   map: PermissionMap,
   changes: readonly ObjectChange[],
 ): Promise<Map<string, number>> {
-  const place = PERMISSION_MAPS[map];
+  const place = permissionMaps[map];
   const identifiers = [...new Set(changes.map((change) => change.identifier))];
   if ('entity' in place) {
     const entities = await findEntities(tx, place.entity, identifiers);
@@ -171,27 +170,20 @@ async function resolve(
 
 const mapEntry = (name: string, id: number | undefined): [string, number][] => (id === undefined ? [] : [[name, id]]);
 
-/** Gives every one of the grants to every one of the entities; what they have already stays. */
-export async function addGrants(
-  tx: Tx,
-  entityIds: readonly number[],
-  map: PermissionMap,
-  grants: readonly Grant[],
-): Promise<void> {
-  const { table, column } = PERMISSION_MAPS[map];
-  const rows = entityIds.flatMap((entityId) =>
-    grants.map((grant) => sql`(${entityId}, ${grant.objectId}, ${grant.permission})`),
-  );
-  for (let start = 0; start < rows.length; start += ROWS) {
+/** What the entity has already stays. */
+async function addGrants(tx: Tx, entityId: number, map: PermissionMap, grants: readonly Grant[]): Promise<void> {
+  const { table, column } = permissionMaps[map];
+  for (const some of slices(grants)) {
+    const rows = some.map((grant) => sql`(${entityId}, ${grant.objectId}, ${grant.permission})`);
     await sql`INSERT IGNORE INTO ${sql.table(table)} (entity_id, ${sql.ref(column)}, permission)
-      VALUES ${sql.join(rows.slice(start, start + ROWS))}`.execute(tx);
+      VALUES ${sql.join(rows)}`.execute(tx);
   }
 }
 
 async function removeGrants(tx: Tx, entityId: number, map: PermissionMap, grants: readonly Grant[]): Promise<void> {
-  const { table, column } = PERMISSION_MAPS[map];
-  for (let start = 0; start < grants.length; start += ROWS) {
-    const pairs = grants.slice(start, start + ROWS).map((grant) => sql`(${grant.objectId}, ${grant.permission})`);
+  const { table, column } = permissionMaps[map];
+  for (const some of slices(grants)) {
+    const pairs = some.map((grant) => sql`(${grant.objectId}, ${grant.permission})`);
     await sql`DELETE FROM ${sql.table(table)} WHERE entity_id = ${entityId}
       AND (${sql.ref(column)}, permission) IN (${sql.join(pairs)})`.execute(tx);
   }

@@ -1,17 +1,17 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { z } from 'zod';
 import { type EntityType, noEntity } from './entities.ts';
-import type { GuacamoleDatabase, ObjectPermission } from './schema/tables.ts';
+import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { permissionsShape } from './shapes.ts';
 import { nameProblem } from './text.ts';
-import { OBJECT_PERMISSIONS, SYSTEM_PERMISSIONS } from './vocabulary.ts';
+import { type ObjectPermission, objectPermissions, systemPermissions } from './vocabulary.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 
 export type Permissions = z.output<typeof permissionsShape>;
 
 /** The maps of Guacamole's permission sets that are stored, and where. */
-export const PERMISSION_MAPS = {
+export const permissionMaps = {
   connectionPermissions: {
     table: 'guacamole_connection_permission',
     column: 'connection_id',
@@ -46,7 +46,7 @@ export const PERMISSION_MAPS = {
   },
 } as const;
 
-export type PermissionMap = keyof typeof PERMISSION_MAPS;
+export type PermissionMap = keyof typeof permissionMaps;
 
 /** What is granted to the entity itself. ApiError 404 when there is none of that name. */
 export const getPermissions = (db: Db, type: EntityType, name: string): Promise<Permissions> =>
@@ -78,19 +78,19 @@ async function collect(db: Db, type: EntityType, name: string, above: RawBuilder
   if (nameProblem(name)) throw noEntity(type, name);
   const found = await sql<Row>`
     WITH RECURSIVE held (entity_id) AS (
-      SELECT e.entity_id FROM guacamole_entity e JOIN ${sql.table(ENTITY_TABLES[type])} k ON k.entity_id = e.entity_id
+      SELECT e.entity_id FROM guacamole_entity e JOIN ${sql.table(entityTables[type])} k ON k.entity_id = e.entity_id
       WHERE e.type = ${type} AND e.name = ${name} ${above}
-    ) ${SELECT_ALL}`.execute(db);
+    ) ${selectAll}`.execute(db);
   if (found.rows.length === 0) throw noEntity(type, name);
   return toPermissions(found.rows);
 }
 
 /** Which of the four permissions a bit of 1, 2, 4 or 8 stands for, in all sixteen combinations; there are too many rows for sets. */
-const COMBINATIONS = Array.from({ length: 16 }, (_, bits) =>
-  OBJECT_PERMISSIONS.filter((_one, index) => bits & (1 << index)),
+const combinations = Array.from({ length: 16 }, (_, bits) =>
+  objectPermissions.filter((_one, index) => bits & (1 << index)),
 );
-const BITS = new Map<string, number>(OBJECT_PERMISSIONS.map((permission, index) => [permission, 1 << index]));
-const BITS_OF = new Map(COMBINATIONS.map((permissions, bits) => [permissions, bits]));
+const bitOf = new Map<string, number>(objectPermissions.map((permission, index) => [permission, 1 << index]));
+const bitsOf = new Map(combinations.map((permissions, bits) => [permissions, bits]));
 
 function toPermissions(rows: readonly Row[]): Permissions {
   const maps = new Map<string, Map<string, ObjectPermission[]>>();
@@ -107,8 +107,8 @@ function toPermissions(rows: readonly Row[]): Permissions {
       maps.set(map, objects);
     }
     const known = objects.get(id);
-    const bits = (known ? (BITS_OF.get(known) ?? 0) : 0) | (BITS.get(permission) ?? 0);
-    objects.set(id, COMBINATIONS[bits] ?? []);
+    const bits = (known ? (bitsOf.get(known) ?? 0) : 0) | (bitOf.get(permission) ?? 0);
+    objects.set(id, combinations[bits] ?? []);
   }
   const listed = (map: PermissionMap) => Object.fromEntries(maps.get(map) ?? []);
   return {
@@ -119,17 +119,17 @@ function toPermissions(rows: readonly Row[]): Permissions {
     activeConnectionPermissions: {},
     userPermissions: listed('userPermissions'),
     userGroupPermissions: listed('userGroupPermissions'),
-    systemPermissions: SYSTEM_PERMISSIONS.filter((permission) => system.has(permission)),
+    systemPermissions: systemPermissions.filter((permission) => system.has(permission)),
   };
 }
 
-const ENTITY_TABLES = { USER: 'guacamole_user', USER_GROUP: 'guacamole_user_group' } as const;
+const entityTables = { USER: 'guacamole_user', USER_GROUP: 'guacamole_user_group' } as const;
 
-export const isPermissionMap = (name: string): name is PermissionMap => Object.hasOwn(PERMISSION_MAPS, name);
+export const isPermissionMap = (name: string): name is PermissionMap => Object.hasOwn(permissionMaps, name);
 
-const SELECT_ALL = sql.raw(
+const selectAll = sql.raw(
   [
-    ...Object.entries(PERMISSION_MAPS).map(([map, place]) =>
+    ...Object.entries(permissionMaps).map(([map, place]) =>
       'entity' in place
         ? `SELECT '${map}' AS map, e.name AS id, p.permission AS permission FROM held JOIN ${place.table} p ON p.entity_id = held.entity_id
            JOIN ${place.object} o ON o.${place.objectId} = p.${place.column} JOIN guacamole_entity e ON e.entity_id = o.entity_id`

@@ -6,7 +6,7 @@ export type Problem = ErrorDetail;
 export const problem = (target: string, message: string, code = 'InvalidValue'): Problem => ({ code, message, target });
 
 /** Problems listed in an answer at most; their number is always told. */
-export const MOST_PROBLEMS = 1000;
+export const mostProblems = 1000;
 
 /** ApiError 400 with all problems as details, or nothing when there are none. */
 export function refuseProblems(problems: readonly Problem[]): void {
@@ -15,7 +15,7 @@ export function refuseProblems(problems: readonly Problem[]): void {
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   throw new ApiError(400, 'InvalidRequest', `${first.message}${more}`, {
     ...(first.target === undefined ? {} : { target: first.target }),
-    details: problems.slice(0, MOST_PROBLEMS),
+    details: problems.slice(0, mostProblems),
   });
 }
 

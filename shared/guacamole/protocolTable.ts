@@ -19,40 +19,40 @@ export interface Protocol {
   sharing: readonly string[];
 }
 
-const FONT_SIZES = ['8', '9', '10', '11', '12', '14', '18', '24', '30', '36', '48', '60', '72', '96'];
-const BUFFER_SIZES = ['262144', '1048576', '10485760'];
-const COLOR_DEPTHS = ['8', '16', '24', '32'];
-const LARGE_BUFFER_SIZES = ['262144', '1048576', '10485760', '52428800'];
-const LEVELS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+const fontSizes = ['8', '9', '10', '11', '12', '14', '18', '24', '30', '36', '48', '60', '72', '96'];
+const bufferSizes = ['262144', '1048576', '10485760'];
+const colorDepths = ['8', '16', '24', '32'];
+const largeBufferSizes = ['262144', '1048576', '10485760', '52428800'];
+const levels = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
 
-const TERMINAL_DISPLAY: ParameterGroup = {
+const terminalDisplay: ParameterGroup = {
   'color-scheme': 'TERMINAL_COLOR_SCHEME',
   'font-name': 'TEXT',
-  'font-size': FONT_SIZES,
+  'font-size': fontSizes,
   scrollback: 'NUMERIC',
   'read-only': 'BOOLEAN',
 };
 
-const TERMINAL_CLIPBOARD: ParameterGroup = {
-  'clipboard-buffer-size': BUFFER_SIZES,
+const terminalClipboard: ParameterGroup = {
+  'clipboard-buffer-size': bufferSizes,
   'disable-copy': 'BOOLEAN',
   'disable-paste': 'BOOLEAN',
 };
 
-const TERMINAL_BEHAVIOR: ParameterGroup = {
+const terminalBehavior: ParameterGroup = {
   backspace: ['127', '8'],
   'func-keys-and-keypad': ['esc', 'vt100'],
   'terminal-type': ['xterm', 'xterm-256color', 'vt220', 'vt100', 'ansi', 'linux'],
 };
 
-const TYPESCRIPT: ParameterGroup = {
+const typescript: ParameterGroup = {
   'typescript-path': 'TEXT',
   'typescript-name': 'TEXT',
   'create-typescript-path': 'BOOLEAN',
   'typescript-write-existing': 'BOOLEAN',
 };
 
-const RECORDING: ParameterGroup = {
+const recording: ParameterGroup = {
   'recording-path': 'TEXT',
   'recording-name': 'TEXT',
   'recording-exclude-output': 'BOOLEAN',
@@ -63,13 +63,13 @@ const RECORDING: ParameterGroup = {
   'recording-write-existing': 'BOOLEAN',
 };
 
-const NETWORK: ParameterGroup = {
+const network: ParameterGroup = {
   hostname: 'TEXT',
   port: 'NUMERIC',
   timeout: 'NUMERIC',
 };
 
-const SFTP: ParameterGroup = {
+const sftp: ParameterGroup = {
   'enable-sftp': 'BOOLEAN',
   'sftp-hostname': 'TEXT',
   'sftp-port': 'NUMERIC',
@@ -87,7 +87,7 @@ const SFTP: ParameterGroup = {
   'sftp-disable-upload': 'BOOLEAN',
 };
 
-const WAKE_ON_LAN: ParameterGroup = {
+const wakeOnLan: ParameterGroup = {
   'wol-send-packet': 'BOOLEAN',
   'wol-mac-addr': 'TEXT',
   'wol-broadcast-addr': 'TEXT',
@@ -96,7 +96,7 @@ const WAKE_ON_LAN: ParameterGroup = {
 };
 
 /** The protocols of Guacamole 1.6 and every parameter that each of them knows. */
-export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
+export const protocols: Readonly<Record<string, Protocol>> = {
   kubernetes: {
     groups: {
       network: {
@@ -116,17 +116,17 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         'client-cert': 'MULTILINE',
         'client-key': 'MULTILINE',
       },
-      display: TERMINAL_DISPLAY,
-      clipboard: TERMINAL_CLIPBOARD,
-      behavior: TERMINAL_BEHAVIOR,
-      typescript: TYPESCRIPT,
-      recording: RECORDING,
+      display: terminalDisplay,
+      clipboard: terminalClipboard,
+      behavior: terminalBehavior,
+      typescript,
+      recording,
     },
     sharing: ['read-only'],
   },
   rdp: {
     groups: {
-      network: NETWORK,
+      network,
       authentication: {
         username: 'USERNAME',
         password: 'PASSWORD',
@@ -180,14 +180,14 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         width: 'NUMERIC',
         height: 'NUMERIC',
         dpi: 'NUMERIC',
-        'color-depth': COLOR_DEPTHS,
+        'color-depth': colorDepths,
         'force-lossless': 'BOOLEAN',
         'resize-method': ['display-update', 'reconnect'],
         'read-only': 'BOOLEAN',
       },
       clipboard: {
         'normalize-clipboard': ['preserve', 'unix', 'windows'],
-        'clipboard-buffer-size': LARGE_BUFFER_SIZES,
+        'clipboard-buffer-size': largeBufferSizes,
         'disable-copy': 'BOOLEAN',
         'disable-paste': 'BOOLEAN',
       },
@@ -240,8 +240,8 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         'create-recording-path': 'BOOLEAN',
         'recording-write-existing': 'BOOLEAN',
       },
-      sftp: SFTP,
-      wol: WAKE_ON_LAN,
+      sftp,
+      wol: wakeOnLan,
     },
     sharing: ['read-only'],
   },
@@ -260,30 +260,30 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         passphrase: 'PASSWORD',
         'public-key': 'MULTILINE',
       },
-      display: TERMINAL_DISPLAY,
-      clipboard: TERMINAL_CLIPBOARD,
+      display: terminalDisplay,
+      clipboard: terminalClipboard,
       session: {
         command: 'TEXT',
         locale: 'TEXT',
         timezone: 'TIMEZONE',
         'server-alive-interval': 'NUMERIC',
       },
-      behavior: TERMINAL_BEHAVIOR,
-      typescript: TYPESCRIPT,
-      recording: RECORDING,
+      behavior: terminalBehavior,
+      typescript,
+      recording,
       sftp: {
         'enable-sftp': 'BOOLEAN',
         'sftp-root-directory': 'TEXT',
         'sftp-disable-download': 'BOOLEAN',
         'sftp-disable-upload': 'BOOLEAN',
       },
-      wol: WAKE_ON_LAN,
+      wol: wakeOnLan,
     },
     sharing: ['read-only'],
   },
   telnet: {
     groups: {
-      network: NETWORK,
+      network,
       authentication: {
         username: 'USERNAME',
         password: 'PASSWORD',
@@ -292,12 +292,12 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         'login-success-regex': 'TEXT',
         'login-failure-regex': 'TEXT',
       },
-      display: TERMINAL_DISPLAY,
-      clipboard: TERMINAL_CLIPBOARD,
-      behavior: TERMINAL_BEHAVIOR,
-      typescript: TYPESCRIPT,
-      recording: RECORDING,
-      wol: WAKE_ON_LAN,
+      display: terminalDisplay,
+      clipboard: terminalClipboard,
+      behavior: terminalBehavior,
+      typescript,
+      recording,
+      wol: wakeOnLan,
     },
     sharing: ['read-only'],
   },
@@ -317,14 +317,14 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         'disable-display-resize': 'BOOLEAN',
         'swap-red-blue': 'BOOLEAN',
         cursor: ['local', 'remote'],
-        'color-depth': COLOR_DEPTHS,
+        'color-depth': colorDepths,
         'force-lossless': 'BOOLEAN',
-        'compress-level': LEVELS,
-        'quality-level': LEVELS,
+        'compress-level': levels,
+        'quality-level': levels,
         encodings: 'TEXT',
       },
       clipboard: {
-        'clipboard-buffer-size': LARGE_BUFFER_SIZES,
+        'clipboard-buffer-size': largeBufferSizes,
         'clipboard-encoding': ['ISO8859-1', 'UTF-8', 'UTF-16', 'CP1252', 'MacRoman'],
         'disable-copy': 'BOOLEAN',
         'disable-paste': 'BOOLEAN',
@@ -333,13 +333,13 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         'dest-host': 'TEXT',
         'dest-port': 'NUMERIC',
       },
-      recording: RECORDING,
-      sftp: SFTP,
+      recording,
+      sftp,
       audio: {
         'enable-audio': 'BOOLEAN',
         'audio-servername': 'TEXT',
       },
-      wol: WAKE_ON_LAN,
+      wol: wakeOnLan,
     },
     sharing: ['read-only'],
   },

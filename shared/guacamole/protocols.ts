@@ -1,36 +1,36 @@
 import { nearestName, suggestion } from './nearest.ts';
 import { type Problem, problem } from './problems.ts';
-import { type ParameterForm, PROTOCOLS } from './protocolTable.ts';
+import { type ParameterForm, protocols } from './protocolTable.ts';
 import { textProblem, type Values } from './text.ts';
-import { isTimeZone } from './timeZones.ts';
+import { isJavaTimeZone } from './timeZones.ts';
 
-const PARAMETERS = new Map(
-  Object.entries(PROTOCOLS).map(([name, { groups }]) => [
+const parametersByProtocol = new Map(
+  Object.entries(protocols).map(([name, { groups }]) => [
     name,
     new Map(Object.values(groups).flatMap((group) => Object.entries(group))),
   ]),
 );
 
-export const PROTOCOL_NAMES: readonly string[] = [...PARAMETERS.keys()];
+export const protocolNames: readonly string[] = [...parametersByProtocol.keys()];
 
 /** Every parameter that any protocol knows: what a CSV column may be called. */
-export const ALL_PARAMETERS: ReadonlySet<string> = new Set(
-  [...PARAMETERS.values()].flatMap((known) => [...known.keys()]),
+export const allParameters: ReadonlySet<string> = new Set(
+  [...parametersByProtocol.values()].flatMap((known) => [...known.keys()]),
 );
 
 /** What the protocol says about a parameter; undefined when it knows none of that name. */
 export const parameterForm = (protocol: string, name: string): ParameterForm | undefined =>
-  PARAMETERS.get(protocol)?.get(name);
+  parametersByProtocol.get(protocol)?.get(name);
 
 /** Why a protocol name is refused, or undefined. With `allowUnknown` one of a newer Guacamole passes. */
 export function protocolProblem(protocol: string, allowUnknown: boolean): string | undefined {
-  if (PARAMETERS.has(protocol)) return undefined;
+  if (parametersByProtocol.has(protocol)) return undefined;
   if (allowUnknown && /^[a-z][a-z0-9-]{0,31}$/.test(protocol)) return undefined;
-  return `There is no protocol '${protocol.slice(0, 40)}'${suggestion(protocol, PROTOCOL_NAMES)} Known: ${PROTOCOL_NAMES.join(', ')}.`;
+  return `There is no protocol '${protocol.slice(0, 40)}'${suggestion(protocol, protocolNames)} Known: ${protocolNames.join(', ')}.`;
 }
 
 /** Looking for the nearest name takes a tenth of a millisecond, so only the first of many slips get it. */
-const SUGGESTIONS = 10;
+const mostSuggestions = 10;
 
 /**
  * Everything that is wrong with a connection's parameters. Values with tokens such as `${GUAC_USERNAME}` are only known when a
@@ -40,9 +40,9 @@ export function parameterProblems(
   protocol: string,
   values: Values,
   allowUnknown: boolean,
-  suggestions = SUGGESTIONS,
+  suggestions = mostSuggestions,
 ): Problem[] {
-  const known = PARAMETERS.get(protocol);
+  const known = parametersByProtocol.get(protocol);
   const problems: Problem[] = [];
   for (const name of Object.keys(values)) {
     const value = values[name];
@@ -82,7 +82,7 @@ function parameterProblem(
 
 /** The same for what a sharing profile sets. */
 export function sharingParameterProblems(protocol: string, values: Values, allowUnknown: boolean): Problem[] {
-  const allowed = PROTOCOLS[protocol]?.sharing;
+  const allowed = protocols[protocol]?.sharing;
   const foreign = Object.keys(values).filter((name) => allowed && !allowed.includes(name) && !allowUnknown);
   if (foreign.length > 0) {
     return foreign.map((name) =>
@@ -111,7 +111,7 @@ function formProblem(form: ParameterForm | undefined, value: string): string | u
     case 'BOOLEAN':
       return value === 'true' || value === 'false' ? undefined : "must be 'true' or 'false'";
     case 'TIMEZONE':
-      return isTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin';
+      return isJavaTimeZone(value) ? undefined : 'must be a time zone such as Europe/Berlin';
     default:
       return undefined;
   }

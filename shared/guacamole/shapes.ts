@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { addressSchema, nameSchema, valuesSchema } from './text.ts';
+import { objectPermissions } from './vocabulary.ts';
 
 /** Fields that Guacamole sends but nobody can set: accepted, so that what was read can be sent back, and not looked at. */
 const readOnly = z.unknown().optional();
@@ -106,7 +107,7 @@ export const userGroupBody = z.strictObject({
 export const userGroupReplacement = userGroupBody.partial({ identifier: true });
 export const userGroupPatch = userGroupBody.extend({ disabled: z.boolean() }).partial();
 
-const permissionMap = z.record(z.string(), z.array(z.enum(['READ', 'UPDATE', 'DELETE', 'ADMINISTER'])));
+const permissionMap = z.record(z.string(), z.array(z.enum(objectPermissions)));
 
 export const permissionsShape = z.object({
   connectionPermissions: permissionMap,

@@ -1,19 +1,19 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError, notFound } from '../errors.ts';
-import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
-import { mergeValues, setValues, type WriteOptions } from './connections.ts';
+import { attributeProblems, noAttributes, readAttributes, storeAttributes } from './attributes.ts';
+import type { WriteOptions } from './connections.ts';
 import { isDuplicate } from './databaseErrors.ts';
-import { etagOf } from './http/etag.ts';
-import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
-import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { etagKey, etagOf } from './etag.ts';
+import { readJsonObject } from './jsonColumn.ts';
+import { identifierField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { lockRow } from './locks.ts';
 import { problem, refuseProblems } from './problems.ts';
 import { sharingParameterProblems } from './protocols.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { sharingProfileBody, sharingProfilePatch, sharingProfileShape } from './shapes.ts';
 import { parseIdentifier } from './text.ts';
-import { createValues, replaceValues } from './values.ts';
+import { createValues, mergeValues, replaceValues, setValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -36,7 +36,7 @@ interface ProfileRow {
   extra: unknown;
 }
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: {
     identifier: identifierField('s.sharing_profile_id'),
     name: textField('s.sharing_profile_name'),
@@ -54,17 +54,18 @@ const LISTING: Listing = {
   },
 };
 
-const COLUMNS = sql`
+const sharingProfileColumns = sql`
   s.sharing_profile_id, s.sharing_profile_name, s.primary_connection_id,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
     FROM guacamole_sharing_profile_attribute a WHERE a.sharing_profile_id = s.sharing_profile_id) AS extra`;
 
+/** One page of sharing profiles. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listSharingProfiles(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query);
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query);
   const found = await sql<ProfileRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_sharing_profile s ${hint}
+    SELECT ${sharingProfileColumns}, ${keys} FROM guacamole_sharing_profile s ${hint}
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
-  return toPage(LISTING, query, url, found.rows, toSharingProfile);
+  return toPage(listing, query, url, found.rows, toSharingProfile);
 }
 
 /** The profiles of these connections, or of all, by the connection's identifier. */
@@ -76,7 +77,7 @@ export async function readSharingProfiles(
   const byConnection = new Map<string, SharingProfile[]>();
   if (connectionIds.length === 0) return byConnection;
   const found = await sql<ProfileRow>`
-    SELECT ${COLUMNS} FROM guacamole_sharing_profile s
+    SELECT ${sharingProfileColumns} FROM guacamole_sharing_profile s
     WHERE ${all ? sql`TRUE` : sql`s.primary_connection_id IN (${sql.join(connectionIds)})`} ORDER BY s.sharing_profile_name`.execute(
     db,
   );
@@ -93,7 +94,7 @@ export async function getSharingProfile(db: Db, identifier: string): Promise<Sto
   const id = parseIdentifier(identifier);
   if (id === undefined) throw notFound('sharing profile', identifier);
   const found = await sql<ProfileRow & { parameters: unknown; etag_key: string }>`
-    SELECT ${COLUMNS}, ${etagKey} AS etag_key,
+    SELECT ${sharingProfileColumns}, ${etagKey} AS etag_key,
       (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
         FROM guacamole_sharing_profile_parameter p WHERE p.sharing_profile_id = s.sharing_profile_id) AS parameters
     FROM guacamole_sharing_profile s WHERE s.sharing_profile_id = ${id}`.execute(db);
@@ -116,7 +117,7 @@ const toSharingProfile = (row: ProfileRow): SharingProfile => ({
   name: row.sharing_profile_name,
   identifier: String(row.sharing_profile_id),
   primaryConnectionIdentifier: String(row.primary_connection_id),
-  attributes: readAttributes(NO_ATTRIBUTES, row, readJsonObject(row.extra)),
+  attributes: readAttributes(noAttributes, row, readJsonObject(row.extra)),
 });
 
 /** Makes a sharing profile and returns its identifier. */
@@ -188,13 +189,13 @@ async function checkProfile(tx: Tx, identifier: string, checked: Checked, option
     ...(connection
       ? sharingParameterProblems(connection.protocol, checked.parameters ?? {}, options.allowUnknownParameters === true)
       : []),
-    ...attributeProblems(NO_ATTRIBUTES, checked.attributes ?? {}),
+    ...attributeProblems(noAttributes, checked.attributes ?? {}),
   ]);
   return id ?? 0;
 }
 
 async function writeValues(tx: Tx, id: number, body: SharingProfileBody, fresh: boolean): Promise<void> {
-  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  const { extra } = storeAttributes(noAttributes, body.attributes ?? {});
   const parameters = body.parameters ? setValues(body.parameters) : undefined;
   if (fresh) {
     await createValues(tx, 'guacamole_sharing_profile_attribute', id, extra);

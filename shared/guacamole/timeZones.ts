@@ -2,7 +2,7 @@
  * Names of IANA's time zone database (2025) that the runtime does not list, because it lists every zone under one name only; Java, and
  * so Guacamole, knows them all, by area. It tells upper from lower case and takes what it does not know for GMT.
  */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
+const otherNames: Readonly<Record<string, string>> = {
   '':
     'CET CST6CDT Cuba EET EST EST5EDT Egypt Eire GB GB-Eire GMT GMT+0 GMT-0 GMT0 Greenwich HST Hongkong Iceland ' +
     'Iran Israel Jamaica Japan Kwajalein Libya MET MST MST7MDT NZ NZ-CHAT Navajo PRC PST8PDT Poland Portugal ROC ' +
@@ -30,12 +30,12 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   US: 'Alaska Aleutian Arizona Central East-Indiana Eastern Hawaii Indiana-Starke Michigan Mountain Pacific Samoa',
 };
 
-const NAMES: ReadonlySet<string> = new Set([
+const javaNames: ReadonlySet<string> = new Set([
   ...Intl.supportedValuesOf('timeZone'),
-  ...Object.entries(OTHER_NAMES).flatMap(([area, names]) =>
+  ...Object.entries(otherNames).flatMap(([area, names]) =>
     names.split(' ').map((name) => (area === '' ? name : `${area}/${name}`)),
   ),
 ]);
 
 /** Whether this is a time zone that both we and Java know. */
-export const isTimeZone = (name: string): boolean => NAMES.has(name);
+export const isJavaTimeZone = (name: string): boolean => javaNames.has(name);

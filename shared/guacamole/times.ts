@@ -8,10 +8,10 @@ export const toDateTime = (date: Date): string => date.toISOString().slice(0, 19
 export const toMillis = (dateTime: string): number => Date.parse(`${dateTime.replace(' ', 'T')}Z`);
 
 /** Whether a `datetime` column can hold it; servers differ in what they make of years before 1000. */
-export const isStorable = (date: Date): boolean => date.getTime() >= EARLIEST && date.getTime() <= LATEST;
+export const isStorable = (date: Date): boolean => date.getTime() >= earliest && date.getTime() <= latest;
 
-const EARLIEST = Date.parse('1000-01-01T00:00:00Z');
-const LATEST = Date.parse('9999-12-31T23:59:59Z');
+const earliest = Date.parse('1000-01-01T00:00:00Z');
+const latest = Date.parse('9999-12-31T23:59:59Z');
 
 /** A `datetime` as it comes out of a column. */
 export function isDateTime(text: string): boolean {

@@ -3,13 +3,13 @@ import { z } from 'zod';
 import { notFound } from '../errors.ts';
 import {
   type ConnectionGroup,
+  type ConnectionGroupRow,
+  connectionGroupColumns,
   findSubtree,
-  GROUP_COLUMNS,
-  type GroupRow,
   toConnectionGroup,
 } from './connectionGroups.ts';
-import { COLUMNS, type Connection, type ConnectionRow, toConnection } from './connections.ts';
-import { ROOT } from './parents.ts';
+import { type Connection, type ConnectionRow, connectionColumns, toConnection } from './connections.ts';
+import { rootIdentifier } from './parents.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import { connectionGroupShape, connectionShape, sharingProfileShape } from './shapes.ts';
 import { readSharingProfiles, type SharingProfile } from './sharingProfiles.ts';
@@ -31,17 +31,17 @@ export const treeShape = connectionGroupShape.extend({
 
 /** The tree below a group or `ROOT`; children by name. ApiError 404 when there is no such group. */
 export async function readTree(db: Db, identifier: string): Promise<Tree> {
-  const whole = identifier === ROOT;
+  const whole = identifier === rootIdentifier;
   const id = whole ? undefined : parseIdentifier(identifier);
   const ids = id === undefined ? [] : (await findSubtree(db, id)).map((level) => level.id);
   if (!whole && ids.length === 0) throw notFound('connection group', identifier);
-  const groups = await sql<GroupRow>`
-    SELECT ${GROUP_COLUMNS} FROM guacamole_connection_group g
+  const groups = await sql<ConnectionGroupRow>`
+    SELECT ${connectionGroupColumns} FROM guacamole_connection_group g
     WHERE ${whole ? sql`TRUE` : sql`g.connection_group_id IN (${sql.join(ids)})`} ORDER BY g.connection_group_name`.execute(
     db,
   );
   const connections = await sql<ConnectionRow>`
-    SELECT ${COLUMNS} FROM guacamole_connection c
+    SELECT ${connectionColumns} FROM guacamole_connection c
     WHERE ${whole ? sql`TRUE` : sql`c.parent_id IN (${sql.join(ids)})`} ORDER BY c.connection_name`.execute(db);
   const profiles = await readSharingProfiles(
     db,
@@ -61,20 +61,20 @@ export async function readTree(db: Db, identifier: string): Promise<Tree> {
 /** Groups by identifier, each hung below its parent, with the root that no row stands for. */
 function plant(groups: readonly ConnectionGroup[]): Map<string, Tree> {
   const root: Tree = {
-    name: ROOT,
-    identifier: ROOT,
+    name: rootIdentifier,
+    identifier: rootIdentifier,
     type: 'ORGANIZATIONAL',
     attributes: {},
     activeConnections: 0,
     childConnections: [],
     childConnectionGroups: [],
   };
-  const nodes = new Map([[ROOT, root]]);
+  const nodes = new Map([[rootIdentifier, root]]);
   for (const group of groups)
     nodes.set(group.identifier, { ...group, childConnections: [], childConnectionGroups: [] });
   for (const group of groups) {
     const node = nodes.get(group.identifier);
-    if (node) nodes.get(group.parentIdentifier ?? ROOT)?.childConnectionGroups.push(node);
+    if (node) nodes.get(group.parentIdentifier ?? rootIdentifier)?.childConnectionGroups.push(node);
   }
   return nodes;
 }

@@ -24,7 +24,7 @@ interface UsageRow {
   last_start: string;
 }
 
-const BY = {
+const groupings = {
   // By its name only once it is deleted: a connection that was renamed is still the same.
   connection: [
     sql`h.connection_id AS connection_id, MAX(h.connection_name) AS name`,
@@ -39,7 +39,7 @@ const BY = {
  */
 export async function readUsage(
   db: Kysely<GuacamoleDatabase>,
-  by: keyof typeof BY,
+  by: keyof typeof groupings,
   from: Date,
   to: Date,
   top: number,
@@ -47,7 +47,7 @@ export async function readUsage(
   const start = toDateTime(from);
   const end = toDateTime(to);
   const now = sql`LEAST(COALESCE(h.end_date, UTC_TIMESTAMP()), ${end})`;
-  const [columns, group] = BY[by];
+  const [columns, group] = groupings[by];
   const found = await sql<UsageRow>`
     SELECT COALESCE(c.connection_name, s.name) AS name, s.connection_id, s.sessions, s.seconds, s.last_start FROM (
       SELECT ${columns},

@@ -1,16 +1,15 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
-import { attributeProblems, NO_ATTRIBUTES, readAttributes, storeAttributes } from './attributes.ts';
-import { mergeValues } from './connections.ts';
+import { attributeProblems, noAttributes, readAttributes, storeAttributes } from './attributes.ts';
 import { insertEntity, lockEntity, noEntity } from './entities.ts';
-import { etagOf } from './http/etag.ts';
-import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
-import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { etagKey, etagOf } from './etag.ts';
+import { readJsonObject } from './jsonColumn.ts';
+import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userGroupBody, userGroupPatch, userGroupReplacement, userGroupShape } from './shapes.ts';
 import { nameProblem } from './text.ts';
-import { createValues, replaceValues } from './values.ts';
+import { createValues, mergeValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -27,7 +26,7 @@ export interface StoredUserGroup {
   etag: string;
 }
 
-interface GroupRow {
+interface UserGroupRow {
   entity_id: number;
   user_group_id: number;
   name: string;
@@ -35,29 +34,30 @@ interface GroupRow {
   extra: unknown;
 }
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: { identifier: textField('e.name'), disabled: flagField('g.disabled') },
   orders: { identifier: { keys: [{ column: 'e.name', holds: 'text' }], index: 'guacamole_entity_name_scope' } },
 };
 
-const COLUMNS = sql`
+const userGroupColumns = sql`
   e.entity_id, e.name, g.user_group_id, g.disabled,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value)
     FROM guacamole_user_group_attribute a WHERE a.user_group_id = g.user_group_id) AS extra`;
 
+/** One page of user groups. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listUserGroups(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER_GROUP'`]);
-  const found = await sql<GroupRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user_group g ON g.entity_id = e.entity_id
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query, [sql`e.type = 'USER_GROUP'`]);
+  const found = await sql<UserGroupRow>`
+    SELECT ${userGroupColumns}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user_group g ON g.entity_id = e.entity_id
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
-  return toPage(LISTING, query, url, found.rows, toUserGroup);
+  return toPage(listing, query, url, found.rows, toUserGroup);
 }
 
 /** ApiError 404 when there is none. */
 export async function getUserGroup(db: Db, name: string): Promise<StoredUserGroup> {
   if (nameProblem(name)) throw noEntity('USER_GROUP', name);
-  const found = await sql<GroupRow & { etag_key: string }>`
-    SELECT ${COLUMNS}, ${etagKey} AS etag_key
+  const found = await sql<UserGroupRow & { etag_key: string }>`
+    SELECT ${userGroupColumns}, ${etagKey} AS etag_key
     FROM guacamole_entity e JOIN guacamole_user_group g ON g.entity_id = e.entity_id
     WHERE e.type = 'USER_GROUP' AND e.name = ${name}`.execute(db);
   const row = found.rows[0];
@@ -73,20 +73,21 @@ export async function lockUserGroup(tx: Tx, name: string): Promise<StoredUserGro
   return getUserGroup(tx, name);
 }
 
-const toUserGroup = (row: GroupRow): UserGroup => ({
+const toUserGroup = (row: UserGroupRow): UserGroup => ({
   identifier: row.name,
   disabled: row.disabled === 1,
-  attributes: readAttributes(NO_ATTRIBUTES, row, readJsonObject(row.extra)),
+  attributes: readAttributes(noAttributes, row, readJsonObject(row.extra)),
 });
 
+/** ApiError 400 with all problems, 409 `NameTaken`. */
 export async function createUserGroup(tx: Tx, body: UserGroupBody): Promise<void> {
-  refuseProblems(attributeProblems(NO_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(noAttributes, body.attributes ?? {}));
   const entity_id = await insertEntity(tx, 'USER_GROUP', body.identifier);
   const inserted = await tx
     .insertInto('guacamole_user_group')
     .values({ entity_id, disabled: body.disabled })
     .executeTakeFirstOrThrow();
-  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  const { extra } = storeAttributes(noAttributes, body.attributes ?? {});
   await createValues(tx, 'guacamole_user_group_attribute', Number(inserted.insertId), extra);
 }
 
@@ -106,8 +107,8 @@ export async function replaceUserGroup(
       ),
     ]);
   }
-  refuseProblems(attributeProblems(NO_ATTRIBUTES, checked ?? {}));
-  const { extra } = storeAttributes(NO_ATTRIBUTES, body.attributes ?? {});
+  refuseProblems(attributeProblems(noAttributes, checked ?? {}));
+  const { extra } = storeAttributes(noAttributes, body.attributes ?? {});
   await tx
     .updateTable('guacamole_user_group')
     .set({ disabled: body.disabled })

@@ -1,19 +1,18 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
-import { attributeProblems, hideSecondFactor, readAttributes, storeAttributes, USER_ATTRIBUTES } from './attributes.ts';
-import { mergeValues } from './connections.ts';
+import { attributeProblems, hideSecondFactor, readAttributes, storeAttributes, userAttributes } from './attributes.ts';
 import { insertEntity, lockEntity, noEntity } from './entities.ts';
-import { etagOf } from './http/etag.ts';
-import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './http/listing.ts';
-import { etagKey, readJsonObject } from './jsonColumn.ts';
+import { etagKey, etagOf } from './etag.ts';
+import { readJsonObject } from './jsonColumn.ts';
+import { flagField, type Listing, type ListQuery, pageClauses, textField, toPage } from './listing.ts';
 import { newPassword, passwordMatches, unusablePassword } from './passwords.ts';
 import { problem, refuseProblems } from './problems.ts';
 import type { GuacamoleDatabase } from './schema/tables.ts';
 import type { userBody, userPatch, userReplacement, userShape } from './shapes.ts';
 import { nameProblem, type Values } from './text.ts';
 import { now, toMillis } from './times.ts';
-import { createValues, replaceValues } from './values.ts';
+import { createValues, mergeValues, replaceValues } from './values.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -42,7 +41,7 @@ interface UserRow {
   last_active: string | null;
 }
 
-const LISTING: Listing = {
+const listing: Listing = {
   fields: {
     username: textField('e.name'),
     disabled: flagField('u.disabled'),
@@ -53,25 +52,26 @@ const LISTING: Listing = {
   orders: { username: { keys: [{ column: 'e.name', holds: 'text' }], index: 'guacamole_entity_name_scope' } },
 };
 
-const COLUMNS = sql`
+const userColumns = sql`
   e.entity_id, e.name, u.user_id, u.disabled, u.expired, u.access_window_start, u.access_window_end, u.valid_from, u.valid_until,
   u.timezone, u.full_name, u.email_address, u.organization, u.organizational_role,
   (SELECT JSON_OBJECTAGG(a.attribute_name, a.attribute_value) FROM guacamole_user_attribute a WHERE a.user_id = u.user_id) AS extra,
   (SELECT MAX(h.start_date) FROM guacamole_user_history h WHERE h.user_id = u.user_id) AS last_active`;
 
+/** One page of users. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`. */
 export async function listUsers(db: Db, query: ListQuery, url: URL) {
-  const { where, orderBy, limit, hint, keys } = pageClauses(LISTING, query, [sql`e.type = 'USER'`]);
+  const { where, orderBy, limit, hint, keys } = pageClauses(listing, query, [sql`e.type = 'USER'`]);
   const found = await sql<UserRow>`
-    SELECT ${COLUMNS}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user u ON u.entity_id = e.entity_id
+    SELECT ${userColumns}, ${keys} FROM guacamole_entity e ${hint} JOIN guacamole_user u ON u.entity_id = e.entity_id
     WHERE ${where} ORDER BY ${orderBy} LIMIT ${sql.lit(limit)}`.execute(db);
-  return toPage(LISTING, query, url, found.rows, toUser);
+  return toPage(listing, query, url, found.rows, toUser);
 }
 
 /** ApiError 404 when there is none. */
 export async function getUser(db: Db, username: string): Promise<StoredUser> {
   if (nameProblem(username)) throw noEntity('USER', username);
   const found = await sql<UserRow & StoredUser['password'] & { etag_key: string }>`
-    SELECT ${COLUMNS}, ${etagKey} AS etag_key, u.password_hash, u.password_salt, u.password_date
+    SELECT ${userColumns}, ${etagKey} AS etag_key, u.password_hash, u.password_salt, u.password_date
     FROM guacamole_entity e JOIN guacamole_user u ON u.entity_id = e.entity_id
     WHERE e.type = 'USER' AND e.name = ${username}`.execute(db);
   const row = found.rows[0];
@@ -101,17 +101,17 @@ function toUser(row: UserRow): User {
   return {
     username: row.name,
     disabled: row.disabled === 1,
-    attributes: readAttributes(USER_ATTRIBUTES, row, hideSecondFactor(readJsonObject(row.extra)).shown),
+    attributes: readAttributes(userAttributes, row, hideSecondFactor(readJsonObject(row.extra)).shown),
     ...(row.last_active === null ? {} : { lastActive: toMillis(row.last_active) }),
   };
 }
 
 /** Makes a user, who may read itself: without that Guacamole shows it nothing after the login. Without a password nobody can log in. */
 export async function createUser(tx: Tx, body: UserBody): Promise<void> {
-  refuseProblems(attributeProblems(USER_ATTRIBUTES, body.attributes ?? {}));
+  refuseProblems(attributeProblems(userAttributes, body.attributes ?? {}));
   const entity_id = await insertEntity(tx, 'USER', body.username);
   const password = body.password ? newPassword(body.password) : unusablePassword();
-  const { columns, extra } = storeAttributes(USER_ATTRIBUTES, body.attributes ?? {});
+  const { columns, extra } = storeAttributes(userAttributes, body.attributes ?? {});
   const inserted = await tx
     .insertInto('guacamole_user')
     .values({ entity_id, ...password, password_date: now(), disabled: body.disabled, ...(columns as object) })
@@ -135,8 +135,8 @@ export async function replaceUser(
   checked = body.attributes,
 ): Promise<void> {
   refuseRenaming(stored, body.username);
-  refuseProblems(attributeProblems(USER_ATTRIBUTES, checked ?? {}));
-  const { columns, extra } = storeAttributes(USER_ATTRIBUTES, body.attributes ?? {});
+  refuseProblems(attributeProblems(userAttributes, checked ?? {}));
+  const { columns, extra } = storeAttributes(userAttributes, body.attributes ?? {});
   await tx
     .updateTable('guacamole_user')
     .set({ disabled: body.disabled, ...(columns as object) })

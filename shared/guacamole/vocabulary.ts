@@ -1,7 +1,5 @@
-import type { ObjectPermission, SystemPermission } from './schema/tables.ts';
-
-/** In the order in which Guacamole's own interface shows them. */
-export const SYSTEM_PERMISSIONS: readonly SystemPermission[] = [
+/** Permissions on the whole of Guacamole, in the order in which its own interface shows them; `AUDIT` came with 1.6. */
+export const systemPermissions = [
   'CREATE_CONNECTION',
   'CREATE_CONNECTION_GROUP',
   'CREATE_SHARING_PROFILE',
@@ -9,6 +7,11 @@ export const SYSTEM_PERMISSIONS: readonly SystemPermission[] = [
   'CREATE_USER_GROUP',
   'AUDIT',
   'ADMINISTER',
-];
+] as const;
 
-export const OBJECT_PERMISSIONS: readonly ObjectPermission[] = ['READ', 'UPDATE', 'DELETE', 'ADMINISTER'];
+export type SystemPermission = (typeof systemPermissions)[number];
+
+/** Permissions on one object. */
+export const objectPermissions = ['READ', 'UPDATE', 'DELETE', 'ADMINISTER'] as const;
+
+export type ObjectPermission = (typeof objectPermissions)[number];

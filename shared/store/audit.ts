@@ -13,7 +13,7 @@ export interface AuditEntry {
   caller: { objectId: string; name: string };
   /** The route's operation id, `Connections_Create`. */
   operation: string;
-  /** What it is about: the path, without query. */
+  /** What it is about: the path; of the query only `?dryRun=true`. */
   target: string;
   outcome: AuditOutcome;
   status?: number;
@@ -54,6 +54,7 @@ interface OpenRow {
 
 const openKey = (jumpServer: string, id: string): string => `${jumpServer}|${id}`;
 
+/** Throws when the store does not answer; then the change must not be made. */
 export async function writeIntent(tables: Tables, entry: Omit<AuditEntry, 'outcome'>): Promise<void> {
   const { jumpServer, id, time } = entry;
   const rowKey = openKey(jumpServer, id);
@@ -70,6 +71,7 @@ export async function writeIntent(tables: Tables, entry: Omit<AuditEntry, 'outco
   });
 }
 
+/** Closes the intent; the pointer to it goes last. */
 export async function writeOutcome(
   tables: Tables,
   jumpServer: string,

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { change, findChange } from '../../shared/guacamole/change.ts';
+import { change, wasCommitted } from '../../shared/guacamole/change.ts';
 import { startApi, type TestApi } from './api.ts';
 import { type CuttingProxy, startCuttingProxy } from './cuttingProxy.ts';
 import { startMariadb, type TestServer } from './mariadb.ts';
@@ -48,9 +48,9 @@ describe('the table of changes', () => {
     await sql`INSERT INTO molcajete_change (audit_id, changed_at) VALUES
       ('old', UTC_TIMESTAMP() - INTERVAL 31 DAY), ('young', UTC_TIMESTAMP() - INTERVAL 29 DAY)`.execute(api.db);
     await change(api.db, 'audit-01', async () => undefined);
-    expect(await findChange(api.db, 'old')).toBe(true);
+    expect(await wasCommitted(api.db, 'old')).toBe(true);
     await change(api.db, 'audit-00', async () => undefined);
-    expect([await findChange(api.db, 'old'), await findChange(api.db, 'young')]).toEqual([false, true]);
+    expect([await wasCommitted(api.db, 'old'), await wasCommitted(api.db, 'young')]).toEqual([false, true]);
   });
 });
 
@@ -68,7 +68,7 @@ describe('a connection that breaks', () => {
         if (answer.status !== 200) console.log(nth, api.logged.at(-1), answer.text);
         expect(answer.status).toBe(200);
         expect(await rowsLeft()).toBe(ALL);
-        expect(await findChange(api.db, lastAuditId())).toBe(true);
+        expect(await wasCommitted(api.db, lastAuditId())).toBe(true);
         if (!cut) break;
         cuts += 1;
       }
@@ -87,7 +87,7 @@ describe('a connection that breaks', () => {
         const answer = await importThree();
         const cut = proxy.said() >= nth;
         proxy.disarm();
-        const done = await findChange(api.db, lastAuditId());
+        const done = await wasCommitted(api.db, lastAuditId());
         expect(await rowsLeft()).toBe(done ? ALL : 0);
         // 503 promises that nothing happened; a 500 leaves the audit's row open for the sweep.
         if (answer.status === 503) expect(done).toBe(false);

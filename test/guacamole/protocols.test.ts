@@ -6,8 +6,8 @@ import { joinNames, splitNames } from '../../shared/guacamole/import/csv.ts';
 import { nearestName } from '../../shared/guacamole/nearest.ts';
 import { sameNames } from '../../shared/guacamole/problems.ts';
 import { parameterProblems, protocolProblem, sharingParameterProblems } from '../../shared/guacamole/protocols.ts';
-import { PROTOCOLS } from '../../shared/guacamole/protocolTable.ts';
-import { isTimeZone } from '../../shared/guacamole/timeZones.ts';
+import { protocols } from '../../shared/guacamole/protocolTable.ts';
+import { isJavaTimeZone } from '../../shared/guacamole/timeZones.ts';
 
 const OFFICIAL = new URL('../../../shared/facts/guacamole-protocol-parameters-1.6.json', import.meta.url);
 
@@ -23,7 +23,7 @@ describe('the table of protocols', () => {
   it.skipIf(!existsSync(OFFICIAL))('has every parameter of Guacamole 1.6, with its group, form and choices', () => {
     const official = JSON.parse(readFileSync(OFFICIAL, 'utf8')) as Record<string, Official>;
     const ours = Object.fromEntries(
-      Object.entries(PROTOCOLS).map(([protocol, { groups, sharing }]) => [
+      Object.entries(protocols).map(([protocol, { groups, sharing }]) => [
         protocol,
         {
           sharing,
@@ -114,11 +114,11 @@ describe('a time zone', () => {
     'Etc/GMT+5',
     'UTC',
     'GMT',
-  ])('may be %s', (name) => expect(isTimeZone(name)).toBe(true));
+  ])('may be %s', (name) => expect(isJavaTimeZone(name)).toBe(true));
 
   it.each(['europe/berlin', 'EUROPE/BERLIN', '+01:00', '-05', 'GMT+1', 'utc', 'Berlin', 'Europe/', ''])(
     'may not be %j, which Java takes for GMT',
-    (name) => expect(isTimeZone(name)).toBe(false),
+    (name) => expect(isJavaTimeZone(name)).toBe(false),
   );
 });
 

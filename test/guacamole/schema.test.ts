@@ -3,8 +3,8 @@ import { type Kysely, sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../shared/guacamole/database.ts';
 import { migrate } from '../../shared/guacamole/migrate.ts';
-import { GUACAMOLE_TABLES } from '../../shared/guacamole/schema/create.ts';
-import { MIGRATIONS } from '../../shared/guacamole/schema/migrations.ts';
+import { guacamoleTables } from '../../shared/guacamole/schema/create.ts';
+import { migrations } from '../../shared/guacamole/schema/migrations.ts';
 import type { GuacamoleDatabase } from '../../shared/guacamole/schema/tables.ts';
 import { freshDatabase, startMariadb, type TestServer } from './mariadb.ts';
 import { describeSchema } from './schemaOf.ts';
@@ -29,7 +29,7 @@ async function fresh() {
 
 /** What Guacamole's own script of 1.0 to 1.5 leaves: all tables, but no AUDIT permission. */
 async function makeOldGuacamole(db: Kysely<GuacamoleDatabase>): Promise<void> {
-  for (const table of GUACAMOLE_TABLES) {
+  for (const table of guacamoleTables) {
     await sql.raw(table.sql.replace("'AUDIT',", '')).execute(db);
   }
 }
@@ -90,7 +90,7 @@ describe('the schema', () => {
 
   it('is refused on a database with only some of the tables, and nothing is changed', async () => {
     const { db } = await fresh();
-    for (const table of GUACAMOLE_TABLES.slice(0, 5)) await sql.raw(table.sql).execute(db);
+    for (const table of guacamoleTables.slice(0, 5)) await sql.raw(table.sql).execute(db);
     await expect(migrate(db)).rejects.toThrow(/not all of version 1\.0 or newer.*guacamole_user_group_member/);
     expect(Object.keys(await describeSchema(db))).toHaveLength(5);
   });
@@ -106,7 +106,7 @@ describe('the schema', () => {
     'is refused on a database of a newer Guacamole, which has %s more, and nothing is changed',
     async (_what, more, named) => {
       const { db } = await fresh();
-      for (const table of GUACAMOLE_TABLES) await sql.raw(table.sql).execute(db);
+      for (const table of guacamoleTables) await sql.raw(table.sql).execute(db);
       await sql.raw(`ALTER TABLE guacamole_system_permission ${more}`).execute(db);
       const before = await describeSchema(db);
       await expect(migrate(db)).rejects.toThrow(named);
@@ -116,13 +116,13 @@ describe('the schema', () => {
 
   it('is refused on a database with a table that no Guacamole up to 1.6 has', async () => {
     const { db } = await fresh();
-    for (const table of GUACAMOLE_TABLES) await sql.raw(table.sql).execute(db);
+    for (const table of guacamoleTables) await sql.raw(table.sql).execute(db);
     await sql`CREATE TABLE guacamole_folder (folder_id int NOT NULL)`.execute(db);
     await expect(migrate(db)).rejects.toThrow(/guacamole_folder\.folder_id.*newer Guacamole/);
   });
 
   it('has migrations whose versions count up from one', () => {
-    expect(MIGRATIONS.map((migration) => migration.version)).toEqual(MIGRATIONS.map((_, index) => index + 1));
+    expect(migrations.map((migration) => migration.version)).toEqual(migrations.map((_, index) => index + 1));
   });
 });
 

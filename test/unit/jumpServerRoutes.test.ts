@@ -48,12 +48,12 @@ test('a PUT and a DELETE of who read another spec than the one that stands are r
   const { etag = '' } = (await call('GET')).headers;
   const changed = { ...minimal, tags: { team: 'platform' } };
   const stale = { 'if-match': '"0123456789abcdef0123456789abcdef"' };
-  const refusal = { status: 412, code: 'PreconditionFailed', target: 'If-Match' };
+  const refusal = { status: 412, code: 'PreconditionFailed', target: 'If-Match', headers: { ETag: etag } };
   await expect(call('PUT', { body: changed, headers: stale })).rejects.toMatchObject(refusal);
   await expect(call('DELETE', { headers: stale })).rejects.toMatchObject(refusal);
   // Past the condition each of them meets the operation that runs.
   const running = { status: 409, code: 'OperationInProgress' };
-  for (const match of [etag, '*']) {
+  for (const match of [etag, '*', `${stale['if-match']}, ${etag}`, `W/${etag}`]) {
     await expect(call('PUT', { body: changed, headers: { 'if-match': match } })).rejects.toMatchObject(running);
     await expect(call('DELETE', { headers: { 'if-match': match } })).rejects.toMatchObject(running);
   }

@@ -7,7 +7,7 @@ import {
   MysqlQueryCompiler,
   type QueryResult,
 } from 'kysely';
-import type { GuacamoleDatabase } from '../../shared/guacamole/database.ts';
+import type { GuacamoleDatabase } from '../../shared/guacamole/schema/tables.ts';
 
 /** A database that tells each statement and has no tables; it is what `migrate` asks for. */
 export function sqlStub(tell: (statement: string) => Promise<void>): Kysely<GuacamoleDatabase> {

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { CONNECTION_ATTRIBUTES, readAttributes } from '../attributes.ts';
+import { connectionAttributes, readAttributes } from '../attributes.ts';
 import { type GroupNode, pathOf, readGroupTree } from '../groupTree.ts';
 import { readJsonObject } from '../jsonColumn.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
@@ -28,7 +28,7 @@ interface Row {
   parameters: unknown;
 }
 
-const PAGE = 500;
+const pageSize = 500;
 
 /** All connections by identifier, a page in memory at a time; `users` and `groups` are those who may read it directly. */
 export async function* exportConnections(db: Db): AsyncGenerator<ExportedConnection[]> {
@@ -41,7 +41,7 @@ export async function* exportConnections(db: Db): AsyncGenerator<ExportedConnect
           FROM guacamole_connection_attribute a WHERE a.connection_id = c.connection_id) AS extra,
         (SELECT JSON_OBJECTAGG(p.parameter_name, p.parameter_value)
           FROM guacamole_connection_parameter p WHERE p.connection_id = c.connection_id) AS parameters
-      FROM guacamole_connection c WHERE c.connection_id > ${after} ORDER BY c.connection_id LIMIT ${sql.lit(PAGE)}`.execute(
+      FROM guacamole_connection c WHERE c.connection_id > ${after} ORDER BY c.connection_id LIMIT ${sql.lit(pageSize)}`.execute(
       db,
     );
     const last = found.rows.at(-1);
@@ -79,7 +79,7 @@ function toExported(row: Row, parent: GroupNode | undefined, readers: Readers): 
     users: named('USER'),
     groups: named('USER_GROUP'),
     parameters: readJsonObject(row.parameters),
-    attributes: readAttributes(CONNECTION_ATTRIBUTES, row, readJsonObject(row.extra)),
+    attributes: readAttributes(connectionAttributes, row, readJsonObject(row.extra)),
   };
 }
 

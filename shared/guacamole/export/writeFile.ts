@@ -1,19 +1,19 @@
 import { type Kysely, sql } from 'kysely';
 import { stringify } from 'yaml';
-import { CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import { connectionAttributes } from '../attributes.ts';
 import { csvLine } from '../csvText.ts';
 import { joinNames } from '../import/csv.ts';
 import type { ImportFormat } from '../import/readFile.ts';
-import { ALL_PARAMETERS } from '../protocols.ts';
+import { allParameters } from '../protocols.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { type ExportedConnection, exportConnections } from './readConnections.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 
 /** No call is answered for longer than this (the platform cuts HTTP at 230 s); a snapshot that outlives it has lost its reader. */
-const LONGEST_MS = 240_000;
+const longestMilliseconds = 240_000;
 
-const WRITERS = { csv: writeCsv, json: writeJson, yaml: writeYaml } as const;
+const writers = { csv: writeCsv, json: writeJson, yaml: writeYaml } as const;
 
 /**
  * All connections as a file that an import takes, part by part, out of one snapshot: pages of different moments could miss a
@@ -24,9 +24,9 @@ export async function* writeExport(db: Db, format: ImportFormat): AsyncGenerator
   const end = async (): Promise<void> => {
     if (!snapshot.isRolledBack) await snapshot.rollback().execute();
   };
-  const abandoned = setTimeout(() => void end().catch(() => undefined), LONGEST_MS).unref();
+  const abandoned = setTimeout(() => void end().catch(() => undefined), longestMilliseconds).unref();
   try {
-    yield* WRITERS[format](snapshot);
+    yield* writers[format](snapshot);
   } finally {
     clearTimeout(abandoned);
     await end();
@@ -65,7 +65,7 @@ function withoutEmpty({ users, groups, parameters, attributes, ...rest }: Export
 async function* writeCsv(db: Db): AsyncGenerator<string> {
   const parameters = await distinctNames(db, 'guacamole_connection_parameter', 'parameter_name');
   const extra = await distinctNames(db, 'guacamole_connection_attribute', 'attribute_name');
-  const attributes = [...Object.keys(CONNECTION_ATTRIBUTES), ...extra];
+  const attributes = [...Object.keys(connectionAttributes), ...extra];
   yield csvLine([
     ...['name', 'protocol', 'group', 'parentIdentifier', 'users', 'groups'],
     ...parameters.map((name) => (isPlain(name) ? name : `${name} (parameter)`)),
@@ -83,7 +83,7 @@ async function* writeCsv(db: Db): AsyncGenerator<string> {
   }
 }
 
-const isPlain = (name: string): boolean => ALL_PARAMETERS.has(name) && !Object.hasOwn(CONNECTION_ATTRIBUTES, name);
+const isPlain = (name: string): boolean => allParameters.has(name) && !Object.hasOwn(connectionAttributes, name);
 
 /** Every spelling: names that the collation holds for equal are told apart, as the connections' values are. */
 async function distinctNames(db: Db, table: string, column: string): Promise<string[]> {

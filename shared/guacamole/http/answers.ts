@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { hasVersion } from '../../etag.ts';
 import type { RouteAnswer } from '../../http.ts';
-import { hasVersion } from './etag.ts';
 
 /** `true` or `false` in a query. */
 export const flag = z
@@ -13,8 +13,8 @@ export function answerVersion(headers: Headers, etag: string, body: unknown): Ro
   return hasVersion(headers, etag) ? { status: 304, headers: { ETag: etag } } : { body, headers: { ETag: etag } };
 }
 
-export const MERGE_PATCH = ['application/merge-patch+json', 'application/json'] as const;
-export const JSON_PATCH = ['application/json-patch+json', 'application/json'] as const;
+export const mergePatch = ['application/merge-patch+json', 'application/json'] as const;
+export const jsonPatch = ['application/json-patch+json', 'application/json'] as const;
 
 /** What our routes answer besides success; the shape is everywhere `{error: {code, message, target, details}}`. */
 export const failures = {

@@ -1,14 +1,14 @@
 import type { Kysely, Transaction } from 'kysely';
 import { z } from 'zod';
 import type { Caller } from '../../auth.ts';
+import { requireMatch } from '../../etag.ts';
 import { listOf, type Route, type RouteAnswer } from '../../http.ts';
 import { change, read } from '../change.ts';
+import { type ListQuery, listQuery } from '../listing.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
-import { answerVersion, failures, JSON_PATCH, MERGE_PATCH, versionedFailures } from './answers.ts';
+import { answerVersion, failures, jsonPatch, mergePatch, versionedFailures } from './answers.ts';
 import { type DatabaseDeps, type DatabaseRequest, databaseRoute } from './databaseRoute.ts';
 import { directoryPatchAnswer, directoryPatchBody, parseValue, runDirectoryPatch } from './directoryPatch.ts';
-import { requireMatch } from './etag.ts';
-import { type ListQuery, listQuery } from './listing.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 type Tx = Transaction<GuacamoleDatabase>;
@@ -108,7 +108,7 @@ function collectionRoutes<Stored, Body, Replacement, Patch>(
         role: 'Connection.Admin',
         query: writeQuery,
         body: directoryPatchBody,
-        contentTypes: JSON_PATCH,
+        contentTypes: jsonPatch,
         maxBodyBytes: 8 * 1024 * 1024,
         responses: { 200: { description: 'What was done', schema: directoryPatchAnswer }, ...failures },
       },
@@ -199,7 +199,7 @@ function writeRoutes<Stored, Body, Replacement, Patch>(
         summary: `Changes what the body names (JSON Merge Patch)`,
         method: 'PATCH',
         body: directory.patch,
-        contentTypes: MERGE_PATCH,
+        contentTypes: mergePatch,
         responses: changed,
       },
       (request) => changeOne(request, (tx, stored, context) => directory.merge(tx, stored, request.body, context)),

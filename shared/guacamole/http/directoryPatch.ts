@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ApiError } from '../../errors.ts';
 import { unescapePointer } from '../permissionPatch.ts';
-import { MOST_PROBLEMS, type Problem, problem, problemsOf } from '../problems.ts';
+import { mostProblems, type Problem, problem, problemsOf } from '../problems.ts';
 
 /** Guacamole's JSON Patch on a directory: `add` at `/`, `replace` and `remove` at `/{identifier}`. */
 export const directoryPatchBody = z
@@ -36,7 +36,7 @@ export async function runDirectoryPatch(operations: readonly DirectoryOperation[
   const patches: z.output<typeof directoryPatchAnswer>['patches'] = [];
   const problems: Problem[] = [];
   for (const [index, operation] of operations.entries()) {
-    if (problems.length >= MOST_PROBLEMS) break;
+    if (problems.length >= mostProblems) break;
     try {
       const identifier = await runOne(operation, writer);
       patches.push({ op: operation.op, identifier, path: operation.path });
@@ -49,13 +49,13 @@ export async function runDirectoryPatch(operations: readonly DirectoryOperation[
   }
   if (problems.length > 0) {
     const failed = new Set(problems.map((one) => one.target?.split('.')[0])).size;
-    const least = problems.length >= MOST_PROBLEMS ? 'At least ' : '';
+    const least = problems.length >= mostProblems ? 'At least ' : '';
     throw new ApiError(
       400,
       'PatchFailed',
       `${least}${failed} of ${operations.length} operations cannot be done, so none was. The first: ${problems[0]?.message}`,
       {
-        details: problems.slice(0, MOST_PROBLEMS),
+        details: problems.slice(0, mostProblems),
       },
     );
   }

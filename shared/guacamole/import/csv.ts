@@ -2,13 +2,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
 import { ApiError } from '../../errors.ts';
-import { CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import { connectionAttributes } from '../attributes.ts';
 import { suggestion } from '../nearest.ts';
 import { type Problem, problem } from '../problems.ts';
-import { ALL_PARAMETERS, PROTOCOL_NAMES, parameterForm } from '../protocols.ts';
+import { allParameters, parameterForm, protocolNames } from '../protocols.ts';
 import type { RawRecord } from './record.ts';
 
-const FIXED = ['name', 'protocol', 'group', 'parentIdentifier', 'users', 'groups'] as const;
+const fixedColumns = ['name', 'protocol', 'group', 'parentIdentifier', 'users', 'groups'] as const;
 
 /** What a column holds; `either` is told apart for each record by its protocol. */
 interface Column {
@@ -44,12 +44,12 @@ export async function readCsv(
     });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const fault = CSV_FAULTS[error.code] ?? 'its quoting is wrong';
+    const fault = csvFaults[error.code] ?? 'its quoting is wrong';
     throw new ApiError(400, 'InvalidCsv', `The CSV cannot be read at line ${Number(error.lines ?? 0)}: ${fault}.`);
   }
 }
 
-const CSV_FAULTS: Record<string, string> = {
+const csvFaults: Record<string, string> = {
   CSV_MAX_RECORD_SIZE: 'a record is larger than 2 MB; a quote may be missing',
   CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
 };
@@ -81,13 +81,13 @@ function readHeader(header: readonly string[], allowUnknown: boolean): Column[] 
 }
 
 function readHeaderCell(name: string, allowUnknown: boolean): Column | Problem {
-  if ((FIXED as readonly string[]).includes(name)) return { kind: 'field', name };
+  if ((fixedColumns as readonly string[]).includes(name)) return { kind: 'field', name };
   const suffixed = /^(.+) \((attribute|parameter)\)$/.exec(name);
   if (suffixed) return { kind: suffixed[2] === 'attribute' ? 'attributes' : 'parameters', name: suffixed[1] ?? '' };
-  const isAttribute = Object.hasOwn(CONNECTION_ATTRIBUTES, name);
-  if (isAttribute || ALL_PARAMETERS.has(name)) return { kind: 'either', name };
+  const isAttribute = Object.hasOwn(connectionAttributes, name);
+  if (isAttribute || allParameters.has(name)) return { kind: 'either', name };
   if (allowUnknown && name !== '') return { kind: 'parameters', name };
-  const known = [...FIXED, ...Object.keys(CONNECTION_ATTRIBUTES), ...ALL_PARAMETERS];
+  const known = [...fixedColumns, ...Object.keys(connectionAttributes), ...allParameters];
   return problem(
     name.slice(0, 128),
     `The CSV header '${name.slice(0, 128)}' is neither a field, an attribute nor a parameter${suggestion(name, known) || '.'}`,
@@ -123,7 +123,7 @@ function cellReader(columns: readonly Column[]) {
       );
     }
     const protocol = cells[protocolAt] ?? '';
-    const layout = layoutOf(PROTOCOL_NAMES.includes(protocol) ? protocol : '');
+    const layout = layoutOf(protocolNames.includes(protocol) ? protocol : '');
     return { fields: readFields(layout, cells, problems), problems };
   };
 }
@@ -137,7 +137,7 @@ function readFields(layout: Layout, cells: readonly string[], problems: Problem[
     // Empty cells let one file mix protocols.
     if (place === undefined || value === undefined || value === '') continue;
     if (!('kind' in place)) problems.push(place);
-    else if (place.kind === 'field') fields[place.name] = LISTS.has(place.name) ? splitNames(value) : value;
+    else if (place.kind === 'field') fields[place.name] = listFields.has(place.name) ? splitNames(value) : value;
     else maps[place.kind][place.name] = value;
   }
   fields.parameters = maps.parameters;
@@ -145,14 +145,14 @@ function readFields(layout: Layout, cells: readonly string[], problems: Problem[
   return fields;
 }
 
-const LISTS: ReadonlySet<string> = new Set(['users', 'groups']);
+const listFields: ReadonlySet<string> = new Set(['users', 'groups']);
 
 /** `protocol` is empty for one that is not known. */
 function placeColumn({ kind, name }: Column, protocol: string): Place | Problem {
   // No name of Guacamole's, and no member like others.
   if (name === '__proto__') return problem(`${kind}.${name}`, `The value of '${name}' must be text.`);
   if (kind !== 'either') return { kind, name };
-  const isAttribute = Object.hasOwn(CONNECTION_ATTRIBUTES, name);
+  const isAttribute = Object.hasOwn(connectionAttributes, name);
   const isParameter = parameterForm(protocol, name) !== undefined;
   if (isAttribute && isParameter) {
     return problem(

@@ -5,7 +5,7 @@ import { type GroupNode, pathOf } from '../groupTree.ts';
 import { problem } from '../problems.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { nameProblem } from '../text.ts';
-import type { ImportOptions, PlannedRecord } from './plan.ts';
+import type { ImportOptions, PlannedRecord } from './record.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
 
@@ -67,7 +67,8 @@ interface Existing {
   parent: number | null;
 }
 
-const EXISTING = 'SELECT connection_id AS id, connection_name AS name, parent_id AS parent FROM guacamole_connection';
+const selectExisting =
+  'SELECT connection_id AS id, connection_name AS name, parent_id AS parent FROM guacamole_connection';
 
 /** Connections that may have one of the names: all of the groups' where those are fewer than the names, else by name. */
 async function findExisting(
@@ -81,7 +82,7 @@ async function findExisting(
     ...(ids.length > 0 ? ['parent_id IN (?)'] : []),
     ...(ids.length < parents.length ? ['parent_id IS NULL'] : []),
   ];
-  const text = `${EXISTING} WHERE (${place.join(' OR ')}) LIMIT ${names.length + 1}`;
+  const text = `${selectExisting} WHERE (${place.join(' OR ')}) LIMIT ${names.length + 1}`;
   const all = await db.executeQuery<Existing>(CompiledQuery.raw(text, ids.length > 0 ? [ids] : []));
-  return all.rows.length <= names.length ? all.rows : selectIn(db, `${EXISTING} WHERE connection_name`, names);
+  return all.rows.length <= names.length ? all.rows : selectIn(db, `${selectExisting} WHERE connection_name`, names);
 }

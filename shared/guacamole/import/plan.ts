@@ -1,39 +1,20 @@
 import type { Kysely } from 'kysely';
 import { type Caller, hasRole } from '../../auth.ts';
-import { CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import { connectionAttributes } from '../attributes.ts';
 import { slices } from '../bulk.ts';
 import { collationKeys } from '../collation.ts';
+import { maxGroupDepth } from '../connectionGroups.ts';
 import { type Entity, type EntityType, findEntities } from '../entities.ts';
 import { type GroupNode, type GroupTree, pathOf, readGroupTree, splitPath } from '../groupTree.ts';
 import { findAdministrators } from '../guards.ts';
 import { problem, sameNames } from '../problems.ts';
-import { ALL_PARAMETERS } from '../protocols.ts';
+import { allParameters } from '../protocols.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { addressProblem, nameProblem, parseIdentifier } from '../text.ts';
 import { matchExisting } from './matchExisting.ts';
-import type { ImportRecord } from './record.ts';
+import type { ImportOptions, ImportRecord, PlannedRecord } from './record.ts';
 
 type Db = Kysely<GuacamoleDatabase>;
-
-/** Guacamole's three options, and ours. */
-export interface ImportOptions {
-  /** A connection of that name in that group is replaced; otherwise it is an error. */
-  replaceConnections: boolean;
-  /** What a replaced connection's users and groups were granted on it is taken away first. */
-  resetPermissions: boolean;
-  /** Connection groups that are not there are made; otherwise they are an error. */
-  createGroups: boolean;
-  allowUnknownParameters: boolean;
-}
-
-/** A record with its place, ready to be written unless it has problems. */
-export interface PlannedRecord {
-  record: ImportRecord;
-  /** undefined: there is no such group, as a problem says. */
-  parent: GroupNode | undefined;
-  /** The connection that is replaced. */
-  existingId: number | undefined;
-}
 
 export interface ImportPlan {
   records: PlannedRecord[];
@@ -51,9 +32,7 @@ export interface EntityPlan {
   newNames: string[];
 }
 
-const isKnownName = (name: string): boolean => ALL_PARAMETERS.has(name) || Object.hasOwn(CONNECTION_ATTRIBUTES, name);
-
-const MAX_DEPTH = 100;
+const isKnownName = (name: string): boolean => allParameters.has(name) || Object.hasOwn(connectionAttributes, name);
 
 /**
  * Finds out what an import would do. Everything that is wrong ends in the plan's records; those it was given stay as they are,
@@ -73,7 +52,7 @@ export async function planImport(
     const parent = findParent(tree, record, options, newGroups);
     return { record, parent, existingId: undefined };
   });
-  await refuseSameNames(db, records);
+  await noteSameNames(db, records);
   await matchExisting(db, planned, options);
   const users = await planEntities(
     db,
@@ -85,13 +64,13 @@ export async function planImport(
     'USER_GROUP',
     records.flatMap((record) => record.groups),
   );
-  refuseUnaddressable(records, users, groups);
-  await refuseAdministrators(db, caller, records, users, groups);
+  noteUnaddressable(records, users, groups);
+  await noteAdministrators(db, caller, records, users, groups);
   return { records: planned, newGroups, users, groups };
 }
 
 /** The check of a record could not ask the database which names of attributes and parameters are one. */
-async function refuseSameNames(db: Db, records: readonly ImportRecord[]): Promise<void> {
+async function noteSameNames(db: Db, records: readonly ImportRecord[]): Promise<void> {
   for (const record of records) {
     for (const target of ['attributes', 'parameters'] as const) {
       const keyOf = await keysFor(db, record[target]);
@@ -133,7 +112,7 @@ function findParent(
       continue;
     }
     const wrong = options.createGroups
-      ? (nameProblem(name) ?? (node.depth >= MAX_DEPTH ? 'is nested too deep' : undefined))
+      ? (nameProblem(name) ?? (node.depth >= maxGroupDepth ? 'is nested too deep' : undefined))
       : undefined;
     if (wrong || !options.createGroups) {
       const message = wrong
@@ -162,7 +141,7 @@ async function planEntities(db: Db, type: EntityType, names: readonly string[]):
 }
 
 /** Those that exist may be called what they are; no more are made. */
-function refuseUnaddressable(records: readonly ImportRecord[], users: EntityPlan, groups: EntityPlan): void {
+function noteUnaddressable(records: readonly ImportRecord[], users: EntityPlan, groups: EntityPlan): void {
   if (![...users.newNames, ...groups.newNames].some(addressProblem)) return;
   for (const { record, field, name, entity } of namedIn(records, users, groups)) {
     const wrong = addressProblem(name);
@@ -183,7 +162,7 @@ function* namedIn(records: readonly ImportRecord[], users: EntityPlan, groups: E
 }
 
 /** A connection given to an administrator of Guacamole changes what that one may do; see `guards.ts`. */
-async function refuseAdministrators(
+async function noteAdministrators(
   db: Db,
   caller: Caller,
   records: readonly ImportRecord[],

@@ -5,7 +5,7 @@ import { readJson, readYaml } from './structured.ts';
 
 export type ImportFormat = 'csv' | 'json' | 'yaml';
 
-const CONTENT_TYPES: Record<string, ImportFormat> = {
+const contentTypes: Record<string, ImportFormat> = {
   'text/csv': 'csv',
   'application/csv': 'csv',
   'application/json': 'json',
@@ -15,28 +15,28 @@ const CONTENT_TYPES: Record<string, ImportFormat> = {
   'text/yaml': 'yaml',
   'text/x-yaml': 'yaml',
 };
-const EXTENSIONS: Record<string, ImportFormat> = { csv: 'csv', json: 'json', yaml: 'yaml', yml: 'yaml' };
+const extensions: Record<string, ImportFormat> = { csv: 'csv', json: 'json', yaml: 'yaml', yml: 'yaml' };
 
 /** Bytes. JSON and YAML are read as a whole, YAML at about 1 MB a second, in which the process does nothing else. */
-const MOST_BYTES: Record<ImportFormat, number> = {
+const mostBytes: Record<ImportFormat, number> = {
   csv: 64 * 1024 * 1024,
   json: 64 * 1024 * 1024,
   yaml: 4 * 1024 * 1024,
 };
-const MOST_RECORDS = 100_000;
+const mostRecords = 100_000;
 
 /** Of a file that is wrong all over, no more is read. */
-const MOST_PROBLEMS = 100_000;
+const mostProblemsOfFile = 100_000;
 /** Until then the nearest known name is looked for, which takes its time. */
-const MOST_SUGGESTIONS = 1000;
+const mostSuggestions = 1000;
 
 /** The content type decides, or, where that says nothing (octet-stream), the name of the file. */
 export function importFormat(contentType: string | null, fileName: string | undefined): ImportFormat {
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
-  const known = Object.hasOwn(CONTENT_TYPES, type) ? CONTENT_TYPES[type] : undefined;
+  const known = Object.hasOwn(contentTypes, type) ? contentTypes[type] : undefined;
   if (known) return known;
   const extension = fileName?.split('.').at(-1)?.toLowerCase() ?? '';
-  const named = Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : undefined;
+  const named = Object.hasOwn(extensions, extension) ? extensions[extension] : undefined;
   if (named && (type === '' || type === 'application/octet-stream')) return named;
   throw new ApiError(
     415,
@@ -52,28 +52,28 @@ export async function readImport(
   contentLength: string | null,
   allowUnknownParameters: boolean,
 ): Promise<ImportRecord[]> {
-  if (Number(contentLength ?? 0) > MOST_BYTES[format]) throw tooLarge(format);
+  if (Number(contentLength ?? 0) > mostBytes[format]) throw tooLarge(format);
   const records: ImportRecord[] = [];
   let problems = 0;
   await readRecords(limited(stream, format), format, allowUnknownParameters, (raw) => {
-    if (records.length === MOST_RECORDS) throw tooMany();
-    const record = checkRecord(raw, allowUnknownParameters, problems < MOST_SUGGESTIONS ? 5 : 0);
+    if (records.length === mostRecords) throw tooMany();
+    const record = checkRecord(raw, allowUnknownParameters, problems < mostSuggestions ? 5 : 0);
     records.push(record);
     problems += record.problems.length;
-    if (problems > MOST_PROBLEMS) throw tooManyProblems(records);
+    if (problems > mostProblemsOfFile) throw tooManyProblems(records);
   });
   if (records.length === 0) throw new ApiError(400, 'EmptyFile', 'The file holds no connections.');
   return records;
 }
 
 function tooManyProblems(records: readonly ImportRecord[]): ApiError {
-  const message = `The file has more than ${MOST_PROBLEMS} problems within its first ${records.length} connections; the first is listed.`;
+  const message = `The file has more than ${mostProblemsOfFile} problems within its first ${records.length} connections; the first is listed.`;
   const details = records.find((record) => record.problems.length > 0)?.problems ?? [];
   return new ApiError(400, 'TooManyProblems', message, { details });
 }
 
 const tooMany = (): ApiError =>
-  new ApiError(413, 'PayloadTooLarge', `An import takes at most ${MOST_RECORDS} connections; split the file.`);
+  new ApiError(413, 'PayloadTooLarge', `An import takes at most ${mostRecords} connections; split the file.`);
 
 async function readRecords(
   bytes: AsyncIterable<Uint8Array>,
@@ -94,7 +94,7 @@ async function* limited(stream: AsyncIterable<Uint8Array> | null, format: Import
   const decoder = new TextDecoder('utf-8', { fatal: true });
   for await (const chunk of stream ?? []) {
     size += chunk.byteLength;
-    if (size > MOST_BYTES[format]) throw tooLarge(format);
+    if (size > mostBytes[format]) throw tooLarge(format);
     yield check(() => decoder.decode(chunk, { stream: true }), chunk);
   }
   check(() => decoder.decode(), new Uint8Array());
@@ -113,5 +113,5 @@ const tooLarge = (format: ImportFormat): ApiError =>
   new ApiError(
     413,
     'PayloadTooLarge',
-    `A ${format.toUpperCase()} file may have ${MOST_BYTES[format] / 1024 / 1024} MB; split it.`,
+    `A ${format.toUpperCase()} file may have ${mostBytes[format] / 1024 / 1024} MB; split it.`,
   );

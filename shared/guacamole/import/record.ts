@@ -1,4 +1,5 @@
-import { attributeProblems, CONNECTION_ATTRIBUTES } from '../attributes.ts';
+import { attributeProblems, connectionAttributes } from '../attributes.ts';
+import type { GroupNode } from '../groupTree.ts';
 import { type Problem, problem } from '../problems.ts';
 import { parameterForm, parameterProblems, protocolProblem } from '../protocols.ts';
 import { nameProblem } from '../text.ts';
@@ -21,6 +22,26 @@ export interface ImportRecord {
   problems: Problem[];
 }
 
+/** Guacamole's three options, and ours. */
+export interface ImportOptions {
+  /** A connection of that name in that group is replaced; otherwise it is an error. */
+  replaceConnections: boolean;
+  /** What a replaced connection's users and groups were granted on it is taken away first. */
+  resetPermissions: boolean;
+  /** Connection groups that are not there are made; otherwise they are an error. */
+  createGroups: boolean;
+  allowUnknownParameters: boolean;
+}
+
+/** A record with its place, ready to be written unless it has problems. */
+export interface PlannedRecord {
+  record: ImportRecord;
+  /** undefined: there is no such group, as a problem says. */
+  parent: GroupNode | undefined;
+  /** The connection that is replaced. */
+  existingId: number | undefined;
+}
+
 /** What the file says, before it is known to be right. */
 export interface RawRecord {
   index: number;
@@ -29,15 +50,15 @@ export interface RawRecord {
   problems: Problem[];
 }
 
-const FIELDS = ['name', 'protocol', 'parameters', 'attributes', 'parentIdentifier', 'group', 'users', 'groups'];
+const fieldNames = ['name', 'protocol', 'parameters', 'attributes', 'parentIdentifier', 'group', 'users', 'groups'];
 
 /** Checks one record as far as that is possible without the database. Collects (in the record's own list), never throws. */
 export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean, suggestions: number): ImportRecord {
   const { fields, problems } = raw;
   for (const name of Object.keys(fields)) {
-    if (!FIELDS.includes(name))
+    if (!fieldNames.includes(name))
       problems.push(
-        problem(name.slice(0, 128), `There is no field '${name.slice(0, 128)}'; known: ${FIELDS.join(', ')}.`),
+        problem(name.slice(0, 128), `There is no field '${name.slice(0, 128)}'; known: ${fieldNames.join(', ')}.`),
       );
   }
   const record: ImportRecord = {
@@ -63,17 +84,17 @@ export function checkRecord(raw: RawRecord, allowUnknownParameters: boolean, sug
   record.parameters = correctOptions(record.protocol, valuesOf(fields, 'parameters', problems));
   if (!wrongProtocol)
     problems.push(...parameterProblems(record.protocol, record.parameters, allowUnknownParameters, suggestions));
-  problems.push(...attributeProblems(CONNECTION_ATTRIBUTES, record.attributes));
+  problems.push(...attributeProblems(connectionAttributes, record.attributes));
   limitProblems(problems);
   return record;
 }
 
 /** Problems of one record at most. */
-const MOST = 20;
+const mostProblemsOfRecord = 20;
 
 function limitProblems(problems: Problem[]): void {
-  if (problems.length <= MOST) return;
-  const more = problems.splice(MOST).length;
+  if (problems.length <= mostProblemsOfRecord) return;
+  const more = problems.splice(mostProblemsOfRecord).length;
   problems.push(problem('record', `${more} more problems of this record are not listed.`, 'MoreProblems'));
 }
 
@@ -103,10 +124,10 @@ function textOf(
 
 function namesOf(fields: Record<string, unknown>, name: 'users' | 'groups', problems: Problem[]): readonly string[] {
   const value = fields[name];
-  if (value === undefined || value === null) return NOBODY;
+  if (value === undefined || value === null) return nobody;
   if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) {
     problems.push(problem(name, `The field '${name}' must be a list of names.`));
-    return NOBODY;
+    return nobody;
   }
   for (const one of value as string[]) {
     const wrong = nameProblem(one);
@@ -144,7 +165,7 @@ function valuesOf(
 function correctOptions(protocol: string, values: Record<string, string>): Record<string, string> {
   for (const name of Object.keys(values)) {
     const form = parameterForm(protocol, name);
-    const options = form === 'BOOLEAN' ? BOOLEANS : typeof form === 'object' ? form : undefined;
+    const options = form === 'BOOLEAN' ? booleans : typeof form === 'object' ? form : undefined;
     const value = values[name] ?? '';
     if (options === undefined || options.includes(value)) continue;
     const wanted = value.trim().toLowerCase();
@@ -154,6 +175,6 @@ function correctOptions(protocol: string, values: Record<string, string>): Recor
 }
 
 /** Most records name neither users nor groups. */
-const NOBODY: readonly string[] = [];
+const nobody: readonly string[] = [];
 
-const BOOLEANS: readonly string[] = ['true', 'false'];
+const booleans: readonly string[] = ['true', 'false'];

@@ -5,10 +5,10 @@ import { ApiError } from '../../errors.ts';
 import { change } from '../change.ts';
 import { pathOf } from '../groupTree.ts';
 import { lockTree } from '../locks.ts';
-import { MOST_PROBLEMS } from '../problems.ts';
+import { mostProblems } from '../problems.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
-import { type ImportOptions, type ImportPlan, planImport } from './plan.ts';
-import type { ImportRecord } from './record.ts';
+import { type ImportPlan, planImport } from './plan.ts';
+import type { ImportOptions, ImportRecord } from './record.ts';
 import { writeImport } from './write.ts';
 
 const problemShape = z.object({ code: z.string(), message: z.string(), target: z.string().optional() });
@@ -75,13 +75,13 @@ function refuse(plan: ImportPlan): void {
     })),
   );
   const more =
-    details.length > MOST_PROBLEMS ? ` The first ${MOST_PROBLEMS} of ${details.length} problems are listed.` : '';
+    details.length > mostProblems ? ` The first ${mostProblems} of ${details.length} problems are listed.` : '';
   throw new ApiError(
     400,
     'ImportFailed',
     `${failed.length} of ${plan.records.length} connections cannot be imported, so none was.${more}`,
     {
-      details: details.slice(0, MOST_PROBLEMS),
+      details: details.slice(0, mostProblems),
     },
   );
 }

@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely';
-import { CONNECTION_ATTRIBUTES, storeAttributes } from '../attributes.ts';
+import { connectionAttributes, storeAttributes } from '../attributes.ts';
 import { type Cell, insertRows, slices } from '../bulk.ts';
 import { type Entity, findEntities } from '../entities.ts';
 import type { GroupNode } from '../groupTree.ts';
@@ -7,7 +7,8 @@ import { unusablePassword } from '../passwords.ts';
 import type { GuacamoleDatabase } from '../schema/tables.ts';
 import { now } from '../times.ts';
 import { deleteValues, insertValues, type ValueRow, valueRows } from '../values.ts';
-import type { EntityPlan, ImportOptions, ImportPlan, PlannedRecord } from './plan.ts';
+import type { EntityPlan, ImportPlan } from './plan.ts';
+import type { ImportOptions, PlannedRecord } from './record.ts';
 
 type Tx = Transaction<GuacamoleDatabase>;
 
@@ -32,7 +33,7 @@ export async function writeImport(tx: Tx, plan: ImportPlan, options: ImportOptio
 function* attributeRows(records: readonly PlannedRecord[], ids: Map<PlannedRecord, number>): Generator<ValueRow> {
   for (const one of records) {
     const stored = storedAttributes(one);
-    if (stored !== NONE) yield* valueRows(ids.get(one) ?? 0, stored.extra);
+    if (stored !== noAttributesStored) yield* valueRows(ids.get(one) ?? 0, stored.extra);
   }
 }
 
@@ -105,22 +106,22 @@ async function clearReplaced(tx: Tx, ids: readonly number[], options: ImportOpti
     await tx.deleteFrom('guacamole_connection_permission').where('connection_id', 'in', some).execute();
 }
 
-const COLUMNS = Object.values(CONNECTION_ATTRIBUTES).map(({ column }) => column);
+const attributeColumns = Object.values(connectionAttributes).map(({ column }) => column);
 /** Most connections have no attributes at all. */
-const NONE = storeAttributes(CONNECTION_ATTRIBUTES, {});
+const noAttributesStored = storeAttributes(connectionAttributes, {});
 const storedAttributes = ({ record }: PlannedRecord) => {
-  for (const _ in record.attributes) return storeAttributes(CONNECTION_ATTRIBUTES, record.attributes);
-  return NONE;
+  for (const _ in record.attributes) return storeAttributes(connectionAttributes, record.attributes);
+  return noAttributesStored;
 };
 const attributeCells = (one: PlannedRecord): Cell[] => {
   const { columns } = storedAttributes(one);
-  return COLUMNS.map((column) => columns[column]);
+  return attributeColumns.map((column) => columns[column]);
 };
 
 /** New connections and the ids they got. */
 async function insertConnections(tx: Tx, records: readonly PlannedRecord[]): Promise<[PlannedRecord, number][]> {
-  const plain = records.every((one) => storedAttributes(one) === NONE);
-  const columns = ['connection_name', 'parent_id', 'protocol', ...(plain ? [] : COLUMNS)];
+  const plain = records.every((one) => storedAttributes(one) === noAttributesStored);
+  const columns = ['connection_name', 'parent_id', 'protocol', ...(plain ? [] : attributeColumns)];
   const rows = records.map((one): Cell[] => {
     const cells = [one.record.name, one.parent?.id ?? null, one.record.protocol];
     return plain ? cells : [...cells, ...attributeCells(one)];
@@ -156,7 +157,7 @@ async function checkIds(tx: Tx, first: number, last: number, count: number): Pro
 
 /** One statement for many: every row exists, so each becomes an update. */
 async function updateConnections(tx: Tx, records: readonly PlannedRecord[]): Promise<void> {
-  const columns = ['connection_name', 'protocol', ...COLUMNS];
+  const columns = ['connection_name', 'protocol', ...attributeColumns];
   const rows = records.map((one): Cell[] => [
     one.existingId ?? 0,
     one.parent?.id ?? null,

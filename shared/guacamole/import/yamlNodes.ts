@@ -1,7 +1,7 @@
 import { type Document, isAlias, isCollection, isMap, isPair, isScalar, type Node, type Pair } from 'yaml';
 
 /** Nodes that aliases may stand for in one file, each counted as often as it is used. */
-const MOST_REPEATED = 200_000;
+const mostRepeated = 200_000;
 
 /** What a document's nodes say that the parser does not check, or checks in quadratic time. */
 export class YamlFault extends Error {
@@ -30,8 +30,8 @@ export function resolveNodes(document: Document): void {
       // Without a size it is still being walked: it would hold itself.
       if (target?.size === undefined) throw new YamlFault(`the alias '*${node.source}' names nothing before it`, node);
       repeated += target.size;
-      if (repeated > MOST_REPEATED)
-        throw new YamlFault(`its aliases stand for more than ${MOST_REPEATED} values; write them out`, node);
+      if (repeated > mostRepeated)
+        throw new YamlFault(`its aliases stand for more than ${mostRepeated} values; write them out`, node);
       return [target.node, target.size];
     }
     if (!isScalar(node) && !isCollection(node)) return [node, 1];

@@ -1,11 +1,11 @@
-const TABLE_OPTIONS = 'ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci';
+const tableOptions = 'ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci';
 
 /**
  * Guacamole 1.6's 23 tables in an order that its foreign keys allow. Keys that InnoDB would add by itself for a foreign key are
  * written out, so that MySQL and MariaDB end up with the same names. `utf8mb3` is Guacamole's own choice: characters outside
  * the Basic Multilingual Plane cannot be stored (`text.ts` refuses them).
  */
-export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
+export const guacamoleTables: readonly { name: string; sql: string }[] = [
   {
     name: 'guacamole_connection_group',
     sql: `CREATE TABLE IF NOT EXISTS guacamole_connection_group (
@@ -20,7 +20,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     UNIQUE KEY connection_group_name_parent (connection_group_name, parent_id),
     KEY guacamole_connection_group_ibfk_1 (parent_id),
     CONSTRAINT guacamole_connection_group_ibfk_1 FOREIGN KEY (parent_id) REFERENCES guacamole_connection_group (connection_group_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_connection',
@@ -40,7 +40,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     UNIQUE KEY connection_name_parent (connection_name, parent_id),
     KEY guacamole_connection_ibfk_1 (parent_id),
     CONSTRAINT guacamole_connection_ibfk_1 FOREIGN KEY (parent_id) REFERENCES guacamole_connection_group (connection_group_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_entity',
@@ -50,7 +50,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     type enum('USER','USER_GROUP') NOT NULL,
     PRIMARY KEY (entity_id),
     UNIQUE KEY guacamole_entity_name_scope (type, name)
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user',
@@ -74,7 +74,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (user_id),
     UNIQUE KEY guacamole_user_single_entity (entity_id),
     CONSTRAINT guacamole_user_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_group',
@@ -85,7 +85,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (user_group_id),
     UNIQUE KEY guacamole_user_group_single_entity (entity_id),
     CONSTRAINT guacamole_user_group_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_group_member',
@@ -96,7 +96,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY guacamole_user_group_member_entity_id (member_entity_id),
     CONSTRAINT guacamole_user_group_member_entity_id FOREIGN KEY (member_entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE,
     CONSTRAINT guacamole_user_group_member_parent_id FOREIGN KEY (user_group_id) REFERENCES guacamole_user_group (user_group_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_sharing_profile',
@@ -108,7 +108,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY guacamole_sharing_profile_ibfk_1 (primary_connection_id),
     UNIQUE KEY sharing_profile_name_primary (sharing_profile_name, primary_connection_id),
     CONSTRAINT guacamole_sharing_profile_ibfk_1 FOREIGN KEY (primary_connection_id) REFERENCES guacamole_connection (connection_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_connection_parameter',
@@ -118,7 +118,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     parameter_value varchar(4096) NOT NULL,
     PRIMARY KEY (connection_id, parameter_name),
     CONSTRAINT guacamole_connection_parameter_ibfk_1 FOREIGN KEY (connection_id) REFERENCES guacamole_connection (connection_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_sharing_profile_parameter',
@@ -128,7 +128,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     parameter_value varchar(4096) NOT NULL,
     PRIMARY KEY (sharing_profile_id, parameter_name),
     CONSTRAINT guacamole_sharing_profile_parameter_ibfk_1 FOREIGN KEY (sharing_profile_id) REFERENCES guacamole_sharing_profile (sharing_profile_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_attribute',
@@ -139,7 +139,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (user_id, attribute_name),
     KEY user_id (user_id),
     CONSTRAINT guacamole_user_attribute_ibfk_1 FOREIGN KEY (user_id) REFERENCES guacamole_user (user_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_group_attribute',
@@ -150,7 +150,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (user_group_id, attribute_name),
     KEY user_group_id (user_group_id),
     CONSTRAINT guacamole_user_group_attribute_ibfk_1 FOREIGN KEY (user_group_id) REFERENCES guacamole_user_group (user_group_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_connection_attribute',
@@ -161,7 +161,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (connection_id, attribute_name),
     KEY connection_id (connection_id),
     CONSTRAINT guacamole_connection_attribute_ibfk_1 FOREIGN KEY (connection_id) REFERENCES guacamole_connection (connection_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_connection_group_attribute',
@@ -172,7 +172,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (connection_group_id, attribute_name),
     KEY connection_group_id (connection_group_id),
     CONSTRAINT guacamole_connection_group_attribute_ibfk_1 FOREIGN KEY (connection_group_id) REFERENCES guacamole_connection_group (connection_group_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_sharing_profile_attribute',
@@ -183,7 +183,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (sharing_profile_id, attribute_name),
     KEY sharing_profile_id (sharing_profile_id),
     CONSTRAINT guacamole_sharing_profile_attribute_ibfk_1 FOREIGN KEY (sharing_profile_id) REFERENCES guacamole_sharing_profile (sharing_profile_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_connection_permission',
@@ -195,7 +195,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY guacamole_connection_permission_ibfk_1 (connection_id),
     CONSTRAINT guacamole_connection_permission_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE,
     CONSTRAINT guacamole_connection_permission_ibfk_1 FOREIGN KEY (connection_id) REFERENCES guacamole_connection (connection_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_connection_group_permission',
@@ -207,7 +207,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY guacamole_connection_group_permission_ibfk_1 (connection_group_id),
     CONSTRAINT guacamole_connection_group_permission_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE,
     CONSTRAINT guacamole_connection_group_permission_ibfk_1 FOREIGN KEY (connection_group_id) REFERENCES guacamole_connection_group (connection_group_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_sharing_profile_permission',
@@ -219,7 +219,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY guacamole_sharing_profile_permission_ibfk_1 (sharing_profile_id),
     CONSTRAINT guacamole_sharing_profile_permission_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE,
     CONSTRAINT guacamole_sharing_profile_permission_ibfk_1 FOREIGN KEY (sharing_profile_id) REFERENCES guacamole_sharing_profile (sharing_profile_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_system_permission',
@@ -228,7 +228,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     permission enum('CREATE_CONNECTION','CREATE_CONNECTION_GROUP','CREATE_SHARING_PROFILE','CREATE_USER','CREATE_USER_GROUP','AUDIT','ADMINISTER') NOT NULL,
     PRIMARY KEY (entity_id, permission),
     CONSTRAINT guacamole_system_permission_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_permission',
@@ -240,7 +240,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY guacamole_user_permission_ibfk_1 (affected_user_id),
     CONSTRAINT guacamole_user_permission_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE,
     CONSTRAINT guacamole_user_permission_ibfk_1 FOREIGN KEY (affected_user_id) REFERENCES guacamole_user (user_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_group_permission',
@@ -252,7 +252,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY guacamole_user_group_permission_affected_user_group (affected_user_group_id),
     CONSTRAINT guacamole_user_group_permission_affected_user_group FOREIGN KEY (affected_user_group_id) REFERENCES guacamole_user_group (user_group_id) ON DELETE CASCADE,
     CONSTRAINT guacamole_user_group_permission_entity FOREIGN KEY (entity_id) REFERENCES guacamole_entity (entity_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_connection_history',
@@ -277,7 +277,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     CONSTRAINT guacamole_connection_history_ibfk_1 FOREIGN KEY (user_id) REFERENCES guacamole_user (user_id) ON DELETE SET NULL,
     CONSTRAINT guacamole_connection_history_ibfk_2 FOREIGN KEY (connection_id) REFERENCES guacamole_connection (connection_id) ON DELETE SET NULL,
     CONSTRAINT guacamole_connection_history_ibfk_3 FOREIGN KEY (sharing_profile_id) REFERENCES guacamole_sharing_profile (sharing_profile_id) ON DELETE SET NULL
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_history',
@@ -294,7 +294,7 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     KEY user_id (user_id),
     KEY user_start_date (user_id, start_date),
     CONSTRAINT guacamole_user_history_ibfk_1 FOREIGN KEY (user_id) REFERENCES guacamole_user (user_id) ON DELETE SET NULL
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
   {
     name: 'guacamole_user_password_history',
@@ -307,6 +307,6 @@ export const GUACAMOLE_TABLES: readonly { name: string; sql: string }[] = [
     PRIMARY KEY (password_history_id),
     KEY user_id (user_id),
     CONSTRAINT guacamole_user_password_history_ibfk_1 FOREIGN KEY (user_id) REFERENCES guacamole_user (user_id) ON DELETE CASCADE
-  ) ${TABLE_OPTIONS}`,
+  ) ${tableOptions}`,
   },
 ];

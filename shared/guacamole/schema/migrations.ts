@@ -1,4 +1,4 @@
-import { GUACAMOLE_TABLES } from './create.ts';
+import { guacamoleTables } from './create.ts';
 
 /**
  * One step of the schema's history. MySQL commits each data-definition statement by itself, so a step is resumed at the
@@ -10,17 +10,17 @@ export interface Migration {
   statements: readonly string[];
 }
 
-const SYSTEM_PERMISSIONS_1_6 =
+const systemPermissions16 =
   "enum('CREATE_CONNECTION','CREATE_CONNECTION_GROUP','CREATE_SHARING_PROFILE','CREATE_USER','CREATE_USER_GROUP','AUDIT','ADMINISTER')";
 
 /** Never change one that was released; add a new one at the end. */
-export const MIGRATIONS: readonly Migration[] = [
-  { version: 1, name: 'Guacamole 1.6 tables', statements: GUACAMOLE_TABLES.map((table) => table.sql) },
+export const migrations: readonly Migration[] = [
+  { version: 1, name: 'Guacamole 1.6 tables', statements: guacamoleTables.map((table) => table.sql) },
   {
     version: 2,
     // Guacamole 1.0 to 1.5 have the same tables but for this one permission.
     name: 'AUDIT permission of Guacamole 1.6',
-    statements: [`ALTER TABLE guacamole_system_permission MODIFY permission ${SYSTEM_PERMISSIONS_1_6} NOT NULL`],
+    statements: [`ALTER TABLE guacamole_system_permission MODIFY permission ${systemPermissions16} NOT NULL`],
   },
   {
     version: 3,

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { GUACAMOLE_TABLES } from './create.ts';
+import { guacamoleTables } from './create.ts';
 import type { GuacamoleDatabase } from './tables.ts';
 
 /**
@@ -47,7 +47,7 @@ const valuesOf = (type: string): string[] => (type.startsWith('enum') ? (type.ma
 /** `table.column` and type of everything that 1.6 has, and 1.0 already had, but for values of an `enum`. */
 function knownColumns(): Map<string, string> {
   return new Map(
-    GUACAMOLE_TABLES.flatMap(({ name, sql: text }) =>
+    guacamoleTables.flatMap(({ name, sql: text }) =>
       [
         ...text.matchAll(/^ {4}([a-z_]+) ((?:int|varchar|enum|tinyint|binary|datetime|date|time)\b(?:\([^)]*\))?)/gm),
       ].map((match): [string, string] => [`${name}.${match[1]}`, match[2] ?? '']),

@@ -1,17 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
-
-/** Permissions on one object. */
-export type ObjectPermission = 'READ' | 'UPDATE' | 'DELETE' | 'ADMINISTER';
-
-/** Permissions on the whole of Guacamole; `AUDIT` came with 1.6. */
-export type SystemPermission =
-  | 'CREATE_CONNECTION'
-  | 'CREATE_CONNECTION_GROUP'
-  | 'CREATE_SHARING_PROFILE'
-  | 'CREATE_USER'
-  | 'CREATE_USER_GROUP'
-  | 'AUDIT'
-  | 'ADMINISTER';
+import type { ObjectPermission, SystemPermission } from '../vocabulary.ts';
 
 /** `tinyint(1)`: read as 0 or 1. */
 type Flag = ColumnType<number, boolean | number | undefined, boolean | number>;

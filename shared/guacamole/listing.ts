@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from 'kysely';
 import { z } from 'zod';
-import { ApiError } from '../../errors.ts';
-import { suggestion } from '../nearest.ts';
-import { textProblem } from '../text.ts';
-import { isDateTime } from '../times.ts';
+import { ApiError } from '../errors.ts';
 import { type FilterOperator, type FilterTerm, parseFilter } from './filter.ts';
+import { suggestion } from './nearest.ts';
+import { textProblem } from './text.ts';
+import { isDateTime } from './times.ts';
 
 type Value = string | number | null;
 
@@ -30,14 +30,14 @@ interface SortKey {
   /** In ORDER BY, as the index has it. */
   column: string;
   /** What a token may say of it; servers refuse to compare with anything else, or do it without the index. */
-  holds: keyof typeof HOLDS;
+  holds: keyof typeof tokenChecks;
   /** Where comparing needs another form (NULL). */
   compare?: string;
   /** The primary key behind the columns of a unique index: the index gives it, but naming it makes MariaDB sort. */
   implied?: boolean;
 }
 
-const HOLDS = {
+const tokenChecks = {
   number: (value: unknown) => Number.isSafeInteger(value),
   text: (value: unknown) => typeof value === 'string' && textProblem(value, 4096) === undefined,
   time: (value: unknown) => typeof value === 'string' && isDateTime(value),
@@ -93,6 +93,10 @@ export const flagField = (expression: string): FilterField => ({
   write: (literal) => (typeof literal === 'boolean' ? Number(literal) : undefined),
 });
 
+/**
+ * The clauses that read one page. ApiError 400 `InvalidFilter`, `InvalidOrder`, `InvalidSkipToken`.
+ * @param fixed conditions that always hold
+ */
 export function pageClauses(listing: Listing, query: ListQuery, fixed: RawBuilder<unknown>[] = []): PageClauses {
   const { name, order, descending } = chooseOrder(listing, query.$orderby);
   const terms = parseFilter(query.$filter, Object.keys(listing.fields)).map((term) => condition(listing, term));
@@ -150,7 +154,7 @@ function chooseOrder(
   return { name: given, order, descending: direction === 'desc' };
 }
 
-const OPERATORS = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' } as const;
+const operators = { eq: '=', gt: '>', ge: '>=', lt: '<', le: '<=' } as const;
 
 function condition(listing: Listing, { field, operator, value }: FilterTerm): RawBuilder<unknown> {
   const known = listing.fields[field];
@@ -178,7 +182,7 @@ function condition(listing: Listing, { field, operator, value }: FilterTerm): Ra
   // `<>` would leave out what has no value at all.
   return operator === 'ne'
     ? sql`NOT (${expression} <=> ${written})`
-    : sql`${expression} ${sql.raw(OPERATORS[operator])} ${written}`;
+    : sql`${expression} ${sql.raw(operators[operator])} ${written}`;
 }
 
 /**
@@ -190,7 +194,7 @@ function afterToken(token: string, name: string, order: SortOrder, descending: b
   const fits =
     values?.[0] === sortName(name, descending) &&
     values.length === order.keys.length + 1 &&
-    order.keys.every((key, index) => HOLDS[key.holds](values[index + 1]));
+    order.keys.every((key, index) => tokenChecks[key.holds](values[index + 1]));
   if (!fits) {
     throw new ApiError(
       400,

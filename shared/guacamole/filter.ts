@@ -1,10 +1,10 @@
-import { ApiError } from '../../errors.ts';
-import { suggestion } from '../nearest.ts';
+import { ApiError } from '../errors.ts';
+import { suggestion } from './nearest.ts';
 
-const COMPARISONS = ['eq', 'ne', 'gt', 'ge', 'lt', 'le'] as const;
-const FUNCTIONS = ['contains', 'startswith'] as const;
+const comparisons = ['eq', 'ne', 'gt', 'ge', 'lt', 'le'] as const;
+const functions = ['contains', 'startswith'] as const;
 
-export type FilterOperator = (typeof COMPARISONS)[number] | (typeof FUNCTIONS)[number];
+export type FilterOperator = (typeof comparisons)[number] | (typeof functions)[number];
 
 /** One term of `$filter`. */
 export interface FilterTerm {
@@ -13,9 +13,9 @@ export interface FilterTerm {
   value: string | number | boolean | null;
 }
 
-const LITERAL = String.raw`('(?:[^']|'')*'|-?\d{1,15}|true|false|null)`;
-const COMPARISON = new RegExp(String.raw`^(\w+)\s+(${COMPARISONS.join('|')})\s+${LITERAL}`);
-const FUNCTION = new RegExp(String.raw`^(${FUNCTIONS.join('|')})\(\s*(\w+)\s*,\s*${LITERAL}\s*\)`);
+const literalPattern = String.raw`('(?:[^']|'')*'|-?\d{1,15}|true|false|null)`;
+const comparisonPattern = new RegExp(String.raw`^(\w+)\s+(${comparisons.join('|')})\s+${literalPattern}`);
+const functionPattern = new RegExp(String.raw`^(${functions.join('|')})\(\s*(\w+)\s*,\s*${literalPattern}\s*\)`);
 
 /**
  * Reads the part of OData's filter language that lists take: comparisons, `contains` and `startswith`, joined by `and`, e.g.
@@ -37,8 +37,8 @@ export function parseFilter(text: string | undefined, fields: readonly string[])
 }
 
 function parseTerm(text: string, fields: readonly string[]): { term: FilterTerm; length: number } {
-  const comparison = COMPARISON.exec(text);
-  const called = comparison ? null : FUNCTION.exec(text);
+  const comparison = comparisonPattern.exec(text);
+  const called = comparison ? null : functionPattern.exec(text);
   const match = comparison ?? called;
   if (!match)
     throw invalid(`'${text.slice(0, 40)}' is not a comparison such as name eq 'web1' or contains(name,'web')`);

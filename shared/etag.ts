@@ -1,15 +1,6 @@
-import { createHmac } from 'node:crypto';
-import { ApiError } from '../../errors.ts';
+import { ApiError } from './errors.ts';
 
-/**
- * The ETag of a representation. It covers secrets (a changed password is a change), so it is keyed by a random key of the
- * database: without it a reader could try passwords against the tag.
- */
-export function etagOf(key: string, parts: readonly unknown[]): string {
-  return `"${createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url').slice(0, 27)}"`;
-}
-
-/** Throws 412 unless the caller's `If-Match` allows the current tag; without the header everything is allowed. */
+/** ApiError 412, with the current tag, unless the caller's `If-Match` allows the current tag; without the header everything is allowed. */
 export function requireMatch(headers: Headers, current: string): void {
   const given = headers.get('if-match');
   if (given === null || given.trim() === '*') return;
