@@ -6,6 +6,7 @@ import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { isUp } from '../../shared/scaling/fleet.ts';
+import { listInventory } from '../../shared/store/inventory.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { findLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeState, putNode } from '../../shared/store/nodes.ts';
@@ -184,6 +185,15 @@ test.each<[string, NodeState[], number, NodeState[], boolean]>([
     }
   },
 );
+
+test('a DELETE takes a node that was scaled up down before what it stands on, though the scale did not look at that', async () => {
+  await scale(['running'], 2);
+  const owned = Object.fromEntries((await listInventory(tables, jumpServer)).map((item) => [item.key, item.dependsOn]));
+  expect(owned).toMatchObject({
+    'node-2/networkInterface': ['virtualNetwork'],
+    'node-2/virtualMachine': ['node-2/networkInterface', 'availabilitySet'],
+  });
+});
 
 /** What the store says every ten seconds while an operation with a node that never reports goes on. */
 async function watchStuck(before: readonly NodeState[], mute: string) {
