@@ -6,12 +6,14 @@ import { type Route, route } from '../shared/http.ts';
 import { accepted, acceptedAnswer, readyJumpServer } from '../shared/jumpServerAnswers.ts';
 import { askedBecause, requestOperation } from '../shared/operations.ts';
 
-const healBody = z.strictObject({
-  resetBreaker: z
-    .boolean()
-    .default(false)
-    .describe('Let healing go on by itself where it has stopped after too many repairs.'),
-});
+const healBody = z
+  .strictObject({
+    resetBreaker: z
+      .boolean()
+      .default(false)
+      .describe('Let healing go on by itself where it has stopped after too many repairs.'),
+  })
+  .prefault({});
 
 export const healingRoutes = (deps: Deps): Route[] => [
   route(

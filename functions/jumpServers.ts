@@ -183,7 +183,8 @@ function checkPreconditions(headers: Headers, server: JumpServer | undefined): v
 /** The control plane's group holds the control plane: a teardown must never come near it. */
 function refuseOwnGroup(deps: Deps, spec: JumpServerSpec): void {
   if (spec.resourceGroup.toLowerCase() !== deps.config.MOLCAJETE_RESOURCE_GROUP.toLowerCase()) return;
-  const message = `resourceGroup '${spec.resourceGroup}' is the control plane's own. Choose another, or leave it out.`;
+  // Left out, it is molcajete-{name}, and the control plane's is molcajete-{environment}.
+  const message = `The resource group '${spec.resourceGroup}' is the control plane's own. Name another as resourceGroup, or give the jump server another name.`;
   throw new ApiError(400, 'InvalidRequest', message, { target: 'resourceGroup' });
 }
 

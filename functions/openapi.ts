@@ -71,7 +71,7 @@ function describeOperation(definition: Definition): object {
       ? {}
       : {
           requestBody: {
-            required: true,
+            required: !body.safeParse(undefined).success,
             content: Object.fromEntries(contentTypes.map((type) => [type, { schema: input(body) }])),
           },
         }),

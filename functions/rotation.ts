@@ -5,13 +5,15 @@ import { accepted, acceptedAnswer, readyJumpServer } from '../shared/jumpServerA
 import { askedBecause, requestOperation } from '../shared/operations.ts';
 import { credentials, orderOf } from '../shared/rotation/credentials.ts';
 
-const rotateBody = z.strictObject({
-  credentials: z
-    .array(z.enum(credentials, `must be one of ${credentials.join(', ')}`))
-    .min(1, 'must name at least one; leave it out to rotate all')
-    .default([...credentials])
-    .describe('What to rotate. Default: everything.'),
-});
+const rotateBody = z
+  .strictObject({
+    credentials: z
+      .array(z.enum(credentials, `must be one of ${credentials.join(', ')}`))
+      .min(1, 'must name at least one; leave it out to rotate all')
+      .default([...credentials])
+      .describe('What to rotate. Default: everything.'),
+  })
+  .prefault({});
 
 export const rotationRoutes = (deps: Deps): Route[] => [
   route(

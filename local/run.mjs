@@ -19,6 +19,7 @@ const commands = {
   check: { args: ['local/start/check.ts'], machine: false },
   build: { args: ['local/start/build.ts'], machine: false },
   token: { args: ['local/start/token.ts'], machine: false },
+  password: { args: ['local/start/password.ts'], machine: false },
   openapi: { args: ['local/start/openapi.ts'], machine: false },
 };
 

@@ -50,7 +50,7 @@ export interface RouteDefinition<Path extends string, Query extends z.ZodType, B
   role: Role | 'anonymous' | 'node' | 'functionKey';
   /** Query parameters; unknown ones are refused when the schema is strict. */
   query?: Query;
-  /** JSON body; without it the handler may read `request.stream`. */
+  /** JSON body; one that parses `undefined` may be left out. Without it the handler may read `request.stream`. */
   body?: Body;
   /** Content types accepted for `body`, default application/json. */
   contentTypes?: readonly string[];

@@ -8,6 +8,15 @@ export type Ended = { state: 'done' } | { state: 'canceled' } | { state: 'failed
 const sentences = {
   provision: 'The last PUT did not come to its end, so parts of the spec are not in force',
   scale: 'The number of nodes could not be changed',
+  teardown: 'The last DELETE did not come to its end, so parts may be gone, and nothing is healed or scaled any more',
+} as const;
+
+/** What a person does next; a scale is tried again by itself. */
+const ways = {
+  provision: ' An equal PUT carries on from there.',
+  scale: '',
+  teardown:
+    ' Send DELETE again, or an equal PUT to keep it: what is gone is made anew, a database that is gone as an empty one.',
 } as const;
 
 const canceledPut: Setback = {
@@ -16,21 +25,27 @@ const canceledPut: Setback = {
   message: `${sentences.provision}: it was canceled. Send the spec that you want by PUT: it carries on from there.`,
 };
 
-/** What the status is to say after an operation, given what it said before. A scale says nothing over a PUT. */
+/** A scale that a person canceled is no setback. */
+const canceled: Partial<Record<Setback['kind'], Setback>> = {
+  provision: canceledPut,
+  teardown: {
+    kind: 'teardown',
+    type: 'DeleteCanceled',
+    message: `${sentences.teardown}: it was canceled.${ways.teardown}`,
+  },
+};
+
+/** What the status is to say after an operation, given what it said before. A scale says nothing over a PUT or DELETE. */
 export const setbackAfter =
   ({ kind }: Pick<Lease, 'kind'>, ended: Ended) =>
   (before: Setback | undefined): Setback | undefined => {
-    if (kind !== 'provision' && kind !== 'scale') return before;
-    if (kind === 'scale' && before?.kind === 'provision') return before;
+    if (kind === 'heal' || kind === 'rotate') return before;
+    if (kind === 'scale' && before !== undefined && before.kind !== 'scale') return before;
     if (ended.state === 'done') return undefined;
-    if (ended.state === 'canceled') return kind === 'provision' ? canceledPut : before;
+    if (ended.state === 'canceled') return canceled[kind] ?? before;
     const { code, message, advice } = ended.failure;
-    const more = kind === 'provision' ? ' An equal PUT carries on from there.' : '';
-    return {
-      kind,
-      type: code,
-      message: `${sentences[kind]}: ${message}${advice === undefined ? '' : ` ${advice}`}${more}`,
-    };
+    const what = advice === undefined ? message : `${message} ${advice}`;
+    return { kind, type: code, message: `${sentences[kind]}: ${what}${ways[kind]}` };
   };
 
 /** Parts of the spec are not in force, for the last PUT did not come to its end; the next one carries on. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { roleDefinitionId } from '../../shared/azure/roles.ts';
 import type { AzureEndpoints } from '../azure/azure.ts';
 import { putResource } from './arm.ts';
 import { fetchToken } from './endpoints.ts';
@@ -61,11 +62,17 @@ export async function makeLandingZone(azure: AzureEndpoints): Promise<LandingZon
     return identity;
   };
   const vaultProperties = { tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true };
-  const [, identity, vault] = await Promise.all([
-    makeNetwork(),
-    makeIdentity(),
-    putResource(arm, vaultId, '2026-02-01', { location, properties: vaultProperties }),
-  ]);
+  // Being owner opens no secret; this does, as for whoever deploys (docs/deploy.md, "Try it").
+  const makeVault = async () => {
+    const made = await putResource(arm, vaultId, '2026-02-01', { location, properties: vaultProperties });
+    const role = roleDefinitionId(azure.subscriptionId, 'keyVaultSecretsUser');
+    const name = stableGuid(`${vaultId} ${azure.ownerOid} ${role}`);
+    await putResource(arm, `${vaultId}/providers/Microsoft.Authorization/roleAssignments/${name}`, '2022-04-01', {
+      properties: { roleDefinitionId: role, principalId: azure.ownerOid, principalType: 'User' },
+    });
+    return made;
+  };
+  const [, identity, vault] = await Promise.all([makeNetwork(), makeIdentity(), makeVault()]);
   return {
     resourceGroup: group,
     virtualNetworkId,

@@ -108,12 +108,13 @@ async function firstMinute(stack: Stack): Promise<string> {
 function explain({ dir, endpoints }: Stack, ingress: string): string {
   const here = dir === join(root, '.local') ? '' : ` --dir ${dir}`;
   const token = (role: string) => `npm run --silent token -- --role ${role}${here}`;
+  const password = `npm run --silent password${here === '' ? '' : ` --${here}`}`;
   return `
   API           ${endpoints.api}
   Token         ${token('JumpServer.Admin')}
   Try           curl -H "Authorization: Bearer $(${token('Reader')})" ${endpoints.api}/jump-servers/${firstName}
   Log in at     ${ingress}
-  As            guacadmin; the password is in the secret '${firstName}-guacadmin' of the vault 'molcajete-control'
+  As            guacadmin; its password: ${password}
   Everything    ${join(dir, 'endpoints.json')}, logs in ${join(dir, 'logs')}
 
 Ctrl-C stops everything; the state stays in ${dir}.`;

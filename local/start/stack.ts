@@ -7,7 +7,7 @@ import { openAuthority } from '../azure/tls.ts';
 import { buildBundle, root } from './build.ts';
 import { type Child, type Children, openChildren } from './children.ts';
 import { type Endpoints, fetchToken } from './endpoints.ts';
-import { makeLandingZone } from './landingZone.ts';
+import { type LandingZone, makeLandingZone } from './landingZone.ts';
 import { lockDirectory } from './lock.ts';
 import { startAzure, startAzurite, startHost } from './parts.ts';
 import { choosePorts, freePort, type Ports } from './ports.ts';
@@ -116,7 +116,7 @@ async function assemble(
   let running: Child = await timed('Functions host', startHost(host));
   let cloudRunning: Child = cloud;
 
-  const endpoints = endpointsOf(azure, ports);
+  const endpoints = endpointsOf(azure, zone, ports);
   const mint = (request: Partial<TokenRequest>) => fetchToken(azure.control, { audience: apiAudience, ...request });
   const publish = (more: Partial<Endpoints>): void => {
     Object.assign(endpoints, more);
@@ -153,12 +153,13 @@ async function assemble(
   };
 }
 
-function endpointsOf(azure: AzureEndpoints, ports: Ports): Endpoints {
+function endpointsOf(azure: AzureEndpoints, { vaultUrl }: LandingZone, ports: Ports): Endpoints {
   const { identityHeader: _, ...shown } = azure;
   return {
     ...shown,
     api: `http://127.0.0.1:${ports.host}/api`,
     apiAudience,
+    vault: vaultUrl,
     tables: storageUrl(ports.table),
     blobs: storageUrl(ports.blob),
     queues: storageUrl(ports.queue),

@@ -181,10 +181,10 @@ function createRecorder(
     const known = owned.get(now.key);
     if (step.removes !== true && step.passing !== true && (known === undefined || now.output !== undefined)) {
       // Before the first write, so that nothing is ever made that is not known; again with what it turned out to be.
-      const { key, type, id, dependsOn, writeQueue } = step;
+      const { key, type, id, dependsOn, standsOn = dependsOn, writeQueue } = step;
       const output = now.output ?? known?.output ?? {};
       const queue = writeQueue === undefined ? {} : { writeQueue };
-      const item = { key, type, id, dependsOn: [...dependsOn], ...queue, output };
+      const item = { key, type, id, dependsOn: [...standsOn], ...queue, output };
       // Whoever took the lease over may have taken this down again: what is owned is only for the holder to say.
       if ((await findHeldLease(deps.tables, holder)) === undefined) throw new Stopped('fenced');
       await putInventory(deps.tables, holder.jumpServer, item);

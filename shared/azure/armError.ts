@@ -7,17 +7,19 @@ export type ArmFailure =
   | { kind: 'missing'; failure: Failure }
   | { kind: 'hopeless'; failure: Failure };
 
+/** A PUT on a jump server that is there refuses these changes, also where its first PUT failed (shared/spec.ts). */
+const anew = (fields: string): string => `Another ${fields} needs DELETE and a new PUT.`;
+
 /**
  * Codes that no waiting cures, with what a person can do. Anything else is tried again until the operation's time is up.
  * Source: "Understand common error messages when you manage virtual machines" and "Resolve errors for …" in Azure's docs.
  */
 const hopeless: Record<string, string> = {
-  AllocationFailed: 'Azure has no room for this VM size in the region. Choose another web.vmSize, or try again later.',
-  ZonalAllocationFailed:
-    'Azure has no room for this VM size in the zone. Choose another web.vmSize, or try again later.',
-  OverconstrainedAllocationRequest: 'No cluster fits the VM size with these constraints. Choose another web.vmSize.',
-  SkuNotAvailable: 'The size is not offered to this subscription in the region. Choose another web.vmSize or location.',
-  QuotaExceeded: 'Ask for more quota (Azure portal: Quotas), or choose a smaller web.vmSize or count.',
+  AllocationFailed: `Azure has no room for this VM size in the region. Try again later. ${anew('web.vmSize or location')}`,
+  ZonalAllocationFailed: `Azure has no room for this VM size in the zone. Try again later. ${anew('web.vmSize or location')}`,
+  OverconstrainedAllocationRequest: `No cluster fits the VM size with these constraints. ${anew('web.vmSize')}`,
+  SkuNotAvailable: `The size is not offered to this subscription in the region. Another database.sku may be PUT. ${anew('web.vmSize or location')}`,
+  QuotaExceeded: `Ask for more quota (Azure portal: Quotas), or PUT a smaller web.count or database.sku. ${anew('web.vmSize or location')}`,
   OperationNotAllowed: 'Read the message: usually a quota (Azure portal: Quotas) or a resource that is being deleted.',
   PublicIPCountLimitReached: 'Ask for more public IP addresses (Azure portal: Quotas).',
   StandardSkuPublicIPCountLimitReached: 'Ask for more Standard public IP addresses (Azure portal: Quotas).',
@@ -34,26 +36,25 @@ const hopeless: Record<string, string> = {
   SubscriptionNotFound: 'Check AZURE_SUBSCRIPTION_ID of the control plane.',
   ReadOnlyDisabledSubscription: 'The subscription is disabled. Enable it in the Azure portal.',
   ScopeLocked: 'Remove the lock that the message names, or leave the resource as it is.',
-  InvalidResourceGroupLocation:
-    'The resource group is in another region. Choose another resourceGroup, or the location of this one.',
+  InvalidResourceGroupLocation: `The group is in another region. ${anew('resourceGroup or location')}`,
   RoleAssignmentExists:
     "Somebody has given the nodes' identity this role already. Delete that role assignment on the jump server's vault.",
-  VaultAlreadyExists: 'The name of the vault is taken by somebody else. Choose another name or resourceGroup.',
+  VaultAlreadyExists: `The name of the vault is taken by somebody else. ${anew('name or resourceGroup')}`,
   RemotePeeringIsDisconnected:
     "Delete the other network's disconnected peering with this one, or let both sides be made.",
   AnotherPeeringAlreadyReferencesRemoteVnet:
     'The two networks are peered under another name already. Delete that peering, or take it out of the spec.',
   DnsRecordInUse: 'The DNS label is taken. Choose another ingress.dnsLabel.',
   PropertyChangeNotAllowed: 'This cannot be changed in place. Put the old value back, or make a new jump server.',
-  InvalidResourceLocation: 'A resource of this name exists in another region. Choose another name or resourceGroup.',
+  InvalidResourceLocation: `A resource of this name exists in another region: remove it. ${anew('name or resourceGroup')}`,
   InvalidParameter: 'Azure refuses a value of the spec; the message names it.',
   InvalidRequestContent: 'Azure refuses the request; the message says which part.',
   InvalidRequestFormat: 'Azure refuses the request; the message says which part.',
-  LocationNotAvailableForResourceType: 'The resource type is not offered in this region. Choose another location.',
-  NetcfgSubnetRangesOverlap: 'The subnets overlap with others in the virtual network. Change network.subnets.',
-  NetcfgInvalidSubnet: 'A subnet lies outside the address space. Change network.subnets.',
-  SubnetIsFull: 'The subnet has no address left. Make network.subnets larger.',
-  VnetAddressSpacesOverlap: 'The address space overlaps with the peered network. Change network.addressSpace.',
+  LocationNotAvailableForResourceType: `The resource type is not offered in this region. ${anew('location')}`,
+  NetcfgSubnetRangesOverlap: `Others have made a subnet there in the virtual network: remove it. ${anew('network.subnets')}`,
+  NetcfgInvalidSubnet: `A subnet lies outside the address space: PUT a network.addressSpace that holds it. ${anew('network.subnets')}`,
+  SubnetIsFull: `The subnet has no address left: PUT a smaller web.count, or remove what others put there. ${anew('network.subnets')}`,
+  VnetAddressSpacesOverlap: `The address space overlaps with the peered network: PUT without that peering, or a network.addressSpace beside it. ${anew('network.subnets')}`,
 };
 
 /** 409 OperationNotAllowed also means "another operation is in progress"; those pass (azure-behaviour.md, 2.14). */

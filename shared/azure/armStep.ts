@@ -116,6 +116,7 @@ export function armStep(resource: Resource, azure: AzureClients, writes: Writes)
     type: resource.type,
     id: resource.id,
     dependsOn: resource.dependsOn,
+    standsOn: resource.dependsOn,
     writeQueue: resource.writeQueue,
     async ensure(outputs, attempt) {
       try {

@@ -15,6 +15,8 @@ export interface Step {
   /** ARM id, empty for what is none. */
   id: string;
   dependsOn: readonly string[];
+  /** Of a resource: what it stands on, also where this operation does not look at that; a teardown takes it down before. */
+  standsOn?: readonly string[];
   /** Of a resource: its writes are sent one at a time with the others of the queue. */
   writeQueue?: string | undefined;
   /** True for a step that takes something away. */

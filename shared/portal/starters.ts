@@ -26,7 +26,8 @@ const jumpServer = z.string().min(1, 'must be the name of a jump server').max(24
  * The body of a starter: the call's own body with the jump server's name in it. A spec, which is checked as a whole, is a member of
  * its own.
  */
-export function starterBody({ definition: { body } }: Route): z.ZodType<{ jumpServer: string; body: unknown }> {
+export function starterBody({ definition }: Route): z.ZodType<{ jumpServer: string; body: unknown }> {
+  const body = definition.body instanceof z.ZodPrefault ? definition.body.unwrap() : definition.body;
   if (body === undefined) return z.strictObject({ jumpServer }).transform((given) => ({ ...given, body: undefined }));
   if (!(body instanceof z.ZodObject))
     return z.strictObject({ jumpServer, spec: body }).transform(({ spec, ...given }) => ({ ...given, body: spec }));

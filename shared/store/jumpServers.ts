@@ -6,7 +6,7 @@ export type JumpServerState = 'Provisioning' | 'Ready' | 'Hibernated' | 'Failed'
 
 /** An operation that did not come to its end, for people. */
 export interface Setback {
-  kind: 'provision' | 'scale';
+  kind: 'provision' | 'scale' | 'teardown';
   /** The failure's code. */
   type: string;
   message: string;
@@ -19,7 +19,7 @@ export interface JumpServer {
   createdAt: Date;
   /** Id of the operation that ran last or runs now. */
   lastOperation: string;
-  /** The last PUT, or else the last scale, if it did not come to its end; undefined once one of that kind has. */
+  /** The last PUT or DELETE, or else the last scale, if it did not come to its end; undefined once one of that kind has. */
   setback?: Setback;
   etag: string;
 }

@@ -47,11 +47,14 @@ test('npm start shows the way to a login and stays; a Ctrl-C, and even a kill -9
   await said(first, 'Ctrl-C stops everything');
   expect(first.text()).toMatch(/ready +\d+\.\d s {2}mysqlServer\n/);
   expect(first.text()).toMatch(/Log in at +https:\/\/127\./);
-  expect(first.text()).toContain("'demo-guacadmin'");
-  const token = execFileSync('node', ['local/run.mjs', 'token', '--role', 'Reader', '--dir', dir], { cwd: root });
+  const printed = (...args: string[]) =>
+    String(execFileSync('node', ['local/run.mjs', ...args, '--dir', dir], { cwd: root }));
+  expect(first.text()).toContain('npm run --silent password');
+  expect(JSON.parse(printed('password'))).toEqual({ username: 'guacadmin', password: expect.stringMatching(/.{16}/) });
+  const token = printed('token', '--role', 'Reader');
   const { api } = JSON.parse(readFileSync(join(dir, 'endpoints.json'), 'utf8')) as { api: string };
   const answer = await fetch(`${api}/jump-servers/demo`, {
-    headers: { authorization: `Bearer ${String(token).trim()}` },
+    headers: { authorization: `Bearer ${token.trim()}` },
   });
   expect(await answer.json()).toMatchObject({ name: 'demo', status: { state: 'Ready' } });
 

@@ -251,3 +251,28 @@ test('what failed for operations that nobody asks about any more is forgotten, w
   expect([failed.find('/2'), failed.find('/1000')]).not.toContain(undefined);
   expect(writes.of('first').find('/in-flight')).toBe(inFlight);
 });
+
+/** Only a new jump server can have another: a PUT on one that is there, also on one whose first PUT failed, refuses it. */
+const fixed = /(vmSize|location|resourceGroup|subnets)\b/;
+
+test.each([
+  ...[
+    'AllocationFailed',
+    'ZonalAllocationFailed',
+    'OverconstrainedAllocationRequest',
+    'SkuNotAvailable',
+    'QuotaExceeded',
+  ],
+  ...['InvalidResourceGroupLocation', 'InvalidResourceLocation', 'LocationNotAvailableForResourceType'],
+  ...[
+    'VaultAlreadyExists',
+    'NetcfgSubnetRangesOverlap',
+    'NetcfgInvalidSubnet',
+    'SubnetIsFull',
+    'VnetAddressSpacesOverlap',
+  ],
+])('the advice for %s does not ask for a change that a PUT refuses', (code) => {
+  const { advice = '' } = readArmError(rest(409, code)).failure;
+  const sentences = advice.split('. ').filter((sentence) => fixed.test(sentence));
+  expect(sentences).toEqual([expect.stringMatching(/^Another .* needs DELETE and a new PUT\.?$/)]);
+});

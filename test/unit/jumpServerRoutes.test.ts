@@ -66,3 +66,12 @@ test('a PUT that is to make a new one is refused where there is one, and one tha
   expect((await call('PUT', fresh)).status).toBe(202);
   await expect(call('PUT', fresh)).rejects.toMatchObject({ status: 412, target: 'If-None-Match' });
 });
+
+test("the control plane's own group is refused, whether it was named or is the name's default, with a way out that is one", async () => {
+  const refused = {
+    status: 400,
+    target: 'resourceGroup',
+    message: expect.stringMatching(/Name another .* another name\.$/),
+  };
+  await expect(call('PUT', { body: { ...minimal, resourceGroup: 'Control' } })).rejects.toMatchObject(refused);
+});

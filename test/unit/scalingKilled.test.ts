@@ -6,6 +6,7 @@ import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { isUp } from '../../shared/scaling/fleet.ts';
+import { listInventory } from '../../shared/store/inventory.ts';
 import { findJumpServer, type JumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { findLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeState, putNode } from '../../shared/store/nodes.ts';
@@ -185,6 +186,15 @@ test.each<[string, NodeState[], number, NodeState[], boolean]>([
     }
   },
 );
+
+test('a DELETE takes a node that was scaled up down before what it stands on, though the scale did not look at that', async () => {
+  await scale(['running'], 2);
+  const owned = Object.fromEntries((await listInventory(tables, jumpServer)).map((item) => [item.key, item.dependsOn]));
+  expect(owned).toMatchObject({
+    'node-2/networkInterface': ['virtualNetwork'],
+    'node-2/virtualMachine': ['node-2/networkInterface', 'availabilitySet'],
+  });
+});
 
 test('a node that drains longer than the spec now says keeps its deadline, and the scale waits for it', async () => {
   await seed(all(2, 'running'));

@@ -1,7 +1,11 @@
 import type { HttpRequest, InvocationContext } from '@azure/functions';
 import { expect, test } from 'vitest';
+import { healingRoutes } from '../../functions/healing.ts';
+import { openApiDocument } from '../../functions/openapi.ts';
+import { rotationRoutes } from '../../functions/rotation.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { type Route, route } from '../../shared/http.ts';
+import { credentials } from '../../shared/rotation/credentials.ts';
 import { serve } from '../../shared/serve.ts';
 import { createTablesStub } from './tablesStub.ts';
 
@@ -41,6 +45,31 @@ test.each(['a#b', 'a\\b', 'a%2Fb', 'a?b', 'a\u0007b', 'a\u0085b', 'x'.repeat(513
     for await (const row of tables.audit.listEntities()) rows.push(row);
     expect(rows).toEqual([]);
     expect(await call(handled, { name: 'office' })).toEqual([204, undefined]);
+  },
+);
+
+test.each([
+  ['heal', healingRoutes, { resetBreaker: false }],
+  ['rotate', rotationRoutes, { credentials: [...credentials] }],
+])(
+  'POST …/%s may come without a body, which means the defaults, and the OpenAPI document says so',
+  async (action, routesOf, body) => {
+    const { call } = createWorld();
+    const given: unknown[] = [];
+    const routes = routesOf({} as Deps).map(({ definition }) => ({
+      definition: { ...definition, audited: false },
+      handle: async (request: { body: unknown }) => {
+        given.push(request.body);
+        return { status: 202 };
+      },
+    }));
+    const [one] = routes;
+    if (one === undefined) throw new Error('There is no route.');
+    expect(await call(one, { name: 'office' })).toEqual([202, undefined]);
+    expect(given).toEqual([body]);
+    expect(openApiDocument(routes)).toMatchObject({
+      paths: { [`/jump-servers/{name}/${action}`]: { post: { requestBody: { required: false } } } },
+    });
   },
 );
 

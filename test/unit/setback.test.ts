@@ -170,12 +170,42 @@ test('a PUT that a person canceled at night leaves it to him', async () => {
   expect((await shown()).state).toBe('Failed');
 });
 
-test('what a DELETE has begun to take down is not called ready for what a PUT before it left', async () => {
-  await finish(await ask('provision'), { state: 'failed', failure: full });
-  await finish(await ask('teardown'), { state: 'failed', failure: full });
-  await settleServing(deps);
-  expect(await shown()).toEqual({ state: 'Failed', conditions: [] });
-});
+const locked = { code: 'ScopeLocked', message: 'There is a lock.', advice: 'Remove the lock.' };
+
+test.each<[string, (lease: Lease) => Promise<void>, RegExp]>([
+  [
+    'fails',
+    (lease) => finish(lease, { state: 'failed', failure: locked }),
+    /^ScopeLocked: The last DELETE .*: There is a lock\. Remove the lock\. Send DELETE again, or an equal PUT /,
+  ],
+  [
+    'a person cancels',
+    (lease) => finish(lease, { state: 'canceled' }),
+    /^DeleteCanceled: The last DELETE .*: it was canceled\. Send DELETE again, or an equal PUT /,
+  ],
+  [
+    'is interrupted',
+    async () => {
+      now = secondsAfter(start, leaseMilliseconds / 1000 + 1);
+      await settleLeases(deps, async () => {});
+      await hear('demo');
+    },
+    /^Interrupted: The last DELETE /,
+  ],
+])(
+  'a DELETE that %s leaves what it took down failed, and says what was in its way until a PUT carries on',
+  async (_, end, condition) => {
+    await finish(await ask('provision'), { state: 'failed', failure: full });
+    await end(await ask('teardown'));
+    await settleServing(deps);
+    expect(await shown()).toEqual({ state: 'Failed', conditions: [expect.stringMatching(condition)] });
+    await finish(await ask('teardown'), { state: 'failed', failure: locked });
+    expect(await putEqual()).toBe(202);
+    expect(await shown()).toEqual({ state: 'Provisioning', conditions: [] });
+    await finish((await findLease(deps.tables, 'demo')) as Lease, { state: 'done' });
+    expect(await shown()).toEqual({ state: 'Ready', conditions: [] });
+  },
+);
 
 test('a first PUT that fails, and one that a person canceled, leave it failed and say so', async () => {
   await finish(await ask('provision'), { state: 'canceled' });

@@ -83,7 +83,7 @@ function part(number: number, name: string, always: boolean): Resource {
     key: `node-${number}/${name}`,
     type: '',
     id: `/${node}/${name}`,
-    dependsOn: always ? [] : [`node-${number}/networkInterface`],
+    dependsOn: always ? ['virtualNetwork'] : [`node-${number}/networkInterface`, 'availabilitySet'],
     writeQueue: undefined,
     async look(azure) {
       const machines = azure as unknown as Machines;
