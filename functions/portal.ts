@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Deps } from '../shared/deps.ts';
 import { notFound } from '../shared/errors.ts';
 import { type Route, type RouteAnswer, route } from '../shared/http.ts';
+import { parseJumpServerName } from '../shared/jumpServerName.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
 import { act, type Outcome } from '../shared/portal/act.ts';
 import { alertBody } from '../shared/portal/alert.ts';
@@ -9,7 +10,6 @@ import { healForAlert } from '../shared/portal/healForAlert.ts';
 import { obeyTag } from '../shared/portal/obeyTag.ts';
 import { type Action, routeOf, starterBody, starters } from '../shared/portal/starters.ts';
 import { actionTag, eventsBody, groupsWritten, validationCode } from '../shared/portal/tagEvent.ts';
-import { parseJumpServerName } from '../shared/spec.ts';
 import { findJumpServer } from '../shared/store/jumpServers.ts';
 
 const outcomeShape = z.object({

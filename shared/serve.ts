@@ -8,9 +8,9 @@ import type { Deps } from './deps.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
 import type { DatabaseError } from './guacamole/databaseErrors.ts';
 import { isAudited, type Route, type RouteAnswer, type RouteRequest } from './http.ts';
+import { parseJumpServerName } from './jumpServerName.ts';
 import { startOrchestration } from './operations.ts';
 import { repeatable } from './repeatability.ts';
-import { parseJumpServerName } from './spec.ts';
 import { auditId } from './store/audit.ts';
 
 /** Registers a route with the Functions runtime, which itself checks the keys of the portal's entrances; all others want a token. */

@@ -4,7 +4,7 @@ import { removalSteps } from '../../shared/steps/removal.ts';
 import { listInventory } from '../../shared/store/inventory.ts';
 import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
 import type { Progress } from '../contracts.ts';
-import { carryOutSteps } from './advance.ts';
+import { carryOutSteps } from './carryOutSteps.ts';
 
 /** Removes what the jump server owns, as far as one call's budget goes. */
 export const dismantle =

@@ -10,7 +10,7 @@ import { fleetOf } from '../../shared/scaling/fleet.ts';
 import type { Holder } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import type { Progress } from '../contracts.ts';
-import { beside, carryOutSteps, knownOutputs } from './advance.ts';
+import { beside, carryOutSteps, knownOutputs } from './carryOutSteps.ts';
 import { findHeldServer } from './heldServer.ts';
 
 /** The longest chain, a MySQL server that is started and an endpoint with its DNS name, takes some ten minutes. Seconds. */

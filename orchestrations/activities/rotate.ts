@@ -9,7 +9,7 @@ import { changeLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import { beginRotation, listRotations, type Rotation } from '../../shared/store/rotations.ts';
 import type { Progress } from '../contracts.ts';
-import { carryOutSteps, permit, unlessStopped } from './advance.ts';
+import { carryOutSteps, permit, unlessStopped } from './carryOutSteps.ts';
 import { findHeldServer } from './heldServer.ts';
 
 /** Beyond the sessions of its nodes. Seconds. */

@@ -20,7 +20,7 @@ import { listSteps } from '../../shared/store/operations.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
-import { beside, carryOutSteps, knownOutputs, permit, unlessStopped } from './advance.ts';
+import { beside, carryOutSteps, knownOutputs, permit, unlessStopped } from './carryOutSteps.ts';
 import { findHeldServer } from './heldServer.ts';
 
 /** A node that takes longer to come up than this may need what only a repair or a PUT can do. Seconds. */

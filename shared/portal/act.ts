@@ -3,7 +3,7 @@ import { audited } from '../audited.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError, notFound } from '../errors.ts';
 import type { Route, RouteRequest } from '../http.ts';
-import { parseJumpServerName } from '../spec.ts';
+import { parseJumpServerName } from '../jumpServerName.ts';
 import { auditId } from '../store/audit.ts';
 
 /** What an entrance asks of one jump server. */

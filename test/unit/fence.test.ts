@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { carryOutSteps } from '../../orchestrations/activities/advance.ts';
+import { carryOutSteps } from '../../orchestrations/activities/carryOutSteps.ts';
 import { finishOperation } from '../../orchestrations/activities/operation.ts';
 import { armStep, createWrites } from '../../shared/azure/armStep.ts';
 import type { Step } from '../../shared/azure/engine.ts';

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { containsCidr, formatCidr, overlap, parseCidr, withoutCovered } from '../../shared/cidr.ts';
-import { changesNotAllowed, parseJumpServerName, specBody, specFor } from '../../shared/spec.ts';
+import { parseJumpServerName } from '../../shared/jumpServerName.ts';
+import { specBody, specFor } from '../../shared/spec.ts';
+import { changesNotAllowed } from '../../shared/specChanges.ts';
 import { minimal, specOf, specWith } from './sample.ts';
 
 const network = (members: object) => ({ ...minimal, network: { ...minimal.network, ...members } });

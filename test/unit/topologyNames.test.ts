@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { deterministicGuid, namesOf, peeringName, vaultName } from '../../shared/azure/names.ts';
-import { parseJumpServerName } from '../../shared/spec.ts';
+import { parseJumpServerName } from '../../shared/jumpServerName.ts';
 
 const place = { subscriptionId: '11111111-1111-4111-8111-111111111111', resourceGroup: 'molcajete-demo' };
 
