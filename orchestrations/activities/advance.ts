@@ -1,8 +1,7 @@
 import { armStep, type Writes } from '../../shared/azure/armStep.ts';
 import { checkGraph, type Step, Stopped } from '../../shared/azure/engine.ts';
 import type { Deps } from '../../shared/deps.ts';
-import { durationSeconds } from '../../shared/duration.ts';
-import { isSurplus, isUp } from '../../shared/scaling/fleet.ts';
+import { drainSeconds, isSurplus, isUp } from '../../shared/scaling/fleet.ts';
 import { confirmStarted, provisionFleet, provisionTopology } from '../../shared/scaling/provisionFleet.ts';
 import { restStep } from '../../shared/scaling/rest.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
@@ -10,6 +9,7 @@ import { ownSteps } from '../../shared/steps/ownSteps.ts';
 import { removalSteps } from '../../shared/steps/removal.ts';
 import { listInventory } from '../../shared/store/inventory.ts';
 import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import { listNodes } from '../../shared/store/nodes.ts';
 import type { Progress } from '../contracts.ts';
 import {
   beside,
@@ -32,7 +32,9 @@ export const advance =
     checkGraph(steps);
     const built = await carryOutSteps(deps, holder, steps, {
       known: beside(await knownOutputs(deps, holder.jumpServer), steps),
-      longestSeconds: longestOperationSeconds + durationSeconds(spec.scaling.drainTimeout),
+      longestSeconds:
+        longestOperationSeconds +
+        drainSeconds(spec, await listNodes(deps.tables, holder.jumpServer), lease.requestedAt),
     });
     if (built.state !== 'done') return built;
     const confirmed = await unlessStopped(confirmStarted(deps, holder.jumpServer, () => permit(deps, holder)));

@@ -5,7 +5,7 @@ import type { Deps } from '../../shared/deps.ts';
 import { durationSeconds } from '../../shared/duration.ts';
 import { environmentOf } from '../../shared/environment.ts';
 import { longestStart } from '../../shared/healing/sight.ts';
-import { changesFor, fleetOf, isUp, withChanges } from '../../shared/scaling/fleet.ts';
+import { changesFor, drainSeconds, fleetOf, isUp, withChanges } from '../../shared/scaling/fleet.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
 import { parseScaleOrder } from '../../shared/scaling/order.ts';
 import { confirmStarted, writeNodes } from '../../shared/scaling/provisionFleet.ts';
@@ -47,7 +47,7 @@ export const scaleNodes =
     const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
     const progress = await carryOutSteps(deps, holder, steps, {
       known: beside(withoutState(known), steps),
-      longestSeconds: longestStart + drainSeconds(server, fleet, lease.requestedAt),
+      longestSeconds: longestStart + drainSeconds(server.spec, fleet, lease.requestedAt),
     });
     if (server.state === 'Hibernated' && count > 0) await noteAwake(deps, holder);
     if (progress.state === 'pending') return orYielding(deps, holder, progress);
@@ -149,15 +149,6 @@ async function noteAwake(deps: Deps, { jumpServer, operationId }: Holder): Promi
   const steps = await listSteps(deps.tables, operationId);
   if (steps.some(({ key, state }) => key.endsWith('/health') && state === 'ready'))
     await moveJumpServer(deps.tables, jumpServer, operationId, 'Ready');
-}
-
-/** What only comes up has no sessions to wait for. What drained before keeps its deadline, whatever the spec has said since. */
-function drainSeconds({ spec }: JumpServer, fleet: readonly NodeRecord[], from: Date): number {
-  const draining = fleet.filter(({ state }) => state === 'draining');
-  const comesUp = draining.length === 0 && fleet.some(({ state }) => state === 'starting');
-  if (comesUp) return 0;
-  const left = draining.map(({ drainUntil = from }) => (drainUntil.getTime() - from.getTime()) / 1000);
-  return Math.max(durationSeconds(spec.scaling.drainTimeout), ...left);
 }
 
 /**

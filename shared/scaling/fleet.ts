@@ -1,3 +1,4 @@
+import { durationSeconds } from '../duration.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import { secondsAfter } from '../time.ts';
@@ -28,6 +29,18 @@ export const isAsleep = (fleet: readonly NodeRecord[]): boolean =>
 /** None is to be up, and some still have their sessions. */
 export const isFallingAsleep = (fleet: readonly NodeRecord[]): boolean =>
   upCount(fleet) === 0 && fleet.some(({ state }) => state === 'draining');
+
+/**
+ * Seconds from that moment on until no node drains any more. What only comes up has no sessions to wait for. What drained before keeps its
+ * deadline, whatever the spec has said since.
+ */
+export function drainSeconds({ scaling }: JumpServerSpec, fleet: readonly NodeRecord[], from: Date): number {
+  const draining = fleet.filter(({ state }) => state === 'draining');
+  const comesUp = draining.length === 0 && fleet.some(({ state }) => state === 'starting');
+  if (comesUp) return 0;
+  const left = draining.map(({ drainUntil = from }) => (drainUntil.getTime() - from.getTime()) / 1000);
+  return Math.max(durationSeconds(scaling.drainTimeout), ...left);
+}
 
 /** The nodes of a jump server: those recorded, or before there are any `web.count` new ones. */
 export function fleetOf(spec: JumpServerSpec, recorded: readonly NodeRecord[], now: Date): NodeRecord[] {
