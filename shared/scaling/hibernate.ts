@@ -30,7 +30,7 @@ export function hibernateStep(
   const { jumpServer, operationId } = holder;
   const server = databaseServer(deps, jumpServer, spec);
   let begun: { due: boolean } | undefined;
-  let setbacks = 0;
+  let errors = 0;
   const permitted = async (attempt: Attempt, checkDatabaseAt: Date) => {
     await attempt.permit();
     await rememberScaling(deps.tables, jumpServer, { checkDatabaseAt });
@@ -60,7 +60,7 @@ export function hibernateStep(
         await awake(attempt);
         await server.turnOff();
       };
-      const outcome = await turn({ ...server, turnOff }, 'off', writes, attempt, setbacks++);
+      const outcome = await turn({ ...server, turnOff }, 'off', writes, attempt, errors++);
       if (outcome.state === 'ready')
         await permitted(attempt, secondsAfter(deps.now(), begun.due ? lookAgainAfter : awakeAgainAfter));
       return outcome;

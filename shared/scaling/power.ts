@@ -20,14 +20,14 @@ const changing = (detail: string): Outcome => ({ state: 'pending', detail, lookA
 /**
  * Looks, then switches what is not as wanted; ready when it is. What does not exist is off. A switch that was sent from this process
  * is waited for; after a restart Azure's own word is looked at.
- * @param setbacks how many transient failures this step has met before
+ * @param errors how many transient failures this step has met before
  */
 export async function turn(
   thing: Switchable,
   wanted: 'on' | 'off',
   writes: Writes,
   attempt: Attempt,
-  setbacks: number,
+  errors: number,
 ): Promise<Outcome> {
   const detail = wanted === 'on' ? 'Azure is starting it' : 'Azure is switching it off';
   try {
@@ -43,7 +43,7 @@ export async function turn(
     return { ...changing(detail), ...(settled === undefined ? {} : { lookAgainSeconds: 0 }) };
   } catch (error) {
     writes.forget(thing.id);
-    return afterError(error, setbacks + 1);
+    return afterError(error, errors + 1);
   }
 }
 

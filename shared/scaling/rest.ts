@@ -29,7 +29,7 @@ export function restStep(
   const machine = nodeMachine(deps, jumpServer, spec, node.number);
   const othersStay = staying.length > 0;
   let record = node;
-  let setbacks = 0;
+  let errors = 0;
   return {
     key: `node-${node.number}/rest`,
     type: 'Molcajete/nodeRest',
@@ -47,7 +47,7 @@ export function restStep(
       }
       if (othersStay && !(await anotherIsHealthy(deps, jumpServer, staying)))
         return waiting(deps, record, 'waits until a node that stays is healthy');
-      const outcome = await turn(machine, 'off', writes, attempt, setbacks++);
+      const outcome = await turn(machine, 'off', writes, attempt, errors++);
       if (outcome.state !== 'ready') return outcome;
       await attempt.permit();
       await putNode(deps.tables, jumpServer, { number: node.number, state: 'deallocated', since: deps.now() });
