@@ -33,7 +33,7 @@ export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealO
   ).catch((error: unknown) => {
     throw forCaller(error, 'its virtual machines');
   });
-  const sight = { server, nodes, drift: [], memory, lease: undefined, quietUntil: never, fleetSilent: false, now };
+  const sight = { server, nodes, drift: [], memory, lease: undefined, quietUntil: never, fleetTroubled: false, now };
   const { order } = decide({ ...sight, byHand: true });
   return order ?? { nodes: [], awaits: [], everything: true, evidence: [] };
 }

@@ -9,16 +9,19 @@ export const stillUnwell = 'NodesStillUnwell';
 export const heardOf = (nodes: readonly NodeSight[]) => nodes.filter(({ voice }) => voice.kind !== 'silent');
 
 /**
- * Every node that says anything complains about the database: repairing nodes would not help. Unless a look at the database, just
- * now, did not help either.
+ * Every node that says anything complains about the database, the last of them since then: repairing nodes would not help. Unless a look
+ * at the database, just now, did not help either.
  */
-export function databaseToBlame({ nodes, memory }: Pick<Sight, 'nodes' | 'memory'>): string | undefined {
+export function databaseToBlame({
+  nodes,
+  memory,
+}: Pick<Sight, 'nodes' | 'memory'>): { says: string; since: Date } | undefined {
   if (memory.server.failure.some(({ type }) => type === stillUnwell)) return undefined;
   const heard = heardOf(nodes);
   const complaints = complaintsOf(heard, 'database');
-  return heard.length > 0 && complaints.length === heard.length
-    ? `No node reaches the database (${complaints[0]}): look at the database and the way to it`
-    : undefined;
+  if (heard.length === 0 || complaints.length < heard.length) return undefined;
+  const since = new Date(Math.max(...complaints.map((one) => one.since.getTime())));
+  return { says: `No node reaches the database (${complaints[0]?.detail})`, since };
 }
 
 /**
@@ -31,7 +34,7 @@ export function commonCause(nodes: readonly NodeSight[]): { finding: Finding; co
   if (heard.length < 2) return undefined;
   const part = partNames.find((name) => name !== 'database' && complaintsOf(heard, name).length === heard.length);
   if (part !== undefined) {
-    const why = `Every node that reports says that ${part} does not work (${complaintsOf(heard, part)[0]})`;
+    const why = `Every node that reports says that ${part} does not work (${complaintsOf(heard, part)[0]?.detail})`;
     return { finding: 'unwell', condition: { type: 'CommonTrouble', message: `${why}${leftAlone}` } };
   }
   const well = heard.filter(({ voice }) => voice.kind === 'well');
@@ -43,8 +46,11 @@ export function commonCause(nodes: readonly NodeSight[]): { finding: Finding; co
 const leftAlone =
   ', so the cause is hardly in a node, and none is restarted for it. Look at what was changed last: web.guacamoleVersion, network rules, the load balancer. POST …/heal repairs the nodes all the same, one at a time.';
 
-const complaintsOf = (nodes: readonly NodeSight[], part: string): string[] =>
-  nodes.flatMap(({ voice }) => (voice.kind === 'unwell' && voice.parts.includes(part) ? [voice.detail] : []));
+const complaintsOf = (nodes: readonly NodeSight[], part: string) =>
+  nodes.flatMap(({ voice }) => (voice.kind === 'unwell' && voice.parts.includes(part) ? [voice] : []));
+
+/** Does it say that it does not reach its database? */
+export const missesDatabase = (node: NodeSight): boolean => complaintsOf([node], 'database').length > 0;
 
 const mostNames = 5;
 

@@ -57,7 +57,7 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   const { drift, noticed } = leftToThePut(server, await findDrift(deps, server));
   const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
   // Nodes that do not work are the business of the sweep; here they only count as not well.
-  const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetSilent: false, byHand: false, now };
+  const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetTroubled: false, byHand: false, now };
   const { suspects } = decide(sight);
   const closer = suspects.length === 0 ? nodes : await lookCloser(deps, server, nodes, suspects);
   const decision = decide({ ...sight, nodes: closer });
@@ -161,6 +161,13 @@ export const oldCertificate = ({ ingress }: JumpServerSpec, notAfter: string | u
 /** Until when a probe that fails is surely looked at for the second time. Seconds. */
 const secondLook = (server: JumpServer): number => graceOf(server) + 120;
 
+/** Nothing follows from what it says, or that it says nothing. */
+const leftToTheSweep = (node: NodeSight, now: Date): NodeSight => ({
+  ...node,
+  machine: { power: 'changing', failed: false },
+  voice: { kind: 'silent', since: now },
+});
+
 /** Nodes that say that they are well, with what the balancer says of them; the others cannot be judged here. */
 async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory): Promise<NodeSight[]> {
   const [recorded, reports, probes] = await Promise.all([
@@ -171,7 +178,7 @@ async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory
   const sights = watchedNodes(server, recorded, deps.now()).map((record) => {
     const machine = { power: 'running', failed: false } as const;
     const seen = sightOf(deps, server, record, { machine, reports, unheard: 'silent', memory });
-    const judged = seen.voice.kind === 'well' ? seen : { ...seen, machine: { ...machine, power: 'changing' as const } };
+    const judged = seen.voice.kind === 'well' ? seen : leftToTheSweep(seen, deps.now());
     return probes === undefined ? judged : { ...judged, ...probeOf(probes, judged) };
   });
   for (const { record, probe, voice, probeDownSince } of sights) {

@@ -3,7 +3,7 @@ import type { Condition, HealingMemory } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { isActive, type Lease } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
-import { commonCause, databaseToBlame, heardOf, stuckNodes } from './commonCause.ts';
+import { commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
 import { diagnose, type NodeSight, nextRepair, repairFacts } from './findings.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
 
@@ -18,8 +18,8 @@ export interface Sight {
   lease: Lease | undefined;
   /** Until then the control plane only watches: it has just been away. */
   quietUntil: Date;
-  /** Much of the whole fleet is silent: that is rather our own trouble than theirs. */
-  fleetSilent: boolean;
+  /** Much of the whole fleet is silent, or does not reach its databases: that is rather our own trouble than theirs. */
+  fleetTroubled: boolean;
   /** A person asked: what is only patience does not count. */
   byHand: boolean;
   now: Date;
@@ -97,7 +97,11 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
   const evidence = [...drift];
   const orders: NodeOrder[] = [];
   const blamed = databaseToBlame(sight);
-  if (blamed !== undefined) evidence.push(blamed);
+  const innocent = blamed && objectionForDatabase(sight, blamed.since);
+  const looksAtDatabase = blamed !== undefined && innocent === undefined;
+  if (looksAtDatabase) evidence.push(`${blamed.says}: look at the database and the way to it`);
+  if (innocent !== undefined && innocent !== 'patience')
+    conditions.push({ type: innocent.type, message: `${blamed?.says}. ${innocent.message}` });
   const common = byHand ? undefined : commonCause(nodes);
   let disrupted = false;
   for (const node of nodes) {
@@ -122,7 +126,7 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
     orders.push({ number: node.record.number, finding: row.finding, repair });
     evidence.push(`${why}: ${repairFacts[repair].text}`);
   }
-  const awaits = blamed === undefined ? [] : heardOf(nodes).map(({ record }) => record.number);
+  const awaits = looksAtDatabase ? heardOf(nodes).map(({ record }) => record.number) : [];
   const order = { nodes: orders, awaits, everything: drift.length > 0 || byHand, evidence };
   return { conditions, suspects, ...(evidence.length === 0 && !byHand ? {} : { order }) };
 }
@@ -141,19 +145,30 @@ type FindingRow = NonNullable<ReturnType<typeof diagnose>>;
 
 /** What stands against repairing a node now. */
 function objection(sight: Sight, node: NodeSight, row: FindingRow, disrupts: boolean): Objection | undefined {
-  const { server, now, byHand } = sight;
+  const { now, byHand } = sight;
   if (node.paused === true) return heldBack.paused;
   if (node.platform === true && disrupts) return heldBack.platform;
   const since = row.since?.(node);
   if (!byHand) {
-    // What was broken for all of them has just been mended: each gets its time to notice.
-    const counted = Math.max(since?.getTime() ?? 0, sight.memory.server.healedAt?.getTime() ?? 0);
-    if (since !== undefined && secondsAfter(new Date(counted), graceOf(server)) > now) return 'patience';
+    if (since !== undefined && !hasLasted(sight, since)) return 'patience';
     if (sight.quietUntil > now && (disrupts || row.doubtful === true)) return 'patience';
-    if (row.doubtful === true && sight.fleetSilent) return heldBack.fleet;
+    if ((row.doubtful === true || missesDatabase(node)) && sight.fleetTroubled) return heldBack.fleet;
   }
   if (disrupts && isLastHope(sight.nodes, node)) return heldBack.lastNode;
   return undefined;
+}
+
+/** What stands against looking at the database now, which no node has reached since then. */
+function objectionForDatabase(sight: Sight, since: Date): Objection | undefined {
+  if (sight.byHand) return undefined;
+  if (!hasLasted(sight, since) || sight.quietUntil > sight.now) return 'patience';
+  return sight.fleetTroubled ? heldBack.fleet : undefined;
+}
+
+/** For a grace period; what was broken for all of them has just been mended: each gets its time to notice. */
+function hasLasted({ server, memory, now }: Sight, since: Date): boolean {
+  const counted = Math.max(since.getTime(), memory.server.healedAt?.getTime() ?? 0);
+  return secondsAfter(new Date(counted), graceOf(server)) <= now;
 }
 
 /**
@@ -178,7 +193,7 @@ const heldBack = {
   fleet: {
     type: 'HealingPaused',
     message:
-      'Nodes of many jump servers are silent, which is rather a trouble of the control plane or of the network than theirs, so none is repaired. Look whether nodes reach MOLCAJETE_API_URL.',
+      'Nodes of many jump servers are silent or do not reach their databases, which is rather a trouble of the control plane or of the network than theirs, so nothing is done about it. Look whether nodes reach MOLCAJETE_API_URL, and whether private DNS answers.',
   },
   lastNode: {
     type: 'LastNode',

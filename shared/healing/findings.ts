@@ -74,7 +74,7 @@ interface Row {
   repairs: readonly Repair[];
   /** It may pass by itself: from when on it counts, for the grace period. Undefined: it counts at once. */
   since?(sight: NodeSight): Date;
-  /** Our own trouble may look the same: not while the control plane has just been away, or much of the fleet is silent. */
+  /** Our own trouble may look the same: not while the control plane has just been away, or much of the fleet is in trouble. */
   doubtful?: true;
 }
 

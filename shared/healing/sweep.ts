@@ -15,14 +15,16 @@ import {
   rememberServer,
 } from '../store/healing.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
-import { listLeases } from '../store/leases.ts';
+import { isActive, type Lease, listLeases } from '../store/leases.ts';
 import { listAllNodes } from '../store/nodes.ts';
 import { listReporters, listTroubledReports } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { carryOutDecision } from './carryOutDecision.ts';
+import { missesDatabase } from './commonCause.ts';
 import { type Decision, decide, type Sight } from './decision.ts';
 import type { NodeSight } from './findings.ts';
 import { closeLostSessions } from './lostSessions.ts';
+import { parseHealOrder } from './order.ts';
 import { listMachines, lookCloser, machineId, sightOf, silentAfter, watchedNodes } from './sight.ts';
 
 /** The sweep runs every minute; after a longer pause than this the control plane was away. Seconds. */
@@ -31,7 +33,9 @@ const outageAfter = 150;
 const quietFor = 90;
 /** Jump servers that are looked at more closely in one sweep, so that it stays within ARM's budget; the next sees to the next. */
 const mostLooks = 20;
-/** From this share of silent nodes on, and this many, it is rather our own trouble than theirs. */
+/** Heals that nobody asked for and that run at once: each reads every resource of its jump server, out of the same ARM budget. */
+const mostHeals = 40;
+/** From this share of troubled nodes on, and this many, it is rather our own trouble than theirs. */
 const fleetTrouble = { share: 0.3, nodes: 4 };
 
 /**
@@ -41,21 +45,45 @@ const fleetTrouble = { share: 0.3, nodes: 4 };
 export async function sweepHealing(deps: Deps, start: StartOperation): Promise<void> {
   const sights = await observeFleet(deps, await beat(deps)).catch((error: unknown) => sayBlind(deps, error));
   const looked = inTurn(sights);
-  await forEach(sights, async (sight) => {
+  let room = roomForHeals(sights, deps.now());
+  await forEach([...looked, ...sights.filter((sight) => !looked.has(sight))], async (sight) => {
     await rememberVoices(deps, sight);
-    if (looked.has(sight) || decide(sight).suspects.length === 0) {
-      if (looked.has(sight)) await rememberServer(deps.tables, sight.server.name, { lookedAt: sight.now });
-      await carryOutDecision(deps, start, sight, await judge(deps, sight));
-    }
+    if (looked.has(sight) && (await healInTurn(deps, start, sight, room > 0))) room -= 1;
+    if (!isTroubled(sight)) await carryOutDecision(deps, start, sight, decide(sight));
     if (sight.memory.server.losses.length > 0) await closeLostSessions(deps, sight.server, sight.memory.server.losses);
   });
 }
 
-/** Those that are looked at more closely this time: whoever has waited longest, so that nobody waits for ever. Pure. */
+function isTroubled(sight: Sight): boolean {
+  const { suspects, order } = decide(sight);
+  return suspects.length > 0 || order !== undefined;
+}
+
+/** Those that are seen to this time: whoever has waited longest, in that order, so that nobody waits for ever. Pure. */
 export function inTurn(sights: readonly Sight[]): Set<Sight> {
-  const lookedAt = ({ memory }: Sight) => memory.server.lookedAt?.getTime() ?? 0;
-  const suspicious = sights.filter((sight) => decide(sight).suspects.length > 0);
-  return new Set(suspicious.sort((a, b) => lookedAt(a) - lookedAt(b)).slice(0, mostLooks));
+  const troubled = sights.filter(isTroubled);
+  return new Set(troubled.sort((a, b) => lookedAt(a).getTime() - lookedAt(b).getTime()).slice(0, mostLooks));
+}
+
+const lookedAt = ({ memory }: Sight): Date => memory.server.lookedAt ?? never;
+
+/** How many more heals may begin that nobody asked for. Pure. */
+export function roomForHeals(held: readonly { lease: Lease | undefined }[], now: Date): number {
+  const counted = ({ kind, spec }: Lease) => kind === 'heal' && parseHealOrder(spec).countedAt !== undefined;
+  const running = held.filter(({ lease }) => lease !== undefined && isActive(lease, now) && counted(lease));
+  return mostHeals - running.length;
+}
+
+/** Returns whether a heal was asked for. Without room for it the jump server keeps its place among those that wait. */
+async function healInTurn(deps: Deps, start: StartOperation, sight: Sight, hasRoom: boolean): Promise<boolean> {
+  const { name } = sight.server;
+  // First, so that one that cannot be looked at keeps none from its turn.
+  await rememberServer(deps.tables, name, { lookedAt: sight.now });
+  const { order, ...said } = await judge(deps, sight);
+  const asks = order !== undefined && hasRoom;
+  if (order !== undefined && !hasRoom) await rememberServer(deps.tables, name, { lookedAt: lookedAt(sight) });
+  await carryOutDecision(deps, start, sight, asks ? { ...said, order } : said);
+  return asks;
 }
 
 /** Decides, after a closer look at the nodes with which something is wrong. */
@@ -121,23 +149,28 @@ async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: D
     });
     return { server, nodes, memory };
   });
-  const fleetSilent = isFleetSilent(seen.map(({ nodes }) => nodes));
+  const fleetTroubled = isFleetTroubled(seen.map(({ nodes }) => nodes));
   return seen.map((one) => ({
     ...one,
     drift: [],
     lease: held.get(one.server.name),
     quietUntil,
-    fleetSilent,
+    fleetTroubled,
     byHand: false,
     now,
   }));
 }
 
-/** Machines that are gone or off are silent for a good reason. */
-export function isFleetSilent(fleets: readonly (readonly NodeSight[])[]): boolean {
-  const nodes = fleets.flat().filter(({ machine }) => machine?.power === 'running');
-  const silent = nodes.filter(({ voice }) => voice.kind === 'silent').length;
-  return fleets.length > 1 && silent >= fleetTrouble.nodes && silent >= nodes.length * fleetTrouble.share;
+/**
+ * Machines that are gone or off are silent for a good reason, and all nodes of one jump server may be in trouble for a reason of its own:
+ * they share a network and a database. Pure.
+ */
+export function isFleetTroubled(fleets: readonly (readonly NodeSight[])[]): boolean {
+  const running = fleets.map((nodes) => nodes.filter(({ machine }) => machine?.power === 'running'));
+  const troubled = running.map((nodes) => nodes.filter((node) => node.voice.kind === 'silent' || missesDatabase(node)));
+  const { length } = troubled.flat();
+  const isEnough = length >= fleetTrouble.nodes && length >= running.flat().length * fleetTrouble.share;
+  return isEnough && troubled.filter((nodes) => nodes.length > 0).length > 1;
 }
 
 /** Since when a node has been unwell: reports only say that it is. */

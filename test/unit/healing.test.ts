@@ -10,7 +10,7 @@ import {
   repairs,
 } from '../../shared/healing/findings.ts';
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
-import { isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
+import { isFleetTroubled, nextBeat } from '../../shared/healing/sweep.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { type HealingMemory, type NodeMemory, nothingToHeal, type ServerMemory } from '../../shared/store/healing.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
@@ -63,7 +63,7 @@ const sight = (change: Partial<Sight> = {}): Sight => ({
   memory: memory(),
   lease: undefined,
   quietUntil: never,
-  fleetSilent: false,
+  fleetTroubled: false,
   byHand: false,
   now,
   ...change,
@@ -262,9 +262,39 @@ describe('what is done', () => {
     });
   });
 
-  test('a database that no node reaches is looked at, and no node is repaired for it', () => {
-    const nodes = [node(1, { voice: unwell(1, 'database') }), node(2, { voice: unwell(1, 'web', 'database') })];
-    expect(decide(sight({ nodes })).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+  describe('a database that no node reaches', () => {
+    const blaming = (...seconds: number[]) =>
+      seconds.map((since, index) => node(index + 1, { voice: unwell(since, 'web', 'database') }));
+
+    test('is looked at after the grace period, and no node is repaired for it', () => {
+      expect(decide(sight({ nodes: blaming(121, 300) })).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+    });
+
+    test.each<[string, Partial<Sight>]>([
+      ['before the last node has missed it for the grace period', { nodes: blaming(300, 60) }],
+      ['just after something was mended', { memory: memory({ healedAt: ago(60) }) }],
+      ['just after the control plane was away', { quietUntil: secondsAfter(now, 5) }],
+    ])('is not looked at %s, and neither is a node, but by hand', (_, change) => {
+      const seen = sight({ nodes: blaming(300, 300), ...change });
+      expect(decide(seen)).toMatchObject({ suspects: [], conditions: [] });
+      expect(decide(seen).order).toBeUndefined();
+      expect(decide({ ...seen, byHand: true }).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+    });
+
+    test('is not looked at while much of the fleet is in trouble, which is said once', () => {
+      const decision = decide(sight({ nodes: blaming(300, 300), fleetTroubled: true }));
+      expect(decision.order).toBeUndefined();
+      expect(decision.conditions).toEqual([
+        { type: 'HealingPaused', message: expect.stringMatching(/^No node reaches the database .* many jump servers/) },
+      ]);
+    });
+
+    test('by one node alone is not that node’s trouble while much of the fleet is in trouble', () => {
+      const [first] = blaming(300);
+      expect(said(decide(sight({ nodes: [first ?? node(1), node(2)], fleetTroubled: true })))).toEqual([
+        'HealingPaused',
+      ]);
+    });
   });
 
   test('a database that only one node does not reach is that node’s trouble', () => {
@@ -288,7 +318,7 @@ describe('what is left alone is said', () => {
       { nodes: [node(1, { ...frozen, platform: true }), node(2)] },
       'PlatformAtFault',
     ],
-    ['silence of much of the fleet', { nodes: [node(1, frozen), node(2)], fleetSilent: true }, 'HealingPaused'],
+    ['silence of much of the fleet', { nodes: [node(1, frozen), node(2)], fleetTroubled: true }, 'HealingPaused'],
     ['the last node that serves users', { nodes: [node(1, { ...frozen, probe: 'up' }), node(2, frozen)] }, 'LastNode'],
     [
       'the last one of which the balancer says nothing',
@@ -418,11 +448,25 @@ describe('our own trouble', () => {
       [1, 2].map((number) => node(number, index * 2 + number <= silentNodes ? frozen : {})),
     );
 
+  const noDatabase = (number: number) => node(number, { voice: unwell(300, 'database') });
+
   test.each<[string, NodeSight[][], boolean]>([
     ['a silent node of many is its own trouble', fleetOf(10, 1), false],
     ['three of six too', fleetOf(3, 3), false],
     ['four of eight are ours', fleetOf(4, 4), true],
     ['four of a hundred are theirs', fleetOf(50, 4), false],
+    [
+      'four of eight that do not reach their databases are ours, too',
+      fleetOf(4, 4).map((nodes) =>
+        nodes.map((one) => (one.voice.kind === 'silent' ? noDatabase(one.record.number) : one)),
+      ),
+      true,
+    ],
+    [
+      'all nodes of one jump server of two have a trouble of their own',
+      [[1, 2, 3, 4].map(noDatabase), [node(1)]],
+      false,
+    ],
     ['one jump server cannot tell', [Array.from({ length: 8 }, (_, index) => node(index + 1, frozen))], false],
     [
       'machines that are off are silent for a good reason',
@@ -430,7 +474,7 @@ describe('our own trouble', () => {
       false,
     ],
   ])('%s', (_, fleets, expected) => {
-    expect(isFleetSilent(fleets)).toBe(expected);
+    expect(isFleetTroubled(fleets)).toBe(expected);
   });
 
   test('the sweep only watches for a while after it has not run, and not for being new', () => {

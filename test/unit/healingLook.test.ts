@@ -4,11 +4,13 @@ import { orderByHand, resetBreaker } from '../../shared/healing/byHand.ts';
 import { type Decision, decide } from '../../shared/healing/decision.ts';
 import type { NodeSight } from '../../shared/healing/findings.ts';
 import { closeLostSessions } from '../../shared/healing/lostSessions.ts';
+import type { HealOrder } from '../../shared/healing/order.ts';
 import { lookCloser, platformAtFault } from '../../shared/healing/sight.ts';
-import { inTurn, observeFleet, sweepHealing } from '../../shared/healing/sweep.ts';
+import { inTurn, observeFleet, roomForHeals, sweepHealing } from '../../shared/healing/sweep.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { findHealing, nothingToHeal, rememberLoss, rememberNode, rememberServer } from '../../shared/store/healing.ts';
-import { findLease } from '../../shared/store/leases.ts';
+import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import { changeLease, findLease, type Lease } from '../../shared/store/leases.ts';
 import { ago, broken, noon, openHealingWorld } from './healingWorld.ts';
 
 interface Machine {
@@ -205,6 +207,15 @@ test.each<[string, Record<string, string> | Error, boolean]>([
   expect(await platformAtFault(made.deps, '/vm')).toBe(wanted);
 });
 
+const askForHeal = (jumpServer: string, order: HealOrder) =>
+  requestOperation(made.deps, async () => {}, {
+    jumpServer,
+    kind: 'heal',
+    order,
+    reason: 'test',
+    caller: { objectId: 'anna', name: 'anna', roles: [] },
+  });
+
 describe('a heal by hand', () => {
   const ordered = async () => {
     const { nodes, everything } = await orderByHand(made.deps, made.server);
@@ -261,13 +272,7 @@ describe('a heal by hand', () => {
 
   test('lets healing go on without making a running heal forget what it has sent', async () => {
     const { tables } = made.deps;
-    const { operationId } = await requestOperation(made.deps, async () => {}, {
-      jumpServer: 'demo',
-      kind: 'heal',
-      order: { nodes: [], awaits: [], everything: true, evidence: [] },
-      reason: 'test',
-      caller: { objectId: 'anna', name: 'anna', roles: [] },
-    });
+    const { operationId } = await askForHeal('demo', { nodes: [], awaits: [], everything: true, evidence: [] });
     await rememberNode(tables, 'demo', { number: 1, repair: 'rebuild', operationId, sentAt: noon });
     await rememberNode(tables, 'demo', { number: 2, repair: 'redeploy', operationId: 'former', sentAt: ago(600) });
     await rememberServer(tables, 'demo', { repairs: [ago(60)], fruitless: [ago(90)], breakerSince: ago(60) });
@@ -318,6 +323,54 @@ describe('the sweep', () => {
     listing = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServerBusy' });
     await expect(sweep()).rejects.toThrow('busy');
     expect(await conditions()).toEqual([]);
+  });
+
+  const blameDatabase = async () => {
+    for (const number of [1, 2]) {
+      await made.heard(number, { database: broken });
+      await rememberNode(made.deps.tables, 'demo', { number, unwellSince: ago(300) });
+    }
+  };
+
+  test('begins no more than forty heals that nobody asked for, and who waits for room keeps its place', async () => {
+    const { tables } = made.deps;
+    await blameDatabase();
+    await rememberServer(tables, 'demo', { lookedAt: ago(600) });
+    const order = { nodes: [], awaits: [], everything: true, evidence: [], countedAt: ago(60).toISOString() };
+    const { etag: _, ...row } = made.server;
+    const names = Array.from({ length: 40 }, (_, index) => `other${index}`);
+    const leases: Lease[] = [];
+    for (const name of names) {
+      await putJumpServer(tables, { ...row, name });
+      leases.push(await askForHeal(name, order));
+    }
+    expect((await sweep()).order).toEqual({});
+    expect((await findHealing(tables, 'demo')).server).toMatchObject({ lookedAt: ago(600), repairs: [] });
+    const [first] = leases;
+    if (first !== undefined) await changeLease(tables, first, { state: 'finished' });
+    await putJumpServer(
+      tables,
+      { ...row, name: 'other0', state: 'Failed' },
+      (await findJumpServer(tables, 'other0'))?.etag,
+    );
+    expect((await sweep()).order).toMatchObject({ awaits: [1, 2] });
+    expect((await findHealing(tables, 'demo')).server).toMatchObject({ lookedAt: noon, repairs: [noon] });
+  });
+
+  test('counts no heal that a person asked for among the forty', async () => {
+    const order = { nodes: [], awaits: [], everything: true, evidence: [] };
+    const byHand = await askForHeal('one', order);
+    const byItself = await askForHeal('two', { ...order, countedAt: ago(60).toISOString() });
+    const room = (lease: Lease) => roomForHeals([{ lease }, { lease: undefined }], noon);
+    expect(room(byHand) - room(byItself)).toBe(1);
+  });
+
+  test('sees to databases that no node reaches in turn, too', async () => {
+    await blameDatabase();
+    const [one] = await observeFleet(made.deps, new Date(0));
+    if (one === undefined) throw new Error('There is no sight.');
+    const sights = Array.from({ length: 30 }, () => ({ ...one }));
+    expect(inTurn(sights)).toEqual(new Set(sights.slice(0, 20)));
   });
 
   test('looks at twenty at most, those first that have waited longest', async () => {
