@@ -6,6 +6,7 @@ import { environmentOf } from '../environment.ts';
 import { forEach } from '../forEach.ts';
 import { isLost } from '../guacamole/databaseErrors.ts';
 import type { StartOperation } from '../http.ts';
+import { askDatabase } from '../mysqlSession.ts';
 import { fleetOf } from '../scaling/fleet.ts';
 import { isPutUnfinished } from '../setback.ts';
 import type { JumpServerSpec } from '../spec.ts';
@@ -133,8 +134,7 @@ const differenceOf = (azure: AzureClients, one: Resource, outputs: Outputs): Pro
  */
 export async function databaseTrouble(deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<Findings> {
   try {
-    const db = await deps.guacamole(jumpServer);
-    await db.selectFrom('guacamole_user').select('user_id').limit(1).execute();
+    await askDatabase(deps, jumpServer, (db) => db.selectFrom('guacamole_user').select('user_id').limit(1).execute());
     return { drift: [], noticed: [] };
   } catch (error) {
     if (error instanceof RestError || !(error instanceof Error && 'code' in error)) return { drift: [], noticed: [] };

@@ -1,7 +1,7 @@
 import { readArmError } from '../azure/armError.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
-import { forEach } from '../forEach.ts';
+import { forEach, forEachAtOnce } from '../forEach.ts';
 import type { StartOperation } from '../http.ts';
 import {
   findHeartbeat,
@@ -27,7 +27,7 @@ import { closeLostSessions } from './lostSessions.ts';
 import { parseHealOrder } from './order.ts';
 import { listMachines, lookCloser, machineId, sightOf, silentAfter, watchedNodes } from './sight.ts';
 
-/** The sweep runs every minute; after a longer pause than this the control plane was away. Seconds. */
+/** The sweep runs every minute; after a longer pause than this since one was at work the control plane was away. Seconds. */
 const outageAfter = 150;
 /** So long nothing is repaired after an outage. Seconds: an agent that could not report asks again after a minute at the latest. */
 const quietFor = 90;
@@ -35,6 +35,8 @@ const quietFor = 90;
 const mostLooks = 20;
 /** Heals that nobody asked for and that run at once: each reads every resource of its jump server, out of the same ARM budget. */
 const mostHeals = 40;
+/** Databases that are asked at once. */
+const mostAsked = 20;
 /** From this share of troubled nodes on, and this many, it is rather our own trouble than theirs. */
 const fleetTrouble = { share: 0.3, nodes: 4 };
 
@@ -43,15 +45,34 @@ const fleetTrouble = { share: 0.3, nodes: 4 };
  * something is wrong.
  */
 export async function sweepHealing(deps: Deps, start: StartOperation): Promise<void> {
-  const sights = await observeFleet(deps, await beat(deps)).catch((error: unknown) => sayBlind(deps, error));
+  const { quietUntil } = await beat(deps);
+  try {
+    const sights = await observeFleet(deps, quietUntil).catch((error: unknown) => sayBlind(deps, error));
+    await forEach([() => healFleet(deps, start, sights), () => closeAllLost(deps, sights)], (work) => work());
+  } finally {
+    // One that takes long has not been away.
+    await putHeartbeat(deps.tables, { at: deps.now(), quietUntil });
+  }
+}
+
+async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sight[]): Promise<void> {
   const looked = inTurn(sights);
   let room = roomForHeals(sights, deps.now());
   await forEach([...looked, ...sights.filter((sight) => !looked.has(sight))], async (sight) => {
     await rememberVoices(deps, sight);
     if (looked.has(sight) && (await healInTurn(deps, start, sight, room > 0))) room -= 1;
     if (!isTroubled(sight)) await carryOutDecision(deps, start, sight, decide(sight));
-    if (sight.memory.server.losses.length > 0) await closeLostSessions(deps, sight.server, sight.memory.server.losses);
   });
+}
+
+/** After everything else, for a database may not answer. */
+function closeAllLost(deps: Deps, sights: readonly Sight[]): Promise<void> {
+  const losing = sights.filter(({ memory }) => memory.server.losses.length > 0);
+  return forEachAtOnce(
+    losing,
+    ({ server, memory }) => closeLostSessions(deps, server, memory.server.losses),
+    mostAsked,
+  );
 }
 
 function isTroubled(sight: Sight): boolean {
@@ -114,11 +135,11 @@ async function sayBlind(deps: Deps, error: unknown): Promise<never> {
   throw error;
 }
 
-/** Notes that the sweep runs; returns until when it only watches. */
-async function beat(deps: Deps): Promise<Date> {
+/** Notes that the sweep begins. */
+async function beat(deps: Deps): Promise<Heartbeat> {
   const next = nextBeat(await findHeartbeat(deps.tables), deps.now());
   await putHeartbeat(deps.tables, next);
-  return next.quietUntil;
+  return next;
 }
 
 /** A sweep that has never run before has nothing to have missed. Pure. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { forEach } from '../../shared/forEach.ts';
+import { forEach, forEachAtOnce } from '../../shared/forEach.ts';
 import { type Decision, decide, type Sight } from '../../shared/healing/decision.ts';
 import {
   diagnose,
@@ -430,6 +430,20 @@ test('what an operation that runs has noted of a node is not forgotten', () => {
   const nodes = [node(1, { memory: own }), node(2)];
   expect(decide(sight({ nodes, lease: leaseOf({ kind: 'heal' }) })).recovered).toEqual([]);
   expect(decide(sight({ nodes })).recovered).toEqual([1]);
+});
+
+test('those that are asked at once are so many at most, and all are asked', async () => {
+  const asked: number[] = [];
+  let [now, most] = [0, 0];
+  const work = async (one: number) => {
+    most = Math.max(most, ++now);
+    await Promise.resolve();
+    now--;
+    asked.push(one);
+    if (one === 3) throw new Error('away');
+  };
+  await expect(forEachAtOnce([1, 2, 3, 4, 5], work, 2)).rejects.toThrow('1 of 5 could not be looked at.');
+  expect([asked, most]).toEqual([[1, 2, 3, 4, 5], 2]);
 });
 
 test('what fails for one jump server keeps no other waiting, and is not hushed up', async () => {

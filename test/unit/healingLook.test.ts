@@ -1,5 +1,5 @@
 import { RestError } from '@azure/core-rest-pipeline';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { orderByHand, resetBreaker } from '../../shared/healing/byHand.ts';
 import { type Decision, decide } from '../../shared/healing/decision.ts';
 import type { NodeSight } from '../../shared/healing/findings.ts';
@@ -8,9 +8,17 @@ import type { HealOrder } from '../../shared/healing/order.ts';
 import { lookCloser, platformAtFault } from '../../shared/healing/sight.ts';
 import { inTurn, observeFleet, roomForHeals, sweepHealing } from '../../shared/healing/sweep.ts';
 import { requestOperation } from '../../shared/operations.ts';
-import { findHealing, nothingToHeal, rememberLoss, rememberNode, rememberServer } from '../../shared/store/healing.ts';
+import {
+  findHealing,
+  findHeartbeat,
+  nothingToHeal,
+  rememberLoss,
+  rememberNode,
+  rememberServer,
+} from '../../shared/store/healing.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease, type Lease } from '../../shared/store/leases.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { ago, broken, noon, openHealingWorld } from './healingWorld.ts';
 
 interface Machine {
@@ -395,6 +403,32 @@ describe('the sweep', () => {
 
 describe('sessions that ended with their node', () => {
   const losses = [{ number: 1, at: ago(600) }];
+
+  describe('while their database does not answer', () => {
+    const forgotten: string[] = [];
+    beforeEach(async () => {
+      forgotten.length = 0;
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      made.deps.guacamole = () => new Promise(() => {});
+      made.deps.databases.forget = async (name) => void forgotten.push(name);
+      for (const number of [1, 2]) await made.heard(number);
+      const { etag: _, ...row } = made.server;
+      await putJumpServer(made.deps.tables, { ...row, name: 'second' });
+      await rememberLoss(made.deps.tables, 'demo', { number: 1, at: ago(600) });
+    });
+    afterEach(() => void vi.useRealTimers());
+
+    test('keep the sweep from nothing, and are left to a later one after fifteen seconds', async () => {
+      const swept = sweepHealing(made.deps, async () => {});
+      await vi.waitFor(async () => expect(await findLease(made.deps.tables, 'second')).toBeDefined());
+      made.world.now = secondsAfter(noon, 200);
+      await vi.advanceTimersByTimeAsync(15_000);
+      await swept;
+      expect(forgotten).toEqual(['demo']);
+      expect((await findHealing(made.deps.tables, 'demo')).server.losses).toHaveLength(1);
+      expect(await findHeartbeat(made.deps.tables)).toMatchObject({ at: secondsAfter(noon, 200) });
+    });
+  });
 
   test.each<[string, ('running' | 'draining' | 'deallocated' | 'starting')[], number, number]>([
     ['are closed where no node has any', ['running', 'running'], 0, 1],
