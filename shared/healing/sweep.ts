@@ -57,7 +57,8 @@ export async function sweepHealing(deps: Deps, start: StartOperation): Promise<v
 
 async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sight[]): Promise<void> {
   const looked = inTurn(sights);
-  let room = roomForHeals(sights, deps.now());
+  const leases = sights.flatMap(({ lease }) => lease ?? []);
+  let room = roomForHeals(leases, deps.now());
   await forEach([...looked, ...sights.filter((sight) => !looked.has(sight))], async (sight) => {
     await rememberVoices(deps, sight);
     if (looked.has(sight) && (await healInTurn(deps, start, sight, room > 0))) room -= 1;
@@ -89,10 +90,9 @@ export function inTurn(sights: readonly Sight[]): Set<Sight> {
 const lookedAt = ({ memory }: Sight): Date => memory.server.lookedAt ?? never;
 
 /** How many more heals may begin that nobody asked for. Pure. */
-export function roomForHeals(held: readonly { lease: Lease | undefined }[], now: Date): number {
+export function roomForHeals(leases: readonly Lease[], now: Date): number {
   const counted = ({ kind, spec }: Lease) => kind === 'heal' && parseHealOrder(spec).countedAt !== undefined;
-  const running = held.filter(({ lease }) => lease !== undefined && isActive(lease, now) && counted(lease));
-  return mostHeals - running.length;
+  return mostHeals - leases.filter((lease) => isActive(lease, now) && counted(lease)).length;
 }
 
 /** Returns whether a heal was asked for. Without room for it the jump server keeps its place among those that wait. */

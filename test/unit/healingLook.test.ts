@@ -369,7 +369,7 @@ describe('the sweep', () => {
     const order = { nodes: [], awaits: [], everything: true, evidence: [] };
     const byHand = await askForHeal('one', order);
     const byItself = await askForHeal('two', { ...order, countedAt: ago(60).toISOString() });
-    const room = (lease: Lease) => roomForHeals([{ lease }, { lease: undefined }], noon);
+    const room = (lease: Lease) => roomForHeals([lease], noon);
     expect(room(byHand) - room(byItself)).toBe(1);
   });
 
