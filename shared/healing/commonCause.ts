@@ -1,7 +1,9 @@
 import { partNames } from '../node/report.ts';
 import type { Condition } from '../store/healing.ts';
+import { secondsAfter } from '../time.ts';
 import type { Sight } from './decision.ts';
-import type { Finding, NodeSight } from './findings.ts';
+import { diagnose, type Finding, type NodeSight } from './findings.ts';
+import { longestStart } from './sight.ts';
 
 /** Code of the failure of an operation that found the database in order, and nodes that still do not reach it. */
 export const stillUnwell = 'NodesStillUnwell';
@@ -54,13 +56,38 @@ export const missesDatabase = (node: NodeSight): boolean => complaintsOf([node],
 
 const mostNames = 5;
 
+/** The first five by name: a condition must stay short with a hundred nodes. */
+function listNames(nodes: readonly NodeSight[]): string {
+  const names = nodes.slice(0, mostNames).map(({ name }) => name);
+  const more = nodes.length > mostNames ? ` and ${nodes.length - mostNames} more` : '';
+  return `${names.join(', ')}${more}`;
+}
+
+/**
+ * Nodes that have not worked for longer than any start takes, and on whose machines Azure is at work, or says nothing of them. Nobody but
+ * Azure can bring that to its end, and a repair would be refused or come in its way.
+ */
+export function changingNodes(nodes: readonly NodeSight[], now: Date): Condition[] {
+  const changing = nodes.filter(
+    (node) =>
+      node.machine?.power === 'changing' &&
+      node.voice.kind !== 'well' &&
+      secondsAfter(node.voice.since, longestStart) < now &&
+      diagnose(node) === undefined,
+  );
+  const byState = Map.groupBy(changing, ({ machine }) => machine?.called);
+  return [...byState].map(([called, alike]) => {
+    const said = called === undefined ? 'Azure does not say whether it runs' : `Azure calls it '${called}'`;
+    const message = `${listNames(alike)}: not working for more than ${longestStart / 60} minutes, and of the virtual machine ${said}, so nothing is done to it. Look at its activity log in the Azure portal; where nothing is at work on it any more, Reapply there (Redeploy + reapply) brings it out of that state.`;
+    return { type: 'MachineChanging', message };
+  });
+}
+
 /** Nodes that serve users and cannot make their last change: a person should know, and a restart would only end sessions. */
 export function stuckNodes(nodes: readonly NodeSight[]): Condition[] {
   const stuck = nodes.filter(({ voice }) => voice.kind === 'well' && voice.stuck !== undefined);
   const [first] = stuck;
   if (first?.voice.kind !== 'well') return [];
-  const names = stuck.slice(0, mostNames).map(({ name }) => name);
-  const more = stuck.length > mostNames ? ` and ${stuck.length - mostNames} more` : '';
-  const message = `${names.join(', ')}${more} could not make the last change (${first.voice.stuck}). Users are served as before, and the change is tried again with every report. Look at the jump server's vault where a secret is not given, else at what was changed last.`;
+  const message = `${listNames(stuck)} could not make the last change (${first.voice.stuck}). Users are served as before, and the change is tried again with every report. Look at the jump server's vault where a secret is not given, else at what was changed last.`;
   return [{ type: 'ChangeNotApplied', message }];
 }

@@ -3,7 +3,7 @@ import type { Condition, HealingMemory } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { isActive, type Lease } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
-import { commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
+import { changingNodes, commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
 import { diagnose, type NodeSight, nextRepair, repairFacts } from './findings.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
 
@@ -53,8 +53,9 @@ export function decide(sight: Sight): Decision {
   const found = { ...nothing, recovered: busy ? [] : recoveredNodes(sight) };
   if (memory.server.breakerSince !== undefined && !byHand)
     return { ...found, conditions: [stopped(sight, memory.server.breakerSince)] };
-  const { order, conditions, suspects } = plan(sight);
-  if (busy) return { ...found, conditions };
+  const { order, suspects, conditions: seen } = plan(sight);
+  if (busy) return { ...found, conditions: seen };
+  const conditions = sight.quietUntil > now ? seen : [...seen, ...changingNodes(sight.nodes, now)];
   if (order === undefined) return { ...found, conditions, suspects };
   if (byHand) return { ...found, conditions, suspects, order };
   if (pausedUntil(sight) > now) return { ...found, conditions };

@@ -5,7 +5,9 @@ import type { NodeRecord } from '../store/nodes.ts';
 export interface Machine {
   /** `changing`: something is at work on it, or Azure does not say. */
   power: 'running' | 'stopped' | 'deallocated' | 'changing';
-  /** The last write of it failed. */
+  /** Azure's own word for `changing`; undefined: it does not say. */
+  called?: string;
+  /** The last write of it failed, or was canceled. */
   failed: boolean;
 }
 

@@ -358,6 +358,35 @@ describe('what is left alone is said', () => {
     expect(done(decision) ?? []).not.toContain('1 restartMachine');
   });
 
+  const changing = (seconds: number, called?: string): Partial<NodeSight> => ({
+    machine: { power: 'changing', failed: false, ...(called === undefined ? {} : { called }) },
+    voice: silent(seconds),
+  });
+
+  test('a machine that Azure does not finish with is said after half an hour, with what Azure calls it', () => {
+    const nodes = [
+      node(1, changing(1801, 'Updating')),
+      node(2, changing(1801)),
+      node(3, { ...changing(0, 'Updating'), voice: unwell(1801, 'web') }),
+      node(4, changing(1799, 'Updating')),
+      node(5, { ...changing(0, 'Updating'), voice: well }),
+    ];
+    const decision = decide(sight({ nodes }));
+    expect(decision).toMatchObject({ suspects: [] });
+    expect(decision.order).toBeUndefined();
+    expect(decision.conditions).toEqual([
+      { type: 'MachineChanging', message: expect.stringMatching(/^demo-1, demo-3: .* Azure calls it 'Updating'/) },
+      { type: 'MachineChanging', message: expect.stringMatching(/^demo-2: .* Azure does not say whether it runs/) },
+    ]);
+  });
+
+  test.each<[string, Partial<Sight>]>([
+    ['an operation is at work', { lease: leaseOf({ kind: 'heal' }) }],
+    ['the control plane was away just before', { quietUntil: secondsAfter(now, 5) }],
+  ])('nothing of it while %s', (_, change) => {
+    expect(said(decide(sight({ nodes: [node(1, changing(1801, 'Updating'))], ...change })))).toEqual([]);
+  });
+
   test('a common trouble is said once, after the grace period, and is repaired by hand all the same', () => {
     const broken = (seconds: number) => [1, 2].map((number) => node(number, { voice: unwell(seconds, 'web') }));
     expect(decide(sight({ nodes: broken(60) }))).toMatchObject({ conditions: [], suspects: [] });

@@ -22,7 +22,7 @@ import { secondsAfter } from '../../shared/time.ts';
 import { ago, broken, noon, openHealingWorld } from './healingWorld.ts';
 
 interface Machine {
-  power: string;
+  power: string | undefined;
   agent: string;
   tags?: Record<string, string>;
   provisioningState?: string;
@@ -43,7 +43,10 @@ const shown = (node: string, { power, agent, tags = {}, provisioningState = 'Suc
   id: `${made.server.spec.resourceGroup}/${node}`,
   tags,
   provisioningState,
-  instanceView: { statuses: [{ code: `PowerState/${power}` }], vmAgent: { statuses: [{ code: agent }] } },
+  instanceView: {
+    statuses: power === undefined ? [] : [{ code: `PowerState/${power}` }],
+    vmAgent: { statuses: [{ code: agent }] },
+  },
 });
 
 beforeEach(async () => {
@@ -158,7 +161,28 @@ describe('a closer look', () => {
       () => {
         machines['demo-1'] = { ...fine, provisioningState: 'Updating' };
       },
+      { machine: { power: 'changing', failed: false, called: 'Updating' } },
+    ],
+    [
+      'at one that says in no way whether it runs',
+      () => {
+        machines['demo-1'] = { ...fine, power: undefined };
+      },
       { machine: { power: 'changing', failed: false } },
+    ],
+    [
+      'at one that is being deallocated',
+      () => {
+        machines['demo-1'] = { ...fine, power: 'deallocating' };
+      },
+      { machine: { power: 'changing', failed: false, called: 'PowerState/deallocating' } },
+    ],
+    [
+      'at one whose last change was canceled',
+      () => {
+        machines['demo-1'] = { ...fine, provisioningState: 'Canceled' };
+      },
+      { machine: { power: 'running', failed: true } },
     ],
     [
       'at one that the platform broke',
