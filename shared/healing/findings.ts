@@ -81,7 +81,9 @@ interface Row {
 }
 
 const running = ({ machine }: NodeSight): boolean => machine?.power === 'running';
-const silentSince = ({ voice }: NodeSight): Date => (voice.kind === 'silent' ? voice.since : new Date(0));
+/** Since when it could have been heard of: while its machine did not run it could not. */
+const silentSince = ({ voice, memory }: NodeSight): Date =>
+  new Date(Math.max(voice.kind === 'silent' ? voice.since.getTime() : 0, memory?.notRunningAt?.getTime() ?? 0));
 /** Not known yet: it does not count yet. */
 const probeSince = ({ probeDownSince }: NodeSight): Date => probeDownSince ?? new Date(8.64e15);
 const unwellSince = ({ voice }: NodeSight): Date => (voice.kind === 'unwell' ? voice.since : new Date(0));
@@ -126,7 +128,7 @@ export const findings = [
     holds: (sight) =>
       running(sight) && (sight.voice.kind === 'silent' || (sight.probe === 'down' && sight.guestAgent === 'notReady')),
     repairs: ['restartMachine', 'redeploy', 'rebuild'],
-    since: (sight) => (sight.voice.kind === 'silent' ? sight.voice.since : probeSince(sight)),
+    since: (sight) => (sight.voice.kind === 'silent' ? silentSince(sight) : probeSince(sight)),
     doubtful: true,
   },
   {

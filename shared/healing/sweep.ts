@@ -194,15 +194,19 @@ export function isFleetTroubled(fleets: readonly (readonly NodeSight[])[]): bool
   return isEnough && troubled.filter((nodes) => nodes.length > 0).length > 1;
 }
 
-/** Since when a node has been unwell: reports only say that it is. */
+/** Since when a node has been unwell, for reports only say that it is; and when it was silent for its machine did not run. */
 async function rememberVoices(
   deps: Deps,
   { server, nodes, memory, now }: Pick<Sight, 'server' | 'nodes' | 'now'> & { memory: HealingMemory },
 ): Promise<void> {
-  for (const { record, voice } of nodes) {
+  for (const { record, voice, machine } of nodes) {
     const known = memory.nodes.find(({ number }) => number === record.number)?.unwellSince;
     const unwell = voice.kind === 'unwell';
-    if (unwell === (known !== undefined)) continue;
-    await rememberNode(deps.tables, server.name, { number: record.number, unwellSince: unwell ? now : never });
+    const change = {
+      ...(unwell === (known !== undefined) ? {} : { unwellSince: unwell ? now : never }),
+      ...(voice.kind === 'silent' && machine?.power !== 'running' ? { notRunningAt: now } : {}),
+    };
+    if (Object.keys(change).length > 0)
+      await rememberNode(deps.tables, server.name, { number: record.number, ...change });
   }
 }

@@ -23,6 +23,8 @@ export interface NodeMemory {
   unwellSince?: Date;
   /** The same for the balancer's probe. */
   probeDownSince?: Date;
+  /** When a sweep last saw that its machine did not run and nothing was heard of it: a boot begins no earlier, whoever asked for it. */
+  notRunningAt?: Date;
 }
 
 /** What healing remembers of one jump server. */
@@ -204,6 +206,7 @@ function toNode(row: Row<NodeRow>): NodeMemory {
     ...at('settledAt', row.settledAt),
     ...at('unwellSince', row.unwellSince),
     ...at('probeDownSince', row.probeDownSince),
+    ...at('notRunningAt', row.notRunningAt),
   };
 }
 

@@ -337,6 +337,20 @@ describe('the sweep', () => {
     expect(server).toMatchObject({ lookedAt: noon, repairs: [noon] });
   });
 
+  test('gives a node its grace period after a boot that somebody else began', async () => {
+    const sweepAt = async (seconds: number, provisioningState: string) => {
+      made.world.now = secondsAfter(noon, seconds);
+      machines['demo-2'] = { ...fine, agent: 'none', provisioningState };
+      await made.heard(1, {}, -seconds);
+      return (await sweep()).order.nodes;
+    };
+    expect(await sweepAt(0, 'Updating')).toBeUndefined();
+    expect(await sweepAt(60, 'Updating')).toBeUndefined();
+    expect(await sweepAt(120, 'Succeeded')).toBeUndefined();
+    expect(await sweepAt(179, 'Succeeded')).toBeUndefined();
+    expect(await sweepAt(181, 'Succeeded')).toMatchObject([{ finding: 'frozen', repair: 'restartMachine' }]);
+  });
+
   const conditions = async () => (await findHealing(made.deps.tables, 'demo')).server.conditions;
 
   test('says on every jump server that it may not look, and takes that back once it may', async () => {
