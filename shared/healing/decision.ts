@@ -54,13 +54,14 @@ export function decide(sight: Sight): Decision {
   if (memory.server.breakerSince !== undefined && !byHand)
     return { ...found, conditions: [stopped(sight, memory.server.breakerSince)] };
   const { order, suspects, conditions: seen } = plan(sight);
-  if (busy) return { ...found, conditions: seen };
+  const kept = keptConditions(sight, suspects);
+  if (busy) return { ...found, conditions: [...seen, ...kept] };
   const conditions = sight.quietUntil > now ? seen : [...seen, ...changingNodes(sight.nodes, now)];
   if (order === undefined) return { ...found, conditions, suspects };
   if (byHand) return { ...found, conditions, suspects, order };
-  if (pausedUntil(sight) > now) return { ...found, conditions };
+  if (pausedUntil(sight) > now) return { ...found, conditions: [...conditions, ...kept] };
   if (recentRepairs(memory.server.repairs, now).length >= server.spec.healing.maxRepairsPerHour)
-    return { ...found, conditions: [stopped(sight, now), ...conditions], opensBreaker: true };
+    return { ...found, conditions: [stopped(sight, now), ...conditions, ...kept], opensBreaker: true };
   return { ...found, conditions, suspects, order };
 }
 
@@ -118,7 +119,9 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
     }
     suspects.push(node.record.number);
     if (against !== undefined) {
-      conditions.push({ type: against.type, message: `${why}. ${against.message}` });
+      // Without the balancer's word it is only a guess.
+      if (against !== heldBack.lastNode || isLookedAt(node))
+        conditions.push({ type: against.type, message: `${why}. ${against.message}` });
       continue;
     }
     // One node at a time: the next sweep sees to the next.
@@ -202,6 +205,21 @@ const heldBack = {
       'It is the only one that serves users, so nothing is done that would end their sessions. It is repaired once another node works; or restart it in the Azure portal when nobody is on it.',
   },
 } satisfies Record<string, Condition>;
+
+const isLookedAt = ({ guestAgent, probe }: NodeSight): boolean => guestAgent !== undefined || probe !== undefined;
+
+/** What only a closer look finds. */
+const foundCloser: readonly Condition[] = [heldBack.paused, heldBack.platform, heldBack.lastNode];
+
+/** What the last closer look said of suspects that get none while an operation runs or a pause is on. */
+function keptConditions({ nodes, memory }: Sight, suspects: readonly number[]): Condition[] {
+  const unseen = nodes.filter((node) => suspects.includes(node.record.number) && !isLookedAt(node));
+  return memory.server.conditions.filter(
+    ({ message }) =>
+      foundCloser.some((one) => message.endsWith(one.message)) &&
+      unseen.some(({ name }) => new RegExp(`\\b${name}\\b`).test(message)),
+  );
+}
 
 export const stoppedCondition = 'HealingStopped';
 

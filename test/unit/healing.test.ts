@@ -332,7 +332,7 @@ describe('what is left alone is said', () => {
     ],
     [
       'the only one, which calls itself unwell and of which the balancer says nothing',
-      { nodes: [node(1, { voice: unwell(300, 'guacd') })] },
+      { nodes: [node(1, { voice: unwell(300, 'guacd'), guestAgent: 'ready' })] },
       'LastNode',
     ],
     [
@@ -385,6 +385,36 @@ describe('what is left alone is said', () => {
     ['the control plane was away just before', { quietUntil: secondsAfter(now, 5) }],
   ])('nothing of it while %s', (_, change) => {
     expect(said(decide(sight({ nodes: [node(1, changing(1801, 'Updating'))], ...change })))).toEqual([]);
+  });
+
+  describe('while nodes are not looked at more closely', () => {
+    const inVain = { repairs: [ago(60)], failure: [{ type: 'NodeNotHealed', message: '' }] };
+    const unlooked = { voice: silent(300) };
+    const times: [string, Partial<Sight>, Partial<ServerMemory>][] = [
+      ['an operation runs', { lease: leaseOf({ kind: 'heal' }) }, {}],
+      ['a pause is on', {}, inVain],
+    ];
+
+    test.each(times)('none is called the last one: %s', (_, change, remembered) => {
+      const nodes = [node(1, unlooked), node(2, unlooked)];
+      expect(said(decide(sight({ nodes, ...change, memory: memory(remembered) })))).toEqual([]);
+    });
+
+    test.each(times)('what was said of those that are still found stays: %s', (_, change, remembered) => {
+      const looked = [
+        node(1, { ...frozen, paused: true }),
+        node(2, { ...frozen, platform: true }),
+        node(3, { ...frozen, platform: true }),
+        node(12),
+      ];
+      const { conditions } = decide(sight({ nodes: looked }));
+      const about = (...numbers: number[]) =>
+        conditions.filter(({ message }) => numbers.some((number) => message.startsWith(`demo-${number} `)));
+      expect(conditions).toHaveLength(3);
+      const nodes = [node(1, unlooked), node(2), node(3, unlooked), node(12)];
+      const later = decide(sight({ nodes, ...change, memory: memory({ ...remembered, conditions }) }));
+      expect(later).toMatchObject({ suspects: [], conditions: about(1, 3) });
+    });
   });
 
   test('a common trouble is said once, after the grace period, and is repaired by hand all the same', () => {
