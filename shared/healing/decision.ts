@@ -68,15 +68,17 @@ export function decide(sight: Sight): Decision {
 export const recentRepairs = (repairs: readonly Date[], now: Date): Date[] =>
   repairs.filter((at) => secondsAfter(at, 3600) > now);
 
-/** After repairs that did not help, from the end of the last one on: one grace period, then two, four … at most a quarter of an hour. */
+/**
+ * After repairs that did not help, from the end of the last one on: one grace period, then two, four … at most a quarter of an hour. One
+ * by hand that failed is no repair that counts, and is followed by a pause all the same.
+ */
 export function pausedUntil({ server, memory, now }: Pick<Sight, 'server' | 'memory' | 'now'>): Date {
   const { repairs, fruitless, failure, failedAt = new Date(0), healedAt = new Date(0) } = memory.server;
   const begun = [...repairs, ...fruitless].sort((a, b) => a.getTime() - b.getTime());
   const vain = recentRepairs(begun, now).filter((at) => at > healedAt);
-  const last = vain.at(-1);
-  if (last === undefined || failure.length === 0) return new Date(0);
-  const ended = new Date(Math.max(last.getTime(), failedAt.getTime()));
-  return secondsAfter(ended, Math.min(longestPause, graceOf(server) * 2 ** (vain.length - 1)));
+  if (failure.length === 0) return new Date(0);
+  const ended = new Date(Math.max(vain.at(-1)?.getTime() ?? 0, failedAt.getTime()));
+  return secondsAfter(ended, Math.min(longestPause, graceOf(server) * 2 ** Math.max(0, vain.length - 1)));
 }
 
 export const graceOf = ({ spec }: JumpServer): number => durationSeconds(spec.healing.gracePeriod);

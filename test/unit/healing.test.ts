@@ -229,6 +229,16 @@ describe('what is done', () => {
       undefined,
     ],
     [
+      'a pause after one by hand that failed, too, though it is not counted',
+      { nodes: [node(1, frozen), node(2)], memory: failedByHand(119) },
+      undefined,
+    ],
+    [
+      'none for longer than that',
+      { nodes: [node(1, frozen), node(2)], memory: failedByHand(121) },
+      ['1 restartMachine'],
+    ],
+    [
       'the next one after the pause',
       { nodes: [node(1, frozen), node(2)], memory: failedBefore([121]) },
       ['1 restartMachine'],
@@ -611,6 +621,10 @@ describe('sessions that ended with their node', () => {
 function failedBefore(seconds: number[], healedAt: Date = never): HealingMemory {
   const failure = [{ type: 'NodeNotHealed', message: '' }];
   return memory({ repairs: seconds.map(ago).reverse(), failure, healedAt });
+}
+
+function failedByHand(seconds: number): HealingMemory {
+  return memory({ failure: [{ type: 'HealCanceled', message: '' }], failedAt: ago(seconds) });
 }
 
 function leaseOf(change: Partial<Lease>): Lease {
