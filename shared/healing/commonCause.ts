@@ -57,7 +57,7 @@ export const missesDatabase = (node: NodeSight): boolean => complaintsOf([node],
 const mostNames = 5;
 
 /** The first five by name: a condition must stay short with a hundred nodes. */
-function listNames(nodes: readonly NodeSight[]): string {
+export function listNames(nodes: readonly NodeSight[]): string {
   const names = nodes.slice(0, mostNames).map(({ name }) => name);
   const more = nodes.length > mostNames ? ` and ${nodes.length - mostNames} more` : '';
   return `${names.join(', ')}${more}`;

@@ -3,7 +3,15 @@ import type { Condition, HealingMemory } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { isActive, type Lease } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
-import { changingNodes, commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
+import {
+  changingNodes,
+  commonCause,
+  databaseToBlame,
+  heardOf,
+  listNames,
+  missesDatabase,
+  stuckNodes,
+} from './commonCause.ts';
 import { diagnose, type NodeSight, nextRepair, repairFacts } from './findings.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
 
@@ -100,6 +108,7 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
   const suspects: number[] = [];
   const evidence = [...drift];
   const orders: NodeOrder[] = [];
+  const left: LeftAlone[] = [];
   const blamed = databaseToBlame(sight);
   const innocent = blamed && objectionForDatabase(sight, blamed.since);
   const looksAtDatabase = blamed !== undefined && innocent === undefined;
@@ -122,8 +131,7 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
     suspects.push(node.record.number);
     if (against !== undefined) {
       // Without the balancer's word it is only a guess.
-      if (against !== heldBack.lastNode || isLookedAt(node))
-        conditions.push({ type: against.type, message: `${why}. ${against.message}` });
+      if (against !== heldBack.lastNode || isLookedAt(node)) left.push({ node, why, against });
       continue;
     }
     // One node at a time: the next sweep sees to the next.
@@ -134,8 +142,22 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
   }
   const awaits = looksAtDatabase ? heardOf(nodes).map(({ record }) => record.number) : [];
   const order = { nodes: orders, awaits, everything: drift.length > 0 || byHand, evidence };
+  conditions.push(...leftAlone(left));
   return { conditions, suspects, ...(evidence.length === 0 && !byHand ? {} : { order }) };
 }
+
+interface LeftAlone {
+  node: NodeSight;
+  why: string;
+  against: Condition;
+}
+
+/** One condition for all that the same stands against: a row of the table holds 32,768 characters, and a hundred nodes may be silent. */
+const leftAlone = (left: readonly LeftAlone[]): Condition[] =>
+  [...Map.groupBy(left, ({ against }) => against)].map(([{ type, message }, [first, ...others]]) => {
+    const likewise = others.length === 0 ? '' : `; likewise ${listNames(others.map(({ node }) => node))}`;
+    return { type, message: `${first?.why}${likewise}. ${message}` };
+  });
 
 /** An operation that ends well has seen every node that it repaired well. */
 const hasHelped = ({ memory: { server } }: Sight, { memory }: NodeSight): boolean =>
