@@ -1,8 +1,7 @@
 import { partNames } from '../node/report.ts';
 import type { Condition } from '../store/healing.ts';
 import { secondsAfter } from '../time.ts';
-import type { Sight } from './decision.ts';
-import { diagnose, type Finding, type NodeSight } from './findings.ts';
+import { diagnose, type Finding, type NodeSight, type Sight } from './findings.ts';
 import { longestStart } from './sight.ts';
 
 /** Code of the failure of an operation that found the database in order, and nodes that still do not reach it. */

@@ -29,9 +29,10 @@ import { secondsAfter } from '../time.ts';
 import { topology } from '../topology.ts';
 import { carryOutDecision } from './carryOutDecision.ts';
 import { isUnreachable, nodeLogins, outOfReach } from './databaseSteps.ts';
-import { decide, graceOf, stoppedCondition } from './decision.ts';
+import { decideHealing, graceOf } from './decision.ts';
 import { missingRecords } from './dnsRecords.ts';
 import type { NodeSight } from './findings.ts';
+import { stoppedCondition } from './leftAlone.ts';
 import { ifReadable } from './readable.ts';
 import { awakeNodes, lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
 
@@ -59,9 +60,9 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
   // Nodes that do not work are the business of the sweep; here they only count as not well.
   const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetTroubled: false, byHand: false, now };
-  const { suspects } = decide(sight);
+  const { suspects } = decideHealing(sight);
   const closer = suspects.length === 0 ? nodes : await lookCloser(deps, server, nodes, suspects);
-  const decision = decide({ ...sight, nodes: closer });
+  const decision = decideHealing({ ...sight, nodes: closer });
   const said = [...noticed, ...decision.conditions];
   await rememberNoticed(deps, server, memory, said);
   // What the last heal failed at has come right without it: a MySQL server that took longer, a node that a person restarted.
@@ -88,7 +89,7 @@ async function rememberNoticed(
 }
 
 /** What a comparison finds. */
-export interface Findings {
+export interface Comparison {
   /** What differs from the spec, a sentence each. */
   drift: string[];
   /** What is none of the jump server's own faults, for a person. */
@@ -99,14 +100,14 @@ export interface Findings {
  * What a PUT failed at a heal would fail at, too, again and again, until the pauses and the breaker kept nodes from being repaired. So after
  * such a PUT what differs is only said. Pure.
  */
-function leftToThePut(server: JumpServer, found: Findings): Findings {
+function leftToThePut(server: JumpServer, found: Comparison): Comparison {
   if (!isPutUnfinished(server) || found.drift.length === 0) return found;
   const message = `${found.drift.join('. ')}. Healing leaves that alone, for the last PUT did not come to its end. Send an equal PUT, which carries on; or heal by hand.`;
   return { drift: [], noticed: [{ type: 'DriftLeftAlone', message }, ...found.noticed] };
 }
 
 /** Reads only. */
-export async function findDrift(deps: Deps, server: JumpServer): Promise<Findings> {
+export async function findDrift(deps: Deps, server: JumpServer): Promise<Comparison> {
   const { name, spec } = server;
   const [inventory, recorded] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
   const outputs: Outputs = Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
@@ -132,7 +133,11 @@ const differenceOf = (azure: AzureClients, one: Resource, outputs: Outputs): Pro
  * Schema and accounts show only when they are used. Only what MySQL itself answers is drift: our own vault or tables may fail too, and a
  * connection that does not come about is our own trouble where nodes log in, and the sweep's business where they do not.
  */
-export async function databaseTrouble(deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<Findings> {
+export async function databaseTrouble(
+  deps: Deps,
+  jumpServer: string,
+  fleet: readonly NodeRecord[],
+): Promise<Comparison> {
   try {
     await askDatabase(deps, jumpServer, (db) => db.selectFrom('guacamole_user').select('user_id').limit(1).execute());
     return { drift: [], noticed: [] };

@@ -1,39 +1,14 @@
 import { durationSeconds } from '../duration.ts';
-import type { Condition, HealingMemory } from '../store/healing.ts';
+import type { Condition } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
-import { isActive, type Lease } from '../store/leases.ts';
+import { isActive } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
-import {
-  changingNodes,
-  commonCause,
-  databaseToBlame,
-  heardOf,
-  listNames,
-  missesDatabase,
-  stuckNodes,
-} from './commonCause.ts';
-import { diagnose, type NodeSight, nextRepair, repairFacts } from './findings.ts';
+import { changingNodes, commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
+import { diagnose, type NodeSight, nextRepair, repairFacts, type Sight } from './findings.ts';
+import { heldBack, isLookedAt, keptConditions, type LeftAlone, leftAlone, stopped } from './leftAlone.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
 
-/** All that is known of one jump server when it is judged. */
-export interface Sight {
-  server: JumpServer;
-  /** Its nodes that are meant to be up. */
-  nodes: readonly NodeSight[];
-  /** Resources that differ from what they should be, or whatever else is wrong with it as a whole; a sentence each. */
-  drift: readonly string[];
-  memory: HealingMemory;
-  lease: Lease | undefined;
-  /** Until then the control plane only watches: it has just been away. */
-  quietUntil: Date;
-  /** Much of the whole fleet is silent, or does not reach its databases: that is rather our own trouble than theirs. */
-  fleetTroubled: boolean;
-  /** A person asked: what is only patience does not count. */
-  byHand: boolean;
-  now: Date;
-}
-
-export interface Decision {
+export interface HealingDecision {
   /** A heal operation to be asked for. */
   order?: HealOrder;
   /** Numbers of nodes with which something is wrong for long enough: worth a closer look. */
@@ -52,7 +27,7 @@ const gracesUntilForgotten = 5;
 const longestPause = 900;
 
 /** What is to be done for a jump server, and what a person should know. Pure. */
-export function decide(sight: Sight): Decision {
+export function decideHealing(sight: Sight): HealingDecision {
   const { server, lease, memory, now, byHand } = sight;
   const nothing = { suspects: [], conditions: [], opensBreaker: false, recovered: [] };
   if (server.state !== 'Ready' || (!server.spec.healing.enabled && !byHand)) return nothing;
@@ -73,6 +48,7 @@ export function decide(sight: Sight): Decision {
   return { ...found, conditions, suspects, order };
 }
 
+/** Those of the last hour, which the breaker counts. */
 export const recentRepairs = (repairs: readonly Date[], now: Date): Date[] =>
   repairs.filter((at) => secondsAfter(at, 3600) > now);
 
@@ -89,6 +65,7 @@ export function pausedUntil({ server, memory, now }: Pick<Sight, 'server' | 'mem
   return secondsAfter(ended, Math.min(longestPause, graceOf(server) * 2 ** Math.max(0, vain.length - 1)));
 }
 
+/** Seconds. */
 export const graceOf = ({ spec }: JumpServer): number => durationSeconds(spec.healing.gracePeriod);
 
 function recoveredNodes({ server, nodes, now }: Sight): number[] {
@@ -102,24 +79,19 @@ function recoveredNodes({ server, nodes, now }: Sight): number[] {
 }
 
 /** What would be done if nothing stood against doing it now. */
-function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'> {
+function plan(sight: Sight): Pick<HealingDecision, 'order' | 'conditions' | 'suspects'> {
   const { nodes, drift, byHand } = sight;
-  const conditions = stuckNodes(nodes);
   const suspects: number[] = [];
-  const evidence = [...drift];
   const orders: NodeOrder[] = [];
   const left: LeftAlone[] = [];
-  const blamed = databaseToBlame(sight);
-  const innocent = blamed && objectionForDatabase(sight, blamed.since);
-  const looksAtDatabase = blamed !== undefined && innocent === undefined;
-  if (looksAtDatabase) evidence.push(`${blamed.says}: look at the database and the way to it`);
-  if (innocent !== undefined && innocent !== 'patience')
-    conditions.push({ type: innocent.type, message: `${blamed?.says}. ${innocent.message}` });
+  const database = planForDatabase(sight);
+  const evidence = [...drift, ...(database?.evidence ?? [])];
+  const conditions = [...stuckNodes(nodes), ...(database?.conditions ?? [])];
   const common = byHand ? undefined : commonCause(nodes);
   let disrupted = false;
   for (const node of nodes) {
     const row = diagnose(node);
-    if (row === undefined || (blamed !== undefined && node.voice.kind === 'unwell')) continue;
+    if (row === undefined || (database !== undefined && node.voice.kind === 'unwell')) continue;
     const repair = nextRepair(row, node.memory?.repair, hasHelped(sight, node));
     const why = `${node.name} ${row.says}${detailOf(node)}`;
     const against = objection(sight, node, row, repairFacts[repair].disrupts);
@@ -140,24 +112,25 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
     orders.push({ number: node.record.number, finding: row.finding, repair });
     evidence.push(`${why}: ${repairFacts[repair].text}`);
   }
-  const awaits = looksAtDatabase ? heardOf(nodes).map(({ record }) => record.number) : [];
-  const order = { nodes: orders, awaits, everything: drift.length > 0 || byHand, evidence };
+  const order = { nodes: orders, awaits: database?.awaits ?? [], everything: drift.length > 0 || byHand, evidence };
   conditions.push(...leftAlone(left));
   return { conditions, suspects, ...(evidence.length === 0 && !byHand ? {} : { order }) };
 }
 
-interface LeftAlone {
-  node: NodeSight;
-  why: string;
-  against: Condition;
+/** What is to be done about a database that no node reaches: undefined where some do. */
+function planForDatabase(
+  sight: Sight,
+): (Pick<HealOrder, 'awaits' | 'evidence'> & { conditions: Condition[] }) | undefined {
+  const blamed = databaseToBlame(sight);
+  if (blamed === undefined) return undefined;
+  const nothing = { awaits: [], evidence: [], conditions: [] };
+  const against = objectionForDatabase(sight, blamed.since);
+  if (against === 'patience') return nothing;
+  if (against !== undefined)
+    return { ...nothing, conditions: [{ type: against.type, message: `${blamed.says}. ${against.message}` }] };
+  const awaits = heardOf(sight.nodes).map(({ record }) => record.number);
+  return { ...nothing, awaits, evidence: [`${blamed.says}: look at the database and the way to it`] };
 }
-
-/** One condition for all that the same stands against: a row of the table holds 32,768 characters, and a hundred nodes may be silent. */
-const leftAlone = (left: readonly LeftAlone[]): Condition[] =>
-  [...Map.groupBy(left, ({ against }) => against)].map(([{ type, message }, [first, ...others]]) => {
-    const likewise = others.length === 0 ? '' : `; likewise ${listNames(others.map(({ node }) => node))}`;
-    return { type, message: `${first?.why}${likewise}. ${message}` };
-  });
 
 /** An operation that ends well has seen every node that it repaired well. */
 const hasHelped = ({ memory: { server } }: Sight, { memory }: NodeSight): boolean =>
@@ -207,47 +180,3 @@ const isLastHope = (nodes: readonly NodeSight[], node: NodeSight): boolean =>
   node.probe !== 'down' && !nodes.some((other) => other !== node && serves(other));
 
 const serves = ({ voice, probe }: NodeSight): boolean => probe === 'up' || (probe !== 'down' && voice.kind === 'well');
-
-const heldBack = {
-  paused: {
-    type: 'HealingPaused',
-    message:
-      'Its virtual machine has the tag molcajete-pause, so it is left alone. Take the tag off to have it repaired.',
-  },
-  platform: {
-    type: 'PlatformAtFault',
-    message: 'Azure says that its platform is at fault and repairs it, so it is waited for.',
-  },
-  fleet: {
-    type: 'HealingPaused',
-    message:
-      'Nodes of many jump servers are silent or do not reach their databases, which is rather a trouble of the control plane or of the network than theirs, so nothing is done about it. Look whether nodes reach MOLCAJETE_API_URL, and whether private DNS answers.',
-  },
-  lastNode: {
-    type: 'LastNode',
-    message:
-      'It is the only one that serves users, so nothing is done that would end their sessions. It is repaired once another node works; or restart it in the Azure portal when nobody is on it.',
-  },
-} satisfies Record<string, Condition>;
-
-const isLookedAt = ({ guestAgent, probe }: NodeSight): boolean => guestAgent !== undefined || probe !== undefined;
-
-/** What only a closer look finds. */
-const foundCloser: readonly Condition[] = [heldBack.paused, heldBack.platform, heldBack.lastNode];
-
-/** What the last closer look said of suspects that get none while an operation runs or a pause is on. */
-function keptConditions({ nodes, memory }: Sight, suspects: readonly number[]): Condition[] {
-  const unseen = nodes.filter((node) => suspects.includes(node.record.number) && !isLookedAt(node));
-  return memory.server.conditions.filter(
-    ({ message }) =>
-      foundCloser.some((one) => message.endsWith(one.message)) &&
-      unseen.some(({ name }) => new RegExp(`\\b${name}\\b`).test(message)),
-  );
-}
-
-export const stoppedCondition = 'HealingStopped';
-
-const stopped = ({ server }: Sight, since: Date): Condition => ({
-  type: stoppedCondition,
-  message: `Healing stopped at ${since.toISOString()}: ${server.spec.healing.maxRepairsPerHour} repairs within an hour did not help for good. Look at the last heal operations, mend the cause, then POST /jump-servers/${server.name}/heal with {"resetBreaker": true}.`,
-});

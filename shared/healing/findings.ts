@@ -1,4 +1,6 @@
-import type { NodeMemory } from '../store/healing.ts';
+import type { HealingMemory, NodeMemory } from '../store/healing.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import type { Lease } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 
 /** What Azure says of a node's virtual machine. */
@@ -38,6 +40,24 @@ export interface NodeSight {
   probe?: 'up' | 'down';
   /** Since when the probe has failed although the node itself is well. */
   probeDownSince?: Date;
+}
+
+/** All that is known of one jump server when it is judged. */
+export interface Sight {
+  server: JumpServer;
+  /** Its nodes that are meant to be up. */
+  nodes: readonly NodeSight[];
+  /** Resources that differ from what they should be, or whatever else is wrong with it as a whole; a sentence each. */
+  drift: readonly string[];
+  memory: HealingMemory;
+  lease: Lease | undefined;
+  /** Until then the control plane only watches: it has just been away. */
+  quietUntil: Date;
+  /** Much of the whole fleet is silent, or does not reach its databases: that is rather our own trouble than theirs. */
+  fleetTroubled: boolean;
+  /** A person asked: what is only patience does not count. */
+  byHand: boolean;
+  now: Date;
 }
 
 /** What can be done to a node, each stronger than the one before. */

@@ -21,8 +21,8 @@ import { listReporters, listTroubledReports } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { carryOutDecision } from './carryOutDecision.ts';
 import { missesDatabase } from './commonCause.ts';
-import { type Decision, decide, type Sight } from './decision.ts';
-import type { NodeSight } from './findings.ts';
+import { decideHealing, type HealingDecision } from './decision.ts';
+import type { NodeSight, Sight } from './findings.ts';
 import { closeLostSessions } from './lostSessions.ts';
 import { parseHealOrder } from './order.ts';
 import { listMachines, lookCloser, machineId, sightOf, silentAfter, watchedNodes } from './sight.ts';
@@ -62,7 +62,7 @@ async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sig
   await forEach([...looked, ...sights.filter((sight) => !looked.has(sight))], async (sight) => {
     await rememberVoices(deps, sight);
     if (looked.has(sight) && (await healInTurn(deps, start, sight, room > 0))) room -= 1;
-    if (!isTroubled(sight)) await carryOutDecision(deps, start, sight, decide(sight));
+    if (!isTroubled(sight)) await carryOutDecision(deps, start, sight, decideHealing(sight));
   });
 }
 
@@ -77,7 +77,7 @@ function closeAllLost(deps: Deps, sights: readonly Sight[]): Promise<void> {
 }
 
 function isTroubled(sight: Sight): boolean {
-  const { suspects, order } = decide(sight);
+  const { suspects, order } = decideHealing(sight);
   return suspects.length > 0 || order !== undefined;
 }
 
@@ -108,11 +108,11 @@ async function healInTurn(deps: Deps, start: StartOperation, sight: Sight, hasRo
 }
 
 /** Decides, after a closer look at the nodes with which something is wrong. */
-export async function judge(deps: Deps, sight: Sight): Promise<Decision> {
-  const decision = decide(sight);
+export async function judge(deps: Deps, sight: Sight): Promise<HealingDecision> {
+  const decision = decideHealing(sight);
   if (decision.suspects.length === 0) return decision;
   const nodes = await lookCloser(deps, sight.server, sight.nodes, decision.suspects);
-  return decide({ ...sight, nodes });
+  return decideHealing({ ...sight, nodes });
 }
 
 /** Every jump server that healing watches, as the store and one list of machines show it. */

@@ -1,8 +1,9 @@
 import { forCaller } from '../azure/forCaller.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { counted, reasonOf } from '../healing/carryOutDecision.ts';
-import { pausedUntil, type Sight } from '../healing/decision.ts';
+import { reasonOf, requestCounted } from '../healing/carryOutDecision.ts';
+import { pausedUntil } from '../healing/decision.ts';
+import type { Sight } from '../healing/findings.ts';
 import { judge, nextBeat, observeFleet, roomForHeals } from '../healing/sweep.ts';
 import type { Route } from '../http.ts';
 import { acceptedAnswer, notReady, readyJumpServer } from '../jumpServerAnswers.ts';
@@ -96,7 +97,7 @@ const healAsSwept =
       if (order === undefined && lease !== undefined) throw inProgress(deps, lease);
       if (order === undefined) throw new Error(`Nothing was decided about the alert for '${name}'.`);
       const reason = askedBecause(`${caller.name} asked for it`, reasonOf(order));
-      const granted = await counted(deps, name, { ...order, alert: true }, sight.now, (asked) =>
+      const granted = await requestCounted(deps, name, { ...order, alert: true }, sight.now, (asked) =>
         requestOperation(deps, startOperation, { jumpServer: name, kind: 'heal', order: asked, reason, caller }),
       );
       return acceptedAnswer(deps, name, granted.operationId);

@@ -10,7 +10,7 @@ export interface Condition {
 /** What healing remembers of one node between its minutes; there is no row for a node that has been well for long. */
 export interface NodeMemory {
   number: number;
-  /** The strongest repair tried since the node was last well for long. */
+  /** The repair tried last. */
   repair?: Repair;
   /** The operation that the last repair was sent by, and when; empty: it was not accepted. Nothing is sent twice by one operation. */
   operationId?: string;

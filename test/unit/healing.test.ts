@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { forEach, forEachAtOnce } from '../../shared/forEach.ts';
-import { type Decision, decide, type Sight } from '../../shared/healing/decision.ts';
+import { decideHealing, type HealingDecision } from '../../shared/healing/decision.ts';
 import {
   diagnose,
   findings,
@@ -8,6 +8,7 @@ import {
   type NodeSight,
   nextRepair,
   repairs,
+  type Sight,
 } from '../../shared/healing/findings.ts';
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
 import { isFleetTroubled, nextBeat } from '../../shared/healing/sweep.ts';
@@ -69,8 +70,8 @@ const sight = (change: Partial<Sight> = {}): Sight => ({
   ...change,
 });
 
-const done = ({ order }: Decision) => order?.nodes.map(({ number, repair }) => `${number} ${repair}`);
-const said = ({ conditions }: Decision) => conditions.map(({ type }) => type);
+const done = ({ order }: HealingDecision) => order?.nodes.map(({ number, repair }) => `${number} ${repair}`);
+const said = ({ conditions }: HealingDecision) => conditions.map(({ type }) => type);
 const frozen = { voice: silent(300), guestAgent: 'notReady', probe: 'down' } as const;
 
 /** What is seen of a node, the finding, and its first repair. */
@@ -260,11 +261,11 @@ describe('what is done', () => {
       ['1 restartMachine'],
     ],
   ])('%s', (_, change, wanted) => {
-    expect(done(decide(sight(change)))).toEqual(wanted);
+    expect(done(decideHealing(sight(change)))).toEqual(wanted);
   });
 
   test('drift is put right without touching a node', () => {
-    const { order } = decide(sight({ drift: ['loadBalancer differs from what the spec says'] }));
+    const { order } = decideHealing(sight({ drift: ['loadBalancer differs from what the spec says'] }));
     expect(order).toMatchObject({
       nodes: [],
       everything: true,
@@ -277,7 +278,7 @@ describe('what is done', () => {
       seconds.map((since, index) => node(index + 1, { voice: unwell(since, 'web', 'database') }));
 
     test('is looked at after the grace period, and no node is repaired for it', () => {
-      expect(decide(sight({ nodes: blaming(121, 300) })).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+      expect(decideHealing(sight({ nodes: blaming(121, 300) })).order).toMatchObject({ nodes: [], awaits: [1, 2] });
     });
 
     test.each<[string, Partial<Sight>]>([
@@ -286,13 +287,13 @@ describe('what is done', () => {
       ['just after the control plane was away', { quietUntil: secondsAfter(now, 5) }],
     ])('is not looked at %s, and neither is a node, but by hand', (_, change) => {
       const seen = sight({ nodes: blaming(300, 300), ...change });
-      expect(decide(seen)).toMatchObject({ suspects: [], conditions: [] });
-      expect(decide(seen).order).toBeUndefined();
-      expect(decide({ ...seen, byHand: true }).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+      expect(decideHealing(seen)).toMatchObject({ suspects: [], conditions: [] });
+      expect(decideHealing(seen).order).toBeUndefined();
+      expect(decideHealing({ ...seen, byHand: true }).order).toMatchObject({ nodes: [], awaits: [1, 2] });
     });
 
     test('is not looked at while much of the fleet is in trouble, which is said once', () => {
-      const decision = decide(sight({ nodes: blaming(300, 300), fleetTroubled: true }));
+      const decision = decideHealing(sight({ nodes: blaming(300, 300), fleetTroubled: true }));
       expect(decision.order).toBeUndefined();
       expect(decision.conditions).toEqual([
         { type: 'HealingPaused', message: expect.stringMatching(/^No node reaches the database .* many jump servers/) },
@@ -301,7 +302,7 @@ describe('what is done', () => {
 
     test('by one node alone is not that node’s trouble while much of the fleet is in trouble', () => {
       const [first] = blaming(300);
-      expect(said(decide(sight({ nodes: [first ?? node(1), node(2)], fleetTroubled: true })))).toEqual([
+      expect(said(decideHealing(sight({ nodes: [first ?? node(1), node(2)], fleetTroubled: true })))).toEqual([
         'HealingPaused',
       ]);
     });
@@ -309,14 +310,14 @@ describe('what is done', () => {
 
   test('a database that only one node does not reach is that node’s trouble', () => {
     const nodes = [node(1, { voice: unwell(300, 'database') }), node(2)];
-    expect(done(decide(sight({ nodes })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes })))).toEqual(['1 restartServices']);
   });
 
   test('nodes are repaired when the database was looked at and they still do not reach it', () => {
     const voice = unwell(300, 'database');
     const nodes = [node(1, { voice, probe: 'up' }), node(2, { voice, probe: 'up' })];
     const failure = [{ type: 'NodesStillUnwell', message: '' }];
-    expect(done(decide(sight({ nodes, memory: memory({ failure }) })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes, memory: memory({ failure }) })))).toEqual(['1 restartServices']);
   });
 });
 
@@ -363,7 +364,7 @@ describe('what is left alone is said', () => {
       'ChangeNotApplied',
     ],
   ])('%s', (_, change, condition) => {
-    const decision = decide(sight(change));
+    const decision = decideHealing(sight(change));
     expect(said(decision)).toContain(condition);
     expect(done(decision) ?? []).not.toContain('1 restartMachine');
   });
@@ -381,7 +382,7 @@ describe('what is left alone is said', () => {
       node(4, changing(1799, 'Updating')),
       node(5, { ...changing(0, 'Updating'), voice: well }),
     ];
-    const decision = decide(sight({ nodes }));
+    const decision = decideHealing(sight({ nodes }));
     expect(decision).toMatchObject({ suspects: [] });
     expect(decision.order).toBeUndefined();
     expect(decision.conditions).toEqual([
@@ -394,7 +395,7 @@ describe('what is left alone is said', () => {
     ['an operation is at work', { lease: leaseOf({ kind: 'heal' }) }],
     ['the control plane was away just before', { quietUntil: secondsAfter(now, 5) }],
   ])('nothing of it while %s', (_, change) => {
-    expect(said(decide(sight({ nodes: [node(1, changing(1801, 'Updating'))], ...change })))).toEqual([]);
+    expect(said(decideHealing(sight({ nodes: [node(1, changing(1801, 'Updating'))], ...change })))).toEqual([]);
   });
 
   describe('while nodes are not looked at more closely', () => {
@@ -407,7 +408,7 @@ describe('what is left alone is said', () => {
 
     test.each(times)('none is called the last one: %s', (_, change, remembered) => {
       const nodes = [node(1, unlooked), node(2, unlooked)];
-      expect(said(decide(sight({ nodes, ...change, memory: memory(remembered) })))).toEqual([]);
+      expect(said(decideHealing(sight({ nodes, ...change, memory: memory(remembered) })))).toEqual([]);
     });
 
     test.each(times)('what was said of those that are still found stays: %s', (_, change, remembered) => {
@@ -417,10 +418,10 @@ describe('what is left alone is said', () => {
         node(3, { ...frozen, platform: true }),
         node(12),
       ];
-      const { conditions } = decide(sight({ nodes: looked }));
+      const { conditions } = decideHealing(sight({ nodes: looked }));
       expect(conditions).toHaveLength(2);
       const nodes = [node(1), node(2), node(3, unlooked), node(12)];
-      const later = decide(sight({ nodes, ...change, memory: memory({ ...remembered, conditions }) }));
+      const later = decideHealing(sight({ nodes, ...change, memory: memory({ ...remembered, conditions }) }));
       expect(later).toMatchObject({ suspects: [], conditions: conditions.slice(1) });
     });
   });
@@ -430,7 +431,7 @@ describe('what is left alone is said', () => {
     const voice = { kind: 'unwell', parts: ['web'], detail, since: ago(300) } as const;
     const nodes = Array.from({ length: 100 }, (_, index) => node(index + 1, { voice, paused: true }));
     const silentOnes = Array.from({ length: 100 }, (_, index) => node(index + 101, { ...frozen, paused: true }));
-    const { conditions } = decide(sight({ nodes: [...silentOnes, ...nodes, node(300)] }));
+    const { conditions } = decideHealing(sight({ nodes: [...silentOnes, ...nodes, node(300)] }));
     expect(conditions).toEqual([
       {
         type: 'HealingPaused',
@@ -443,10 +444,10 @@ describe('what is left alone is said', () => {
 
   test('a common trouble is said once, after the grace period, and is repaired by hand all the same', () => {
     const broken = (seconds: number) => [1, 2].map((number) => node(number, { voice: unwell(seconds, 'web') }));
-    expect(decide(sight({ nodes: broken(60) }))).toMatchObject({ conditions: [], suspects: [] });
-    expect(said(decide(sight({ nodes: broken(300) })))).toEqual(['CommonTrouble']);
+    expect(decideHealing(sight({ nodes: broken(60) }))).toMatchObject({ conditions: [], suspects: [] });
+    expect(said(decideHealing(sight({ nodes: broken(300) })))).toEqual(['CommonTrouble']);
     const down = broken(300).map((one) => ({ ...one, probe: 'down' as const }));
-    expect(done(decide(sight({ nodes: down, byHand: true })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes: down, byHand: true })))).toEqual(['1 restartServices']);
   });
 
   test('with a node that says nothing the others have their trouble in common, and it has its own', () => {
@@ -456,13 +457,13 @@ describe('what is left alone is said', () => {
       node(3, frozen),
       node(4, { voice: { kind: 'well', stuck: 'database: secret node-database' } }),
     ];
-    expect(done(decide(sight({ nodes: nodes.slice(0, 3) })))).toEqual(['3 restartMachine']);
-    expect(done(decide(sight({ nodes })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes: nodes.slice(0, 3) })))).toEqual(['3 restartMachine']);
+    expect(done(decideHealing(sight({ nodes })))).toEqual(['1 restartServices']);
   });
 
   test('its agent may be restarted all the same: no session notices', () => {
     const nodes = [node(1, { voice: silent(300), guestAgent: 'ready', probe: 'up' })];
-    expect(done(decide(sight({ nodes })))).toEqual(['1 restartAgent']);
+    expect(done(decideHealing(sight({ nodes })))).toEqual(['1 restartAgent']);
   });
 });
 
@@ -471,29 +472,33 @@ describe('the circuit breaker', () => {
   const repaired = (...seconds: number[]) => memory({ repairs: seconds.map(ago) });
 
   test('opens after maxRepairsPerHour repairs within an hour, and says how it is closed', () => {
-    const decision = decide(sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3000, 600) }));
+    const decision = decideHealing(
+      sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3000, 600) }),
+    );
     expect(decision).toMatchObject({ opensBreaker: true });
     expect(decision.order).toBeUndefined();
     expect(decision.conditions[0]?.message).toContain('POST /jump-servers/demo/heal with {"resetBreaker": true}');
   });
 
   test('counts only the last hour', () => {
-    const decision = decide(sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3601, 600) }));
+    const decision = decideHealing(
+      sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3601, 600) }),
+    );
     expect(done(decision)).toEqual(['1 restartMachine']);
   });
 
   test('stays open whatever is found, and does not open while nothing is', () => {
     const open = memory({ breakerSince: ago(86_400) });
-    expect(decide(sight({ nodes, memory: open }))).toMatchObject({ conditions: [{ type: 'HealingStopped' }] });
-    expect(decide(sight({ nodes, memory: open })).order).toBeUndefined();
-    expect(decide(sight({ server: server({ maxRepairsPerHour: 1 }), memory: repaired(60) }))).toMatchObject({
+    expect(decideHealing(sight({ nodes, memory: open }))).toMatchObject({ conditions: [{ type: 'HealingStopped' }] });
+    expect(decideHealing(sight({ nodes, memory: open })).order).toBeUndefined();
+    expect(decideHealing(sight({ server: server({ maxRepairsPerHour: 1 }), memory: repaired(60) }))).toMatchObject({
       opensBreaker: false,
       conditions: [],
     });
   });
 
   test('does not stop a person', () => {
-    expect(done(decide(sight({ nodes, memory: memory({ breakerSince: ago(60) }), byHand: true })))).toEqual([
+    expect(done(decideHealing(sight({ nodes, memory: memory({ breakerSince: ago(60) }), byHand: true })))).toEqual([
       '1 restartMachine',
     ]);
   });
@@ -502,7 +507,7 @@ describe('the circuit breaker', () => {
 test('a node that has been well for five grace periods begins anew with its next trouble', () => {
   const after = (seconds: number) => {
     const own: NodeMemory = { number: 1, repair: 'redeploy', settledAt: ago(seconds) };
-    return decide(sight({ nodes: [node(1, { memory: own }), node(2)] })).recovered;
+    return decideHealing(sight({ nodes: [node(1, { memory: own }), node(2)] })).recovered;
   };
   expect(after(599)).toEqual([]);
   expect(after(601)).toEqual([1]);
@@ -511,8 +516,8 @@ test('a node that has been well for five grace periods begins anew with its next
 test('what an operation that runs has noted of a node is not forgotten', () => {
   const own: NodeMemory = { number: 1, repair: 'redeploy', operationId: 'op', sentAt: ago(700) };
   const nodes = [node(1, { memory: own }), node(2)];
-  expect(decide(sight({ nodes, lease: leaseOf({ kind: 'heal' }) })).recovered).toEqual([]);
-  expect(decide(sight({ nodes })).recovered).toEqual([1]);
+  expect(decideHealing(sight({ nodes, lease: leaseOf({ kind: 'heal' }) })).recovered).toEqual([]);
+  expect(decideHealing(sight({ nodes })).recovered).toEqual([1]);
 });
 
 test('those that are asked at once are so many at most, and all are asked', async () => {

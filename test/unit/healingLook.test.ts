@@ -1,7 +1,7 @@
 import { RestError } from '@azure/core-rest-pipeline';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { orderByHand, resetBreaker } from '../../shared/healing/byHand.ts';
-import { type Decision, decide } from '../../shared/healing/decision.ts';
+import { decideHealing, type HealingDecision } from '../../shared/healing/decision.ts';
 import type { NodeSight } from '../../shared/healing/findings.ts';
 import { closeLostSessions } from '../../shared/healing/lostSessions.ts';
 import type { HealOrder } from '../../shared/healing/order.ts';
@@ -320,7 +320,7 @@ describe('the sweep', () => {
   const sweep = async () => {
     await sweepHealing(made.deps, async () => {});
     const { spec, reason } = (await findLease(made.deps.tables, 'demo')) ?? { spec: '{}', reason: '' };
-    return { order: JSON.parse(spec) as Partial<NonNullable<Decision['order']>>, reason };
+    return { order: JSON.parse(spec) as Partial<NonNullable<HealingDecision['order']>>, reason };
   };
 
   test('asks for nothing while all is well', async () => {
@@ -424,7 +424,7 @@ describe('the sweep', () => {
     await made.heard(2);
     const [one] = await observeFleet(made.deps, new Date(0));
     if (one === undefined) throw new Error('There is no sight.');
-    expect(decide(one).suspects).toEqual([1]);
+    expect(decideHealing(one).suspects).toEqual([1]);
     const sights = Array.from({ length: 30 }, (_, index) => {
       const server = { ...nothingToHeal.server, ...(index < 5 ? {} : { lookedAt: ago(60 * (index % 7)) }) };
       return { ...one, memory: { ...nothingToHeal, server } };
