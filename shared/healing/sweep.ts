@@ -29,6 +29,8 @@ import { listMachines, lookCloser, machineId, sightOf, silentAfter, watchedNodes
 
 /** The sweep runs every minute; after a longer pause than this since one was at work the control plane was away. Seconds. */
 const outageAfter = 150;
+/** Seconds, at least. */
+const beatsEvery = 30;
 /** So long nothing is repaired after an outage. Seconds: an agent that could not report asks again after a minute at the latest. */
 const quietFor = 90;
 /** Jump servers that are looked at more closely in one sweep, so that it stays within ARM's budget; the next sees to the next. */
@@ -45,17 +47,14 @@ const fleetTrouble = { share: 0.3, nodes: 4 };
  * something is wrong.
  */
 export async function sweepHealing(deps: Deps, start: StartOperation): Promise<void> {
-  const { quietUntil } = await beat(deps);
-  try {
-    const sights = await observeFleet(deps, quietUntil).catch((error: unknown) => sayBlind(deps, error));
-    await forEach([() => healFleet(deps, start, sights), () => closeAllLost(deps, sights)], (work) => work());
-  } finally {
-    // One that takes long has not been away.
-    await putHeartbeat(deps.tables, { at: deps.now(), quietUntil });
-  }
+  const beat = createBeat(deps);
+  const { quietUntil } = await beat();
+  const sights = await observeFleet(deps, quietUntil).catch((error: unknown) => sayBlind(deps, error));
+  const works = [() => healFleet(deps, start, sights, beat), () => closeAllLost(deps, sights, beat)];
+  await forEach(works, (work) => work());
 }
 
-async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sight[]): Promise<void> {
+async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sight[], beat: Beat): Promise<void> {
   const looked = inTurn(sights);
   const leases = sights.flatMap(({ lease }) => lease ?? []);
   let room = roomForHeals(leases, deps.now());
@@ -63,17 +62,18 @@ async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sig
     await rememberVoices(deps, sight);
     if (looked.has(sight) && (await healInTurn(deps, start, sight, room > 0))) room -= 1;
     if (!isTroubled(sight)) await carryOutDecision(deps, start, sight, decideHealing(sight));
+    await beat();
   });
 }
 
 /** After everything else, for a database may not answer. */
-function closeAllLost(deps: Deps, sights: readonly Sight[]): Promise<void> {
+function closeAllLost(deps: Deps, sights: readonly Sight[], beat: Beat): Promise<void> {
   const losing = sights.filter(({ memory }) => memory.server.losses.length > 0);
-  return forEachAtOnce(
-    losing,
-    ({ server, memory }) => closeLostSessions(deps, server, memory.server.losses),
-    mostAsked,
-  );
+  const close = async ({ server, memory }: Sight): Promise<void> => {
+    await closeLostSessions(deps, server, memory.server.losses);
+    await beat();
+  };
+  return forEachAtOnce(losing, close, mostAsked);
 }
 
 function isTroubled(sight: Sight): boolean {
@@ -135,11 +135,20 @@ async function sayBlind(deps: Deps, error: unknown): Promise<never> {
   throw error;
 }
 
-/** Notes that the sweep begins. */
-async function beat(deps: Deps): Promise<Heartbeat> {
-  const next = nextBeat(await findHeartbeat(deps.tables), deps.now());
-  await putHeartbeat(deps.tables, next);
-  return next;
+type Beat = () => Promise<Heartbeat>;
+
+/**
+ * Notes that the sweep is at work, again and again: one that takes long has not been away, and one that was held up (by storage that
+ * nodes could not report to, either) has.
+ */
+function createBeat(deps: Deps): Beat {
+  let last: Heartbeat | undefined;
+  return async () => {
+    if (last !== undefined && secondsAfter(last.at, beatsEvery) > deps.now()) return last;
+    last = nextBeat(last ?? (await findHeartbeat(deps.tables)), deps.now());
+    await putHeartbeat(deps.tables, last);
+    return last;
+  };
 }
 
 /** A sweep that has never run before has nothing to have missed. Pure. */

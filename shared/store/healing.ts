@@ -154,7 +154,7 @@ export async function forgetHealing(tables: Tables, jumpServer: string): Promise
   await Promise.all(rows.map(({ rowKey }) => deleteRow(tables.healing, jumpServer, rowKey ?? '')));
 }
 
-/** When the sweep last began or ended, and until when it only watches because it had not run for a while. */
+/** When a sweep was last at work, and until when it only watches because it had not run for a while. */
 export interface Heartbeat {
   at: Date;
   quietUntil: Date;
