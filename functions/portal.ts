@@ -6,7 +6,7 @@ import { parseJumpServerName } from '../shared/jumpServerName.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
 import { act, type Outcome } from '../shared/portal/act.ts';
 import { alertBody } from '../shared/portal/alert.ts';
-import { healForAlert } from '../shared/portal/healForAlert.ts';
+import { healForAlert, sharedLook } from '../shared/portal/healForAlert.ts';
 import { obeyTag } from '../shared/portal/obeyTag.ts';
 import { type Action, routeOf, starterBody, starters } from '../shared/portal/starters.ts';
 import { actionTag, eventsBody, groupsWritten, validationCode } from '../shared/portal/tagEvent.ts';
@@ -72,8 +72,9 @@ const showRoute = (deps: Deps): Route =>
     },
   );
 
-const alertRoute = (deps: Deps, api: readonly Route[]): Route =>
-  route(
+function alertRoute(deps: Deps, api: readonly Route[]): Route {
+  const look = sharedLook(deps);
+  return route(
     {
       operationId: 'Portal_Alert',
       summary:
@@ -90,11 +91,12 @@ const alertRoute = (deps: Deps, api: readonly Route[]): Route =>
       },
     },
     async ({ body, ...entrance }) => {
-      const value = await healForAlert(deps, entrance, routeOf(api, 'heal'), body.data.essentials);
+      const value = await healForAlert(deps, entrance, routeOf(api, 'heal'), look, body.data.essentials);
       if (value.length === 0) return { body: { message: 'The alert has resolved: nothing to do.', value } };
       return { status: 202, body: { message: 'Started.', value } };
     },
   );
+}
 
 const validationShape = z.object({ validationResponse: z.string() });
 

@@ -2,6 +2,7 @@ import type { Deps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import { forEach, forEachAtOnce } from './forEach.ts';
 import { changesKeptDays, wasCommitted } from './guacamole/change.ts';
+import { askDatabase } from './mysqlSession.ts';
 import { type AuditEntry, type AuditOutcome, listOpenIntents, noJumpServer, writeOutcome } from './store/audit.ts';
 import { findLease } from './store/leases.ts';
 import { secondsAfter } from './time.ts';
@@ -42,7 +43,7 @@ async function outcomeOf(deps: Deps, entry: AuditEntry): Promise<AuditOutcome> {
   if (!leavesChange(entry)) return 'unknown';
   const forgotten = entry.time < secondsAfter(deps.now(), -changesKeptDays * 86_400);
   try {
-    if (await wasCommitted(await deps.guacamole(entry.jumpServer), entry.id)) return 'succeeded';
+    if (await askDatabase(deps, entry.jumpServer, (db) => wasCommitted(db, entry.id))) return 'succeeded';
     return forgotten ? 'unknown' : 'failed';
   } catch (error) {
     const gone = error instanceof ApiError && error.status === 404;

@@ -7,10 +7,14 @@ export async function forEach<T>(items: readonly T[], work: Work<T>): Promise<vo
   throwAny(errors, items);
 }
 
-/** The same side by side: each may have to wait for somebody who does not answer. */
-export async function forEachAtOnce<T>(items: readonly T[], work: Work<T>): Promise<void> {
+/** The same side by side, so many at once: each may have to wait for somebody who does not answer. */
+export async function forEachAtOnce<T>(items: readonly T[], work: Work<T>, most = items.length): Promise<void> {
   const errors: unknown[] = [];
-  await Promise.all(items.map((item) => work(item).catch((error: unknown) => errors.push(error))));
+  const queue = items.values();
+  const takeTurns = async (): Promise<void> => {
+    for (const item of queue) await work(item).catch((error: unknown) => errors.push(error));
+  };
+  await Promise.all(Array.from({ length: most }, takeTurns));
   throwAny(errors, items);
 }
 

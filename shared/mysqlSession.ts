@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import { databasePort } from './databases.ts';
+import type { Deps } from './deps.ts';
 import { openDatabase } from './guacamole/database.ts';
 import { refusesLogin } from './guacamole/databaseErrors.ts';
 import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
@@ -30,18 +31,45 @@ export async function withDatabase<T>(
     connectionLimit: 1,
     ...(database === undefined ? {} : { database }),
   });
-  const time = Promise.withResolvers<never>();
-  const timer = setTimeout(() => time.reject(new DatabaseTimeout(milliseconds)), milliseconds);
   try {
-    return await Promise.race([work(db), time.promise]);
+    return await inTime(work(db), milliseconds);
   } finally {
-    clearTimeout(timer);
     // A connection that hangs does not say goodbye either.
     await Promise.race([db.destroy(), delay(goodbyeMilliseconds, undefined, { ref: false })]);
   }
 }
 
 const goodbyeMilliseconds = 5_000;
+
+/** Nobody waits for such a question, and what asks it has other jump servers to look at. Milliseconds. */
+const questionMilliseconds = 15_000;
+
+/**
+ * A question to a jump server's database, or a change that may be asked for again, that ends after fifteen seconds. Then the pool is
+ * forgotten, too: its other connections may hang as well. Throws what `work` and `Deps.guacamole` throw, or an Error with the code `ETIMEDOUT`.
+ */
+export async function askDatabase<T>(
+  { guacamole, databases }: Pick<Deps, 'guacamole' | 'databases'>,
+  jumpServer: string,
+  work: (db: Kysely<GuacamoleDatabase>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await inTime(guacamole(jumpServer).then(work), questionMilliseconds);
+  } catch (error) {
+    if (error instanceof DatabaseTimeout) await databases.forget(jumpServer);
+    throw error;
+  }
+}
+
+async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
+  const time = Promise.withResolvers<never>();
+  const timer = setTimeout(() => time.reject(new DatabaseTimeout(milliseconds)), milliseconds);
+  try {
+    return await Promise.race([work, time.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 class DatabaseTimeout extends Error {
   readonly code = 'ETIMEDOUT';

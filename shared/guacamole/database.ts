@@ -68,7 +68,11 @@ function renewingPool(login: DatabaseLogin, renewed: () => Promise<DatabaseLogin
   };
 }
 
+/** A connection that nobody has used for this long is closed: a server has few, and there may be a thousand servers. Milliseconds. */
+const idleMilliseconds = 60_000;
+
 function poolFor(login: DatabaseLogin): Pool {
+  const { connectionLimit = 10 } = login;
   const pool = createPool({
     host: login.host,
     port: login.port,
@@ -80,8 +84,10 @@ function poolFor(login: DatabaseLogin): Pool {
     timezone: 'Z',
     dateStrings: true,
     connectTimeout: 10_000,
-    connectionLimit: login.connectionLimit ?? 10,
-    idleTimeout: 60_000,
+    connectionLimit,
+    // mysql2 looks for idle connections only where fewer than all may be idle, and closes what is beyond that number at once.
+    maxIdle: Math.max(1, connectionLimit - 1),
+    idleTimeout: idleMilliseconds,
     enableKeepAlive: true,
   });
   pool.on('connection', (connection) => {

@@ -5,7 +5,7 @@ import type { JumpServer } from '../store/jumpServers.ts';
 import { findLease, isActive } from '../store/leases.ts';
 import { listNodes } from '../store/nodes.ts';
 import { listReports } from '../store/reports.ts';
-import { decide } from './decision.ts';
+import { decideHealing } from './decision.ts';
 import type { Machine } from './findings.ts';
 import type { HealOrder } from './order.ts';
 import { lookCloser, sightOf, watchedNodes } from './sight.ts';
@@ -33,8 +33,8 @@ export async function orderByHand(deps: Deps, server: JumpServer): Promise<HealO
   ).catch((error: unknown) => {
     throw forCaller(error, 'its virtual machines');
   });
-  const sight = { server, nodes, drift: [], memory, lease: undefined, quietUntil: never, fleetSilent: false, now };
-  const { order } = decide({ ...sight, byHand: true });
+  const sight = { server, nodes, drift: [], memory, lease: undefined, quietUntil: never, fleetTroubled: false, now };
+  const { order } = decideHealing({ ...sight, byHand: true });
   return order ?? { nodes: [], awaits: [], everything: true, evidence: [] };
 }
 

@@ -3,7 +3,8 @@ import { ApiError } from '../errors.ts';
 import type { StartOperation } from '../http.ts';
 import { requestOperation } from '../operations.ts';
 import { findHealing, forgetNode, rememberServer } from '../store/healing.ts';
-import { type Decision, recentRepairs, type Sight } from './decision.ts';
+import { type HealingDecision, recentRepairs } from './decision.ts';
+import type { Sight } from './findings.ts';
 import type { HealOrder } from './order.ts';
 
 /** Who asks for what the sweep finds. */
@@ -14,7 +15,7 @@ export async function carryOutDecision(
   deps: Deps,
   start: StartOperation,
   { server: { name }, memory: { server: memory }, now }: Pick<Sight, 'server' | 'memory' | 'now'>,
-  { order, conditions, opensBreaker, recovered }: Decision,
+  { order, conditions, opensBreaker, recovered }: HealingDecision,
 ): Promise<void> {
   for (const number of recovered) await forgetNode(deps.tables, name, number);
   if (opensBreaker || JSON.stringify(conditions) !== JSON.stringify(memory.conditions))
@@ -24,13 +25,13 @@ export async function carryOutDecision(
   const request = (asked: HealOrder) =>
     requestOperation(deps, start, { jumpServer: name, kind: 'heal', order: asked, reason, caller: healer });
   // Somebody else may have been quicker since the leases were read: then the next sweep decides.
-  await counted(deps, name, order, now, request).catch((error: unknown) => {
+  await requestCounted(deps, name, order, now, request).catch((error: unknown) => {
     if (!isTaken(error)) throw error;
   });
 }
 
-/** Counted before it is asked for: a crash in between must not make repairs that nobody counts. One that is not granted is none. */
-export async function counted<Granted>(
+/** Counts the repair, then asks for it; a refusal takes it off again. In this order a crash counts one too many, never one too few. */
+export async function requestCounted<Granted>(
   deps: Deps,
   jumpServer: string,
   order: HealOrder,

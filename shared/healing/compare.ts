@@ -6,6 +6,7 @@ import { environmentOf } from '../environment.ts';
 import { forEach } from '../forEach.ts';
 import { isLost } from '../guacamole/databaseErrors.ts';
 import type { StartOperation } from '../http.ts';
+import { askDatabase } from '../mysqlSession.ts';
 import { fleetOf } from '../scaling/fleet.ts';
 import { isPutUnfinished } from '../setback.ts';
 import type { JumpServerSpec } from '../spec.ts';
@@ -28,9 +29,10 @@ import { secondsAfter } from '../time.ts';
 import { topology } from '../topology.ts';
 import { carryOutDecision } from './carryOutDecision.ts';
 import { isUnreachable, nodeLogins, outOfReach } from './databaseSteps.ts';
-import { decide, graceOf, stoppedCondition } from './decision.ts';
+import { decideHealing, graceOf } from './decision.ts';
 import { missingRecords } from './dnsRecords.ts';
 import type { NodeSight } from './findings.ts';
+import { stoppedCondition } from './leftAlone.ts';
 import { ifReadable } from './readable.ts';
 import { awakeNodes, lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
 
@@ -57,10 +59,10 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   const { drift, noticed } = leftToThePut(server, await findDrift(deps, server));
   const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
   // Nodes that do not work are the business of the sweep; here they only count as not well.
-  const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetSilent: false, byHand: false, now };
-  const { suspects } = decide(sight);
+  const sight = { server, nodes, drift, memory, lease, quietUntil: never, fleetTroubled: false, byHand: false, now };
+  const { suspects } = decideHealing(sight);
   const closer = suspects.length === 0 ? nodes : await lookCloser(deps, server, nodes, suspects);
-  const decision = decide({ ...sight, nodes: closer });
+  const decision = decideHealing({ ...sight, nodes: closer });
   const said = [...noticed, ...decision.conditions];
   await rememberNoticed(deps, server, memory, said);
   // What the last heal failed at has come right without it: a MySQL server that took longer, a node that a person restarted.
@@ -87,7 +89,7 @@ async function rememberNoticed(
 }
 
 /** What a comparison finds. */
-export interface Findings {
+export interface Comparison {
   /** What differs from the spec, a sentence each. */
   drift: string[];
   /** What is none of the jump server's own faults, for a person. */
@@ -98,14 +100,14 @@ export interface Findings {
  * What a PUT failed at a heal would fail at, too, again and again, until the pauses and the breaker kept nodes from being repaired. So after
  * such a PUT what differs is only said. Pure.
  */
-function leftToThePut(server: JumpServer, found: Findings): Findings {
+function leftToThePut(server: JumpServer, found: Comparison): Comparison {
   if (!isPutUnfinished(server) || found.drift.length === 0) return found;
   const message = `${found.drift.join('. ')}. Healing leaves that alone, for the last PUT did not come to its end. Send an equal PUT, which carries on; or heal by hand.`;
   return { drift: [], noticed: [{ type: 'DriftLeftAlone', message }, ...found.noticed] };
 }
 
 /** Reads only. */
-export async function findDrift(deps: Deps, server: JumpServer): Promise<Findings> {
+export async function findDrift(deps: Deps, server: JumpServer): Promise<Comparison> {
   const { name, spec } = server;
   const [inventory, recorded] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
   const outputs: Outputs = Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
@@ -131,10 +133,13 @@ const differenceOf = (azure: AzureClients, one: Resource, outputs: Outputs): Pro
  * Schema and accounts show only when they are used. Only what MySQL itself answers is drift: our own vault or tables may fail too, and a
  * connection that does not come about is our own trouble where nodes log in, and the sweep's business where they do not.
  */
-export async function databaseTrouble(deps: Deps, jumpServer: string, fleet: readonly NodeRecord[]): Promise<Findings> {
+export async function databaseTrouble(
+  deps: Deps,
+  jumpServer: string,
+  fleet: readonly NodeRecord[],
+): Promise<Comparison> {
   try {
-    const db = await deps.guacamole(jumpServer);
-    await db.selectFrom('guacamole_user').select('user_id').limit(1).execute();
+    await askDatabase(deps, jumpServer, (db) => db.selectFrom('guacamole_user').select('user_id').limit(1).execute());
     return { drift: [], noticed: [] };
   } catch (error) {
     if (error instanceof RestError || !(error instanceof Error && 'code' in error)) return { drift: [], noticed: [] };
@@ -161,6 +166,13 @@ export const oldCertificate = ({ ingress }: JumpServerSpec, notAfter: string | u
 /** Until when a probe that fails is surely looked at for the second time. Seconds. */
 const secondLook = (server: JumpServer): number => graceOf(server) + 120;
 
+/** Nothing follows from what it says, or that it says nothing. */
+const leftToTheSweep = (node: NodeSight, now: Date): NodeSight => ({
+  ...node,
+  machine: { power: 'changing', failed: false },
+  voice: { kind: 'silent', since: now },
+});
+
 /** Nodes that say that they are well, with what the balancer says of them; the others cannot be judged here. */
 async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory): Promise<NodeSight[]> {
   const [recorded, reports, probes] = await Promise.all([
@@ -171,7 +183,7 @@ async function probedNodes(deps: Deps, server: JumpServer, memory: HealingMemory
   const sights = watchedNodes(server, recorded, deps.now()).map((record) => {
     const machine = { power: 'running', failed: false } as const;
     const seen = sightOf(deps, server, record, { machine, reports, unheard: 'silent', memory });
-    const judged = seen.voice.kind === 'well' ? seen : { ...seen, machine: { ...machine, power: 'changing' as const } };
+    const judged = seen.voice.kind === 'well' ? seen : leftToTheSweep(seen, deps.now());
     return probes === undefined ? judged : { ...judged, ...probeOf(probes, judged) };
   });
   for (const { record, probe, voice, probeDownSince } of sights) {

@@ -1,31 +1,14 @@
 import { durationSeconds } from '../duration.ts';
-import type { Condition, HealingMemory } from '../store/healing.ts';
+import type { Condition } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
-import { isActive, type Lease } from '../store/leases.ts';
+import { isActive } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
-import { commonCause, databaseToBlame, heardOf, stuckNodes } from './commonCause.ts';
-import { diagnose, type NodeSight, nextRepair, repairFacts } from './findings.ts';
+import { changingNodes, commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
+import { diagnose, type NodeSight, nextRepair, repairFacts, type Sight } from './findings.ts';
+import { heldBack, isLookedAt, keptConditions, type LeftAlone, leftAlone, stopped } from './leftAlone.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
 
-/** All that is known of one jump server when it is judged. */
-export interface Sight {
-  server: JumpServer;
-  /** Its nodes that are meant to be up. */
-  nodes: readonly NodeSight[];
-  /** Resources that differ from what they should be, or whatever else is wrong with it as a whole; a sentence each. */
-  drift: readonly string[];
-  memory: HealingMemory;
-  lease: Lease | undefined;
-  /** Until then the control plane only watches: it has just been away. */
-  quietUntil: Date;
-  /** Much of the whole fleet is silent: that is rather our own trouble than theirs. */
-  fleetSilent: boolean;
-  /** A person asked: what is only patience does not count. */
-  byHand: boolean;
-  now: Date;
-}
-
-export interface Decision {
+export interface HealingDecision {
   /** A heal operation to be asked for. */
   order?: HealOrder;
   /** Numbers of nodes with which something is wrong for long enough: worth a closer look. */
@@ -44,7 +27,7 @@ const gracesUntilForgotten = 5;
 const longestPause = 900;
 
 /** What is to be done for a jump server, and what a person should know. Pure. */
-export function decide(sight: Sight): Decision {
+export function decideHealing(sight: Sight): HealingDecision {
   const { server, lease, memory, now, byHand } = sight;
   const nothing = { suspects: [], conditions: [], opensBreaker: false, recovered: [] };
   if (server.state !== 'Ready' || (!server.spec.healing.enabled && !byHand)) return nothing;
@@ -53,30 +36,36 @@ export function decide(sight: Sight): Decision {
   const found = { ...nothing, recovered: busy ? [] : recoveredNodes(sight) };
   if (memory.server.breakerSince !== undefined && !byHand)
     return { ...found, conditions: [stopped(sight, memory.server.breakerSince)] };
-  const { order, conditions, suspects } = plan(sight);
-  if (busy) return { ...found, conditions };
+  const { order, suspects, conditions: seen } = plan(sight);
+  const kept = keptConditions(sight, suspects);
+  if (busy) return { ...found, conditions: [...seen, ...kept] };
+  const conditions = sight.quietUntil > now ? seen : [...seen, ...changingNodes(sight.nodes, now)];
   if (order === undefined) return { ...found, conditions, suspects };
   if (byHand) return { ...found, conditions, suspects, order };
-  if (pausedUntil(sight) > now) return { ...found, conditions };
+  if (pausedUntil(sight) > now) return { ...found, conditions: [...conditions, ...kept] };
   if (recentRepairs(memory.server.repairs, now).length >= server.spec.healing.maxRepairsPerHour)
-    return { ...found, conditions: [stopped(sight, now), ...conditions], opensBreaker: true };
+    return { ...found, conditions: [stopped(sight, now), ...conditions, ...kept], opensBreaker: true };
   return { ...found, conditions, suspects, order };
 }
 
+/** Those of the last hour, which the breaker counts. */
 export const recentRepairs = (repairs: readonly Date[], now: Date): Date[] =>
   repairs.filter((at) => secondsAfter(at, 3600) > now);
 
-/** After repairs that did not help, from the end of the last one on: one grace period, then two, four … at most a quarter of an hour. */
+/**
+ * After repairs that did not help, from the end of the last one on: one grace period, then two, four … at most a quarter of an hour. One
+ * by hand that failed is no repair that counts, and is followed by a pause all the same.
+ */
 export function pausedUntil({ server, memory, now }: Pick<Sight, 'server' | 'memory' | 'now'>): Date {
   const { repairs, fruitless, failure, failedAt = new Date(0), healedAt = new Date(0) } = memory.server;
   const begun = [...repairs, ...fruitless].sort((a, b) => a.getTime() - b.getTime());
   const vain = recentRepairs(begun, now).filter((at) => at > healedAt);
-  const last = vain.at(-1);
-  if (last === undefined || failure.length === 0) return new Date(0);
-  const ended = new Date(Math.max(last.getTime(), failedAt.getTime()));
-  return secondsAfter(ended, Math.min(longestPause, graceOf(server) * 2 ** (vain.length - 1)));
+  if (failure.length === 0) return new Date(0);
+  const ended = new Date(Math.max(vain.at(-1)?.getTime() ?? 0, failedAt.getTime()));
+  return secondsAfter(ended, Math.min(longestPause, graceOf(server) * 2 ** Math.max(0, vain.length - 1)));
 }
 
+/** Seconds. */
 export const graceOf = ({ spec }: JumpServer): number => durationSeconds(spec.healing.gracePeriod);
 
 function recoveredNodes({ server, nodes, now }: Sight): number[] {
@@ -90,19 +79,19 @@ function recoveredNodes({ server, nodes, now }: Sight): number[] {
 }
 
 /** What would be done if nothing stood against doing it now. */
-function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'> {
+function plan(sight: Sight): Pick<HealingDecision, 'order' | 'conditions' | 'suspects'> {
   const { nodes, drift, byHand } = sight;
-  const conditions = stuckNodes(nodes);
   const suspects: number[] = [];
-  const evidence = [...drift];
   const orders: NodeOrder[] = [];
-  const blamed = databaseToBlame(sight);
-  if (blamed !== undefined) evidence.push(blamed);
+  const left: LeftAlone[] = [];
+  const database = planForDatabase(sight);
+  const evidence = [...drift, ...(database?.evidence ?? [])];
+  const conditions = [...stuckNodes(nodes), ...(database?.conditions ?? [])];
   const common = byHand ? undefined : commonCause(nodes);
   let disrupted = false;
   for (const node of nodes) {
     const row = diagnose(node);
-    if (row === undefined || (blamed !== undefined && node.voice.kind === 'unwell')) continue;
+    if (row === undefined || (database !== undefined && node.voice.kind === 'unwell')) continue;
     const repair = nextRepair(row, node.memory?.repair, hasHelped(sight, node));
     const why = `${node.name} ${row.says}${detailOf(node)}`;
     const against = objection(sight, node, row, repairFacts[repair].disrupts);
@@ -113,7 +102,8 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
     }
     suspects.push(node.record.number);
     if (against !== undefined) {
-      conditions.push({ type: against.type, message: `${why}. ${against.message}` });
+      // Without the balancer's word it is only a guess.
+      if (against !== heldBack.lastNode || isLookedAt(node)) left.push({ node, why, against });
       continue;
     }
     // One node at a time: the next sweep sees to the next.
@@ -122,9 +112,24 @@ function plan(sight: Sight): Pick<Decision, 'order' | 'conditions' | 'suspects'>
     orders.push({ number: node.record.number, finding: row.finding, repair });
     evidence.push(`${why}: ${repairFacts[repair].text}`);
   }
-  const awaits = blamed === undefined ? [] : heardOf(nodes).map(({ record }) => record.number);
-  const order = { nodes: orders, awaits, everything: drift.length > 0 || byHand, evidence };
+  const order = { nodes: orders, awaits: database?.awaits ?? [], everything: drift.length > 0 || byHand, evidence };
+  conditions.push(...leftAlone(left));
   return { conditions, suspects, ...(evidence.length === 0 && !byHand ? {} : { order }) };
+}
+
+/** What is to be done about a database that no node reaches: undefined where some do. */
+function planForDatabase(
+  sight: Sight,
+): (Pick<HealOrder, 'awaits' | 'evidence'> & { conditions: Condition[] }) | undefined {
+  const blamed = databaseToBlame(sight);
+  if (blamed === undefined) return undefined;
+  const nothing = { awaits: [], evidence: [], conditions: [] };
+  const against = objectionForDatabase(sight, blamed.since);
+  if (against === 'patience') return nothing;
+  if (against !== undefined)
+    return { ...nothing, conditions: [{ type: against.type, message: `${blamed.says}. ${against.message}` }] };
+  const awaits = heardOf(sight.nodes).map(({ record }) => record.number);
+  return { ...nothing, awaits, evidence: [`${blamed.says}: look at the database and the way to it`] };
 }
 
 /** An operation that ends well has seen every node that it repaired well. */
@@ -141,19 +146,30 @@ type FindingRow = NonNullable<ReturnType<typeof diagnose>>;
 
 /** What stands against repairing a node now. */
 function objection(sight: Sight, node: NodeSight, row: FindingRow, disrupts: boolean): Objection | undefined {
-  const { server, now, byHand } = sight;
+  const { now, byHand } = sight;
   if (node.paused === true) return heldBack.paused;
   if (node.platform === true && disrupts) return heldBack.platform;
   const since = row.since?.(node);
   if (!byHand) {
-    // What was broken for all of them has just been mended: each gets its time to notice.
-    const counted = Math.max(since?.getTime() ?? 0, sight.memory.server.healedAt?.getTime() ?? 0);
-    if (since !== undefined && secondsAfter(new Date(counted), graceOf(server)) > now) return 'patience';
+    if (since !== undefined && !hasLasted(sight, since)) return 'patience';
     if (sight.quietUntil > now && (disrupts || row.doubtful === true)) return 'patience';
-    if (row.doubtful === true && sight.fleetSilent) return heldBack.fleet;
+    if ((row.doubtful === true || missesDatabase(node)) && sight.fleetTroubled) return heldBack.fleet;
   }
   if (disrupts && isLastHope(sight.nodes, node)) return heldBack.lastNode;
   return undefined;
+}
+
+/** What stands against looking at the database now, which no node has reached since then. */
+function objectionForDatabase(sight: Sight, since: Date): Objection | undefined {
+  if (sight.byHand) return undefined;
+  if (!hasLasted(sight, since) || sight.quietUntil > sight.now) return 'patience';
+  return sight.fleetTroubled ? heldBack.fleet : undefined;
+}
+
+/** For a grace period; what was broken for all of them has just been mended: each gets its time to notice. */
+function hasLasted({ server, memory, now }: Sight, since: Date): boolean {
+  const counted = Math.max(since.getTime(), memory.server.healedAt?.getTime() ?? 0);
+  return secondsAfter(new Date(counted), graceOf(server)) <= now;
 }
 
 /**
@@ -164,32 +180,3 @@ const isLastHope = (nodes: readonly NodeSight[], node: NodeSight): boolean =>
   node.probe !== 'down' && !nodes.some((other) => other !== node && serves(other));
 
 const serves = ({ voice, probe }: NodeSight): boolean => probe === 'up' || (probe !== 'down' && voice.kind === 'well');
-
-const heldBack = {
-  paused: {
-    type: 'HealingPaused',
-    message:
-      'Its virtual machine has the tag molcajete-pause, so it is left alone. Take the tag off to have it repaired.',
-  },
-  platform: {
-    type: 'PlatformAtFault',
-    message: 'Azure says that its platform is at fault and repairs it, so it is waited for.',
-  },
-  fleet: {
-    type: 'HealingPaused',
-    message:
-      'Nodes of many jump servers are silent, which is rather a trouble of the control plane or of the network than theirs, so none is repaired. Look whether nodes reach MOLCAJETE_API_URL.',
-  },
-  lastNode: {
-    type: 'LastNode',
-    message:
-      'It is the only one that serves users, so nothing is done that would end their sessions. It is repaired once another node works; or restart it in the Azure portal when nobody is on it.',
-  },
-} satisfies Record<string, Condition>;
-
-export const stoppedCondition = 'HealingStopped';
-
-const stopped = ({ server }: Sight, since: Date): Condition => ({
-  type: stoppedCondition,
-  message: `Healing stopped at ${since.toISOString()}: ${server.spec.healing.maxRepairsPerHour} repairs within an hour did not help for good. Look at the last heal operations, mend the cause, then POST /jump-servers/${server.name}/heal with {"resetBreaker": true}.`,
-});

@@ -1,11 +1,15 @@
-import type { NodeMemory } from '../store/healing.ts';
+import type { HealingMemory, NodeMemory } from '../store/healing.ts';
+import type { JumpServer } from '../store/jumpServers.ts';
+import type { Lease } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 
 /** What Azure says of a node's virtual machine. */
 export interface Machine {
   /** `changing`: something is at work on it, or Azure does not say. */
   power: 'running' | 'stopped' | 'deallocated' | 'changing';
-  /** The last write of it failed. */
+  /** Azure's own word for `changing`; undefined: it does not say. */
+  called?: string;
+  /** The last write of it failed, or was canceled. */
   failed: boolean;
 }
 
@@ -36,6 +40,24 @@ export interface NodeSight {
   probe?: 'up' | 'down';
   /** Since when the probe has failed although the node itself is well. */
   probeDownSince?: Date;
+}
+
+/** All that is known of one jump server when it is judged. */
+export interface Sight {
+  server: JumpServer;
+  /** Its nodes that are meant to be up. */
+  nodes: readonly NodeSight[];
+  /** Resources that differ from what they should be, or whatever else is wrong with it as a whole; a sentence each. */
+  drift: readonly string[];
+  memory: HealingMemory;
+  lease: Lease | undefined;
+  /** Until then the control plane only watches: it has just been away. */
+  quietUntil: Date;
+  /** Much of the whole fleet is silent, or does not reach its databases: that is rather our own trouble than theirs. */
+  fleetTroubled: boolean;
+  /** A person asked: what is only patience does not count. */
+  byHand: boolean;
+  now: Date;
 }
 
 /** What can be done to a node, each stronger than the one before. */
@@ -74,12 +96,14 @@ interface Row {
   repairs: readonly Repair[];
   /** It may pass by itself: from when on it counts, for the grace period. Undefined: it counts at once. */
   since?(sight: NodeSight): Date;
-  /** Our own trouble may look the same: not while the control plane has just been away, or much of the fleet is silent. */
+  /** Our own trouble may look the same: not while the control plane has just been away, or much of the fleet is in trouble. */
   doubtful?: true;
 }
 
 const running = ({ machine }: NodeSight): boolean => machine?.power === 'running';
-const silentSince = ({ voice }: NodeSight): Date => (voice.kind === 'silent' ? voice.since : new Date(0));
+/** Since when it could have been heard of: while its machine did not run it could not. */
+const silentSince = ({ voice, memory }: NodeSight): Date =>
+  new Date(Math.max(voice.kind === 'silent' ? voice.since.getTime() : 0, memory?.notRunningAt?.getTime() ?? 0));
 /** Not known yet: it does not count yet. */
 const probeSince = ({ probeDownSince }: NodeSight): Date => probeDownSince ?? new Date(8.64e15);
 const unwellSince = ({ voice }: NodeSight): Date => (voice.kind === 'unwell' ? voice.since : new Date(0));
@@ -124,7 +148,7 @@ export const findings = [
     holds: (sight) =>
       running(sight) && (sight.voice.kind === 'silent' || (sight.probe === 'down' && sight.guestAgent === 'notReady')),
     repairs: ['restartMachine', 'redeploy', 'rebuild'],
-    since: (sight) => (sight.voice.kind === 'silent' ? sight.voice.since : probeSince(sight)),
+    since: (sight) => (sight.voice.kind === 'silent' ? silentSince(sight) : probeSince(sight)),
     doubtful: true,
   },
   {

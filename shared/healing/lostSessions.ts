@@ -2,6 +2,7 @@ import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { toDateTime } from '../guacamole/times.ts';
+import { askDatabase } from '../mysqlSession.ts';
 import { fleetOf } from '../scaling/fleet.ts';
 import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { forgetLoss, type Loss } from '../store/healing.ts';
@@ -63,14 +64,15 @@ export async function closeLostSessions(deps: Deps, server: JumpServer, losses: 
   const [last] = losses.map(({ at }) => at).sort((a, b) => b.getTime() - a.getTime());
   if (until === undefined || last === undefined) return;
   try {
-    const db = await deps.guacamole(server.name);
-    await db
-      .updateTable('guacamole_connection_history')
-      .set({ end_date: toDateTime(last) })
-      .where('end_date', 'is', null)
-      .where('start_date', '<', toDateTime(until))
-      .where('start_date', '<=', toDateTime(last))
-      .execute();
+    await askDatabase(deps, server.name, (db) =>
+      db
+        .updateTable('guacamole_connection_history')
+        .set({ end_date: toDateTime(last) })
+        .where('end_date', 'is', null)
+        .where('start_date', '<', toDateTime(until))
+        .where('start_date', '<=', toDateTime(last))
+        .execute(),
+    );
   } catch (error) {
     // No database just now, or none any more: the next sweep tries again.
     if (error instanceof ApiError || (error instanceof Error && 'code' in error)) return;

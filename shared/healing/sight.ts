@@ -54,9 +54,13 @@ function machineOf(
   { provisioningState }: Pick<VirtualMachine, 'provisioningState'>,
   view: VirtualMachineInstanceView | undefined,
 ): Machine {
-  const code = view?.statuses?.find((status) => status.code?.startsWith('PowerState/'))?.code ?? '';
-  const atWork = !['Succeeded', 'Failed', undefined].includes(provisioningState);
-  return { power: atWork ? 'changing' : (powers[code] ?? 'changing'), failed: provisioningState === 'Failed' };
+  const code = view?.statuses?.find((status) => status.code?.startsWith('PowerState/'))?.code;
+  const failed = provisioningState === 'Failed' || provisioningState === 'Canceled';
+  const atWork = !failed && provisioningState !== 'Succeeded' && provisioningState !== undefined;
+  const power = atWork ? undefined : powers[code ?? ''];
+  if (power !== undefined) return { power, failed };
+  const called = atWork ? provisioningState : code;
+  return { power: 'changing', failed, ...(called === undefined ? {} : { called }) };
 }
 
 /** The virtual machine of a node. */

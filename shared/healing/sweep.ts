@@ -1,7 +1,7 @@
 import { readArmError } from '../azure/armError.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
-import { forEach } from '../forEach.ts';
+import { forEach, forEachAtOnce } from '../forEach.ts';
 import type { StartOperation } from '../http.ts';
 import {
   findHeartbeat,
@@ -15,23 +15,31 @@ import {
   rememberServer,
 } from '../store/healing.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
-import { listLeases } from '../store/leases.ts';
+import { isActive, type Lease, listLeases } from '../store/leases.ts';
 import { listAllNodes } from '../store/nodes.ts';
 import { listReporters, listTroubledReports } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { carryOutDecision } from './carryOutDecision.ts';
-import { type Decision, decide, type Sight } from './decision.ts';
-import type { NodeSight } from './findings.ts';
+import { missesDatabase } from './commonCause.ts';
+import { decideHealing, type HealingDecision } from './decision.ts';
+import type { NodeSight, Sight } from './findings.ts';
 import { closeLostSessions } from './lostSessions.ts';
+import { parseHealOrder } from './order.ts';
 import { listMachines, lookCloser, machineId, sightOf, silentAfter, watchedNodes } from './sight.ts';
 
-/** The sweep runs every minute; after a longer pause than this the control plane was away. Seconds. */
+/** The sweep runs every minute; after a longer pause than this since one was at work the control plane was away. Seconds. */
 const outageAfter = 150;
+/** Seconds, at least. */
+const beatsEvery = 30;
 /** So long nothing is repaired after an outage. Seconds: an agent that could not report asks again after a minute at the latest. */
 const quietFor = 90;
 /** Jump servers that are looked at more closely in one sweep, so that it stays within ARM's budget; the next sees to the next. */
 const mostLooks = 20;
-/** From this share of silent nodes on, and this many, it is rather our own trouble than theirs. */
+/** Heals that nobody asked for and that run at once: each reads every resource of its jump server, out of the same ARM budget. */
+const mostHeals = 40;
+/** Databases that are asked at once. */
+const mostAsked = 20;
+/** From this share of troubled nodes on, and this many, it is rather our own trouble than theirs. */
 const fleetTrouble = { share: 0.3, nodes: 4 };
 
 /**
@@ -39,31 +47,72 @@ const fleetTrouble = { share: 0.3, nodes: 4 };
  * something is wrong.
  */
 export async function sweepHealing(deps: Deps, start: StartOperation): Promise<void> {
-  const sights = await observeFleet(deps, await beat(deps)).catch((error: unknown) => sayBlind(deps, error));
+  const beat = createBeat(deps);
+  const { quietUntil } = await beat();
+  const sights = await observeFleet(deps, quietUntil).catch((error: unknown) => sayBlind(deps, error));
+  const works = [() => healFleet(deps, start, sights, beat), () => closeAllLost(deps, sights, beat)];
+  await forEach(works, (work) => work());
+}
+
+async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sight[], beat: Beat): Promise<void> {
   const looked = inTurn(sights);
-  await forEach(sights, async (sight) => {
+  const leases = sights.flatMap(({ lease }) => lease ?? []);
+  let room = roomForHeals(leases, deps.now());
+  await forEach([...looked, ...sights.filter((sight) => !looked.has(sight))], async (sight) => {
     await rememberVoices(deps, sight);
-    if (looked.has(sight) || decide(sight).suspects.length === 0) {
-      if (looked.has(sight)) await rememberServer(deps.tables, sight.server.name, { lookedAt: sight.now });
-      await carryOutDecision(deps, start, sight, await judge(deps, sight));
-    }
-    if (sight.memory.server.losses.length > 0) await closeLostSessions(deps, sight.server, sight.memory.server.losses);
+    if (looked.has(sight) && (await healInTurn(deps, start, sight, room > 0))) room -= 1;
+    if (!isTroubled(sight)) await carryOutDecision(deps, start, sight, decideHealing(sight));
+    await beat();
   });
 }
 
-/** Those that are looked at more closely this time: whoever has waited longest, so that nobody waits for ever. Pure. */
+/** After everything else, for a database may not answer. */
+function closeAllLost(deps: Deps, sights: readonly Sight[], beat: Beat): Promise<void> {
+  const losing = sights.filter(({ memory }) => memory.server.losses.length > 0);
+  const close = async ({ server, memory }: Sight): Promise<void> => {
+    await closeLostSessions(deps, server, memory.server.losses);
+    await beat();
+  };
+  return forEachAtOnce(losing, close, mostAsked);
+}
+
+function isTroubled(sight: Sight): boolean {
+  const { suspects, order } = decideHealing(sight);
+  return suspects.length > 0 || order !== undefined;
+}
+
+/** Those that are seen to this time: whoever has waited longest, in that order, so that nobody waits for ever. Pure. */
 export function inTurn(sights: readonly Sight[]): Set<Sight> {
-  const lookedAt = ({ memory }: Sight) => memory.server.lookedAt?.getTime() ?? 0;
-  const suspicious = sights.filter((sight) => decide(sight).suspects.length > 0);
-  return new Set(suspicious.sort((a, b) => lookedAt(a) - lookedAt(b)).slice(0, mostLooks));
+  const troubled = sights.filter(isTroubled);
+  return new Set(troubled.sort((a, b) => lookedAt(a).getTime() - lookedAt(b).getTime()).slice(0, mostLooks));
+}
+
+const lookedAt = ({ memory }: Sight): Date => memory.server.lookedAt ?? never;
+
+/** How many more heals may begin that nobody asked for. Pure. */
+export function roomForHeals(leases: readonly Lease[], now: Date): number {
+  const counted = ({ kind, spec }: Lease) => kind === 'heal' && parseHealOrder(spec).countedAt !== undefined;
+  return mostHeals - leases.filter((lease) => isActive(lease, now) && counted(lease)).length;
+}
+
+/** Returns whether a heal was asked for. Without room for it the jump server keeps its place among those that wait. */
+async function healInTurn(deps: Deps, start: StartOperation, sight: Sight, hasRoom: boolean): Promise<boolean> {
+  const { name } = sight.server;
+  // First, so that one that cannot be looked at keeps none from its turn.
+  await rememberServer(deps.tables, name, { lookedAt: sight.now });
+  const { order, ...said } = await judge(deps, sight);
+  const asks = order !== undefined && hasRoom;
+  if (order !== undefined && !hasRoom) await rememberServer(deps.tables, name, { lookedAt: lookedAt(sight) });
+  await carryOutDecision(deps, start, sight, asks ? { ...said, order } : said);
+  return asks;
 }
 
 /** Decides, after a closer look at the nodes with which something is wrong. */
-export async function judge(deps: Deps, sight: Sight): Promise<Decision> {
-  const decision = decide(sight);
+export async function judge(deps: Deps, sight: Sight): Promise<HealingDecision> {
+  const decision = decideHealing(sight);
   if (decision.suspects.length === 0) return decision;
   const nodes = await lookCloser(deps, sight.server, sight.nodes, decision.suspects);
-  return decide({ ...sight, nodes });
+  return decideHealing({ ...sight, nodes });
 }
 
 /** Every jump server that healing watches, as the store and one list of machines show it. */
@@ -86,11 +135,20 @@ async function sayBlind(deps: Deps, error: unknown): Promise<never> {
   throw error;
 }
 
-/** Notes that the sweep runs; returns until when it only watches. */
-async function beat(deps: Deps): Promise<Date> {
-  const next = nextBeat(await findHeartbeat(deps.tables), deps.now());
-  await putHeartbeat(deps.tables, next);
-  return next.quietUntil;
+type Beat = () => Promise<Heartbeat>;
+
+/**
+ * Notes that the sweep is at work, again and again: one that takes long has not been away, and one that was held up (by storage that
+ * nodes could not report to, either) has.
+ */
+function createBeat(deps: Deps): Beat {
+  let last: Heartbeat | undefined;
+  return async () => {
+    if (last !== undefined && secondsAfter(last.at, beatsEvery) > deps.now()) return last;
+    last = nextBeat(last ?? (await findHeartbeat(deps.tables)), deps.now());
+    await putHeartbeat(deps.tables, last);
+    return last;
+  };
 }
 
 /** A sweep that has never run before has nothing to have missed. Pure. */
@@ -121,34 +179,43 @@ async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: D
     });
     return { server, nodes, memory };
   });
-  const fleetSilent = isFleetSilent(seen.map(({ nodes }) => nodes));
+  const fleetTroubled = isFleetTroubled(seen.map(({ nodes }) => nodes));
   return seen.map((one) => ({
     ...one,
     drift: [],
     lease: held.get(one.server.name),
     quietUntil,
-    fleetSilent,
+    fleetTroubled,
     byHand: false,
     now,
   }));
 }
 
-/** Machines that are gone or off are silent for a good reason. */
-export function isFleetSilent(fleets: readonly (readonly NodeSight[])[]): boolean {
-  const nodes = fleets.flat().filter(({ machine }) => machine?.power === 'running');
-  const silent = nodes.filter(({ voice }) => voice.kind === 'silent').length;
-  return fleets.length > 1 && silent >= fleetTrouble.nodes && silent >= nodes.length * fleetTrouble.share;
+/**
+ * Machines that are gone or off are silent for a good reason, and all nodes of one jump server may be in trouble for a reason of its own:
+ * they share a network and a database. Pure.
+ */
+export function isFleetTroubled(fleets: readonly (readonly NodeSight[])[]): boolean {
+  const running = fleets.map((nodes) => nodes.filter(({ machine }) => machine?.power === 'running'));
+  const troubled = running.map((nodes) => nodes.filter((node) => node.voice.kind === 'silent' || missesDatabase(node)));
+  const { length } = troubled.flat();
+  const isEnough = length >= fleetTrouble.nodes && length >= running.flat().length * fleetTrouble.share;
+  return isEnough && troubled.filter((nodes) => nodes.length > 0).length > 1;
 }
 
-/** Since when a node has been unwell: reports only say that it is. */
+/** Since when a node has been unwell, for reports only say that it is; and when it was silent for its machine did not run. */
 async function rememberVoices(
   deps: Deps,
   { server, nodes, memory, now }: Pick<Sight, 'server' | 'nodes' | 'now'> & { memory: HealingMemory },
 ): Promise<void> {
-  for (const { record, voice } of nodes) {
+  for (const { record, voice, machine } of nodes) {
     const known = memory.nodes.find(({ number }) => number === record.number)?.unwellSince;
     const unwell = voice.kind === 'unwell';
-    if (unwell === (known !== undefined)) continue;
-    await rememberNode(deps.tables, server.name, { number: record.number, unwellSince: unwell ? now : never });
+    const change = {
+      ...(unwell === (known !== undefined) ? {} : { unwellSince: unwell ? now : never }),
+      ...(voice.kind === 'silent' && machine?.power !== 'running' ? { notRunningAt: now } : {}),
+    };
+    if (Object.keys(change).length > 0)
+      await rememberNode(deps.tables, server.name, { number: record.number, ...change });
   }
 }

@@ -10,7 +10,7 @@ export interface Condition {
 /** What healing remembers of one node between its minutes; there is no row for a node that has been well for long. */
 export interface NodeMemory {
   number: number;
-  /** The strongest repair tried since the node was last well for long. */
+  /** The repair tried last. */
   repair?: Repair;
   /** The operation that the last repair was sent by, and when; empty: it was not accepted. Nothing is sent twice by one operation. */
   operationId?: string;
@@ -23,6 +23,8 @@ export interface NodeMemory {
   unwellSince?: Date;
   /** The same for the balancer's probe. */
   probeDownSince?: Date;
+  /** When a sweep last saw that its machine did not run and nothing was heard of it: a boot begins no earlier, whoever asked for it. */
+  notRunningAt?: Date;
 }
 
 /** What healing remembers of one jump server. */
@@ -152,7 +154,7 @@ export async function forgetHealing(tables: Tables, jumpServer: string): Promise
   await Promise.all(rows.map(({ rowKey }) => deleteRow(tables.healing, jumpServer, rowKey ?? '')));
 }
 
-/** When the sweep last ran, and until when it only watches because it had not run for a while. */
+/** When a sweep was last at work, and until when it only watches because it had not run for a while. */
 export interface Heartbeat {
   at: Date;
   quietUntil: Date;
@@ -204,6 +206,7 @@ function toNode(row: Row<NodeRow>): NodeMemory {
     ...at('settledAt', row.settledAt),
     ...at('unwellSince', row.unwellSince),
     ...at('probeDownSince', row.probeDownSince),
+    ...at('notRunningAt', row.notRunningAt),
   };
 }
 

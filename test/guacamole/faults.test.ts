@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { change, wasCommitted } from '../../shared/guacamole/change.ts';
+import { openDatabase } from '../../shared/guacamole/database.ts';
 import { startApi, type TestApi } from './api.ts';
 import { type CuttingProxy, startCuttingProxy } from './cuttingProxy.ts';
 import { startMariadb, type TestServer } from './mariadb.ts';
@@ -51,6 +52,27 @@ describe('the table of changes', () => {
     expect(await wasCommitted(api.db, 'old')).toBe(true);
     await change(api.db, 'audit-00', async () => undefined);
     expect([await wasCommitted(api.db, 'old'), await wasCommitted(api.db, 'young')]).toEqual([false, true]);
+  });
+});
+
+describe('connections that nobody uses', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it('are kept for a minute for whoever comes next, and then closed', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    const db = openDatabase(server.login);
+    const asked = [1, 2].map(() => sql<{ id: number }>`SELECT CONNECTION_ID() AS id, SLEEP(0.3)`.execute(db));
+    const used = (await Promise.all(asked)).flatMap(({ rows }) => rows.map(({ id }) => Number(id)));
+    const open = async () => {
+      const { rows } = await sql<{ id: number }>`SELECT id FROM information_schema.processlist`.execute(api.db);
+      return rows.filter(({ id }) => used.includes(Number(id))).length;
+    };
+    expect(new Set(used).size).toBe(2);
+    await vi.advanceTimersByTimeAsync(55_000);
+    expect(await open()).toBe(2);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await expect.poll(open).toBe(0);
+    await db.destroy();
   });
 });
 

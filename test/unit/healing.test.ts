@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { forEach } from '../../shared/forEach.ts';
-import { type Decision, decide, type Sight } from '../../shared/healing/decision.ts';
+import { forEach, forEachAtOnce } from '../../shared/forEach.ts';
+import { decideHealing, type HealingDecision } from '../../shared/healing/decision.ts';
 import {
   diagnose,
   findings,
@@ -8,9 +8,10 @@ import {
   type NodeSight,
   nextRepair,
   repairs,
+  type Sight,
 } from '../../shared/healing/findings.ts';
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
-import { isFleetSilent, nextBeat } from '../../shared/healing/sweep.ts';
+import { isFleetTroubled, nextBeat } from '../../shared/healing/sweep.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { type HealingMemory, type NodeMemory, nothingToHeal, type ServerMemory } from '../../shared/store/healing.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
@@ -63,14 +64,14 @@ const sight = (change: Partial<Sight> = {}): Sight => ({
   memory: memory(),
   lease: undefined,
   quietUntil: never,
-  fleetSilent: false,
+  fleetTroubled: false,
   byHand: false,
   now,
   ...change,
 });
 
-const done = ({ order }: Decision) => order?.nodes.map(({ number, repair }) => `${number} ${repair}`);
-const said = ({ conditions }: Decision) => conditions.map(({ type }) => type);
+const done = ({ order }: HealingDecision) => order?.nodes.map(({ number, repair }) => `${number} ${repair}`);
+const said = ({ conditions }: HealingDecision) => conditions.map(({ type }) => type);
 const frozen = { voice: silent(300), guestAgent: 'notReady', probe: 'down' } as const;
 
 /** What is seen of a node, the finding, and its first repair. */
@@ -229,6 +230,16 @@ describe('what is done', () => {
       undefined,
     ],
     [
+      'a pause after one by hand that failed, too, though it is not counted',
+      { nodes: [node(1, frozen), node(2)], memory: failedByHand(119) },
+      undefined,
+    ],
+    [
+      'none for longer than that',
+      { nodes: [node(1, frozen), node(2)], memory: failedByHand(121) },
+      ['1 restartMachine'],
+    ],
+    [
       'the next one after the pause',
       { nodes: [node(1, frozen), node(2)], memory: failedBefore([121]) },
       ['1 restartMachine'],
@@ -250,11 +261,11 @@ describe('what is done', () => {
       ['1 restartMachine'],
     ],
   ])('%s', (_, change, wanted) => {
-    expect(done(decide(sight(change)))).toEqual(wanted);
+    expect(done(decideHealing(sight(change)))).toEqual(wanted);
   });
 
   test('drift is put right without touching a node', () => {
-    const { order } = decide(sight({ drift: ['loadBalancer differs from what the spec says'] }));
+    const { order } = decideHealing(sight({ drift: ['loadBalancer differs from what the spec says'] }));
     expect(order).toMatchObject({
       nodes: [],
       everything: true,
@@ -262,21 +273,51 @@ describe('what is done', () => {
     });
   });
 
-  test('a database that no node reaches is looked at, and no node is repaired for it', () => {
-    const nodes = [node(1, { voice: unwell(1, 'database') }), node(2, { voice: unwell(1, 'web', 'database') })];
-    expect(decide(sight({ nodes })).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+  describe('a database that no node reaches', () => {
+    const blaming = (...seconds: number[]) =>
+      seconds.map((since, index) => node(index + 1, { voice: unwell(since, 'web', 'database') }));
+
+    test('is looked at after the grace period, and no node is repaired for it', () => {
+      expect(decideHealing(sight({ nodes: blaming(121, 300) })).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+    });
+
+    test.each<[string, Partial<Sight>]>([
+      ['before the last node has missed it for the grace period', { nodes: blaming(300, 60) }],
+      ['just after something was mended', { memory: memory({ healedAt: ago(60) }) }],
+      ['just after the control plane was away', { quietUntil: secondsAfter(now, 5) }],
+    ])('is not looked at %s, and neither is a node, but by hand', (_, change) => {
+      const seen = sight({ nodes: blaming(300, 300), ...change });
+      expect(decideHealing(seen)).toMatchObject({ suspects: [], conditions: [] });
+      expect(decideHealing(seen).order).toBeUndefined();
+      expect(decideHealing({ ...seen, byHand: true }).order).toMatchObject({ nodes: [], awaits: [1, 2] });
+    });
+
+    test('is not looked at while much of the fleet is in trouble, which is said once', () => {
+      const decision = decideHealing(sight({ nodes: blaming(300, 300), fleetTroubled: true }));
+      expect(decision.order).toBeUndefined();
+      expect(decision.conditions).toEqual([
+        { type: 'HealingPaused', message: expect.stringMatching(/^No node reaches the database .* many jump servers/) },
+      ]);
+    });
+
+    test('by one node alone is not that node’s trouble while much of the fleet is in trouble', () => {
+      const [first] = blaming(300);
+      expect(said(decideHealing(sight({ nodes: [first ?? node(1), node(2)], fleetTroubled: true })))).toEqual([
+        'HealingPaused',
+      ]);
+    });
   });
 
   test('a database that only one node does not reach is that node’s trouble', () => {
     const nodes = [node(1, { voice: unwell(300, 'database') }), node(2)];
-    expect(done(decide(sight({ nodes })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes })))).toEqual(['1 restartServices']);
   });
 
   test('nodes are repaired when the database was looked at and they still do not reach it', () => {
     const voice = unwell(300, 'database');
     const nodes = [node(1, { voice, probe: 'up' }), node(2, { voice, probe: 'up' })];
     const failure = [{ type: 'NodesStillUnwell', message: '' }];
-    expect(done(decide(sight({ nodes, memory: memory({ failure }) })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes, memory: memory({ failure }) })))).toEqual(['1 restartServices']);
   });
 });
 
@@ -288,7 +329,7 @@ describe('what is left alone is said', () => {
       { nodes: [node(1, { ...frozen, platform: true }), node(2)] },
       'PlatformAtFault',
     ],
-    ['silence of much of the fleet', { nodes: [node(1, frozen), node(2)], fleetSilent: true }, 'HealingPaused'],
+    ['silence of much of the fleet', { nodes: [node(1, frozen), node(2)], fleetTroubled: true }, 'HealingPaused'],
     ['the last node that serves users', { nodes: [node(1, { ...frozen, probe: 'up' }), node(2, frozen)] }, 'LastNode'],
     [
       'the last one of which the balancer says nothing',
@@ -302,7 +343,7 @@ describe('what is left alone is said', () => {
     ],
     [
       'the only one, which calls itself unwell and of which the balancer says nothing',
-      { nodes: [node(1, { voice: unwell(300, 'guacd') })] },
+      { nodes: [node(1, { voice: unwell(300, 'guacd'), guestAgent: 'ready' })] },
       'LastNode',
     ],
     [
@@ -323,17 +364,90 @@ describe('what is left alone is said', () => {
       'ChangeNotApplied',
     ],
   ])('%s', (_, change, condition) => {
-    const decision = decide(sight(change));
+    const decision = decideHealing(sight(change));
     expect(said(decision)).toContain(condition);
     expect(done(decision) ?? []).not.toContain('1 restartMachine');
   });
 
+  const changing = (seconds: number, called?: string): Partial<NodeSight> => ({
+    machine: { power: 'changing', failed: false, ...(called === undefined ? {} : { called }) },
+    voice: silent(seconds),
+  });
+
+  test('a machine that Azure does not finish with is said after half an hour, with what Azure calls it', () => {
+    const nodes = [
+      node(1, changing(1801, 'Updating')),
+      node(2, changing(1801)),
+      node(3, { ...changing(0, 'Updating'), voice: unwell(1801, 'web') }),
+      node(4, changing(1799, 'Updating')),
+      node(5, { ...changing(0, 'Updating'), voice: well }),
+    ];
+    const decision = decideHealing(sight({ nodes }));
+    expect(decision).toMatchObject({ suspects: [] });
+    expect(decision.order).toBeUndefined();
+    expect(decision.conditions).toEqual([
+      { type: 'MachineChanging', message: expect.stringMatching(/^demo-1, demo-3: .* Azure calls it 'Updating'/) },
+      { type: 'MachineChanging', message: expect.stringMatching(/^demo-2: .* Azure does not say whether it runs/) },
+    ]);
+  });
+
+  test.each<[string, Partial<Sight>]>([
+    ['an operation is at work', { lease: leaseOf({ kind: 'heal' }) }],
+    ['the control plane was away just before', { quietUntil: secondsAfter(now, 5) }],
+  ])('nothing of it while %s', (_, change) => {
+    expect(said(decideHealing(sight({ nodes: [node(1, changing(1801, 'Updating'))], ...change })))).toEqual([]);
+  });
+
+  describe('while nodes are not looked at more closely', () => {
+    const inVain = { repairs: [ago(60)], failure: [{ type: 'NodeNotHealed', message: '' }] };
+    const unlooked = { voice: silent(300) };
+    const times: [string, Partial<Sight>, Partial<ServerMemory>][] = [
+      ['an operation runs', { lease: leaseOf({ kind: 'heal' }) }, {}],
+      ['a pause is on', {}, inVain],
+    ];
+
+    test.each(times)('none is called the last one: %s', (_, change, remembered) => {
+      const nodes = [node(1, unlooked), node(2, unlooked)];
+      expect(said(decideHealing(sight({ nodes, ...change, memory: memory(remembered) })))).toEqual([]);
+    });
+
+    test.each(times)('what was said of those that are still found stays: %s', (_, change, remembered) => {
+      const looked = [
+        node(1, { ...frozen, paused: true }),
+        node(2, { ...frozen, platform: true }),
+        node(3, { ...frozen, platform: true }),
+        node(12),
+      ];
+      const { conditions } = decideHealing(sight({ nodes: looked }));
+      expect(conditions).toHaveLength(2);
+      const nodes = [node(1), node(2), node(3, unlooked), node(12)];
+      const later = decideHealing(sight({ nodes, ...change, memory: memory({ ...remembered, conditions }) }));
+      expect(later).toMatchObject({ suspects: [], conditions: conditions.slice(1) });
+    });
+  });
+
+  test('a hundred nodes that are left alone for the same reason are one condition, with the first names', () => {
+    const detail = 'x'.repeat(500);
+    const voice = { kind: 'unwell', parts: ['web'], detail, since: ago(300) } as const;
+    const nodes = Array.from({ length: 100 }, (_, index) => node(index + 1, { voice, paused: true }));
+    const silentOnes = Array.from({ length: 100 }, (_, index) => node(index + 101, { ...frozen, paused: true }));
+    const { conditions } = decideHealing(sight({ nodes: [...silentOnes, ...nodes, node(300)] }));
+    expect(conditions).toEqual([
+      {
+        type: 'HealingPaused',
+        message: expect.stringMatching(
+          /^demo-101 does not answer[^;]*; likewise demo-102, demo-103, demo-104, demo-105, demo-106 and 194 more\. Its/,
+        ),
+      },
+    ]);
+  });
+
   test('a common trouble is said once, after the grace period, and is repaired by hand all the same', () => {
     const broken = (seconds: number) => [1, 2].map((number) => node(number, { voice: unwell(seconds, 'web') }));
-    expect(decide(sight({ nodes: broken(60) }))).toMatchObject({ conditions: [], suspects: [] });
-    expect(said(decide(sight({ nodes: broken(300) })))).toEqual(['CommonTrouble']);
+    expect(decideHealing(sight({ nodes: broken(60) }))).toMatchObject({ conditions: [], suspects: [] });
+    expect(said(decideHealing(sight({ nodes: broken(300) })))).toEqual(['CommonTrouble']);
     const down = broken(300).map((one) => ({ ...one, probe: 'down' as const }));
-    expect(done(decide(sight({ nodes: down, byHand: true })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes: down, byHand: true })))).toEqual(['1 restartServices']);
   });
 
   test('with a node that says nothing the others have their trouble in common, and it has its own', () => {
@@ -343,13 +457,13 @@ describe('what is left alone is said', () => {
       node(3, frozen),
       node(4, { voice: { kind: 'well', stuck: 'database: secret node-database' } }),
     ];
-    expect(done(decide(sight({ nodes: nodes.slice(0, 3) })))).toEqual(['3 restartMachine']);
-    expect(done(decide(sight({ nodes })))).toEqual(['1 restartServices']);
+    expect(done(decideHealing(sight({ nodes: nodes.slice(0, 3) })))).toEqual(['3 restartMachine']);
+    expect(done(decideHealing(sight({ nodes })))).toEqual(['1 restartServices']);
   });
 
   test('its agent may be restarted all the same: no session notices', () => {
     const nodes = [node(1, { voice: silent(300), guestAgent: 'ready', probe: 'up' })];
-    expect(done(decide(sight({ nodes })))).toEqual(['1 restartAgent']);
+    expect(done(decideHealing(sight({ nodes })))).toEqual(['1 restartAgent']);
   });
 });
 
@@ -358,29 +472,33 @@ describe('the circuit breaker', () => {
   const repaired = (...seconds: number[]) => memory({ repairs: seconds.map(ago) });
 
   test('opens after maxRepairsPerHour repairs within an hour, and says how it is closed', () => {
-    const decision = decide(sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3000, 600) }));
+    const decision = decideHealing(
+      sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3000, 600) }),
+    );
     expect(decision).toMatchObject({ opensBreaker: true });
     expect(decision.order).toBeUndefined();
     expect(decision.conditions[0]?.message).toContain('POST /jump-servers/demo/heal with {"resetBreaker": true}');
   });
 
   test('counts only the last hour', () => {
-    const decision = decide(sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3601, 600) }));
+    const decision = decideHealing(
+      sight({ nodes, server: server({ maxRepairsPerHour: 2 }), memory: repaired(3601, 600) }),
+    );
     expect(done(decision)).toEqual(['1 restartMachine']);
   });
 
   test('stays open whatever is found, and does not open while nothing is', () => {
     const open = memory({ breakerSince: ago(86_400) });
-    expect(decide(sight({ nodes, memory: open }))).toMatchObject({ conditions: [{ type: 'HealingStopped' }] });
-    expect(decide(sight({ nodes, memory: open })).order).toBeUndefined();
-    expect(decide(sight({ server: server({ maxRepairsPerHour: 1 }), memory: repaired(60) }))).toMatchObject({
+    expect(decideHealing(sight({ nodes, memory: open }))).toMatchObject({ conditions: [{ type: 'HealingStopped' }] });
+    expect(decideHealing(sight({ nodes, memory: open })).order).toBeUndefined();
+    expect(decideHealing(sight({ server: server({ maxRepairsPerHour: 1 }), memory: repaired(60) }))).toMatchObject({
       opensBreaker: false,
       conditions: [],
     });
   });
 
   test('does not stop a person', () => {
-    expect(done(decide(sight({ nodes, memory: memory({ breakerSince: ago(60) }), byHand: true })))).toEqual([
+    expect(done(decideHealing(sight({ nodes, memory: memory({ breakerSince: ago(60) }), byHand: true })))).toEqual([
       '1 restartMachine',
     ]);
   });
@@ -389,7 +507,7 @@ describe('the circuit breaker', () => {
 test('a node that has been well for five grace periods begins anew with its next trouble', () => {
   const after = (seconds: number) => {
     const own: NodeMemory = { number: 1, repair: 'redeploy', settledAt: ago(seconds) };
-    return decide(sight({ nodes: [node(1, { memory: own }), node(2)] })).recovered;
+    return decideHealing(sight({ nodes: [node(1, { memory: own }), node(2)] })).recovered;
   };
   expect(after(599)).toEqual([]);
   expect(after(601)).toEqual([1]);
@@ -398,8 +516,22 @@ test('a node that has been well for five grace periods begins anew with its next
 test('what an operation that runs has noted of a node is not forgotten', () => {
   const own: NodeMemory = { number: 1, repair: 'redeploy', operationId: 'op', sentAt: ago(700) };
   const nodes = [node(1, { memory: own }), node(2)];
-  expect(decide(sight({ nodes, lease: leaseOf({ kind: 'heal' }) })).recovered).toEqual([]);
-  expect(decide(sight({ nodes })).recovered).toEqual([1]);
+  expect(decideHealing(sight({ nodes, lease: leaseOf({ kind: 'heal' }) })).recovered).toEqual([]);
+  expect(decideHealing(sight({ nodes })).recovered).toEqual([1]);
+});
+
+test('those that are asked at once are so many at most, and all are asked', async () => {
+  const asked: number[] = [];
+  let [now, most] = [0, 0];
+  const work = async (one: number) => {
+    most = Math.max(most, ++now);
+    await Promise.resolve();
+    now--;
+    asked.push(one);
+    if (one === 3) throw new Error('away');
+  };
+  await expect(forEachAtOnce([1, 2, 3, 4, 5], work, 2)).rejects.toThrow('1 of 5 could not be looked at.');
+  expect([asked, most]).toEqual([[1, 2, 3, 4, 5], 2]);
 });
 
 test('what fails for one jump server keeps no other waiting, and is not hushed up', async () => {
@@ -418,11 +550,25 @@ describe('our own trouble', () => {
       [1, 2].map((number) => node(number, index * 2 + number <= silentNodes ? frozen : {})),
     );
 
+  const noDatabase = (number: number) => node(number, { voice: unwell(300, 'database') });
+
   test.each<[string, NodeSight[][], boolean]>([
     ['a silent node of many is its own trouble', fleetOf(10, 1), false],
     ['three of six too', fleetOf(3, 3), false],
     ['four of eight are ours', fleetOf(4, 4), true],
     ['four of a hundred are theirs', fleetOf(50, 4), false],
+    [
+      'four of eight that do not reach their databases are ours, too',
+      fleetOf(4, 4).map((nodes) =>
+        nodes.map((one) => (one.voice.kind === 'silent' ? noDatabase(one.record.number) : one)),
+      ),
+      true,
+    ],
+    [
+      'all nodes of one jump server of two have a trouble of their own',
+      [[1, 2, 3, 4].map(noDatabase), [node(1)]],
+      false,
+    ],
     ['one jump server cannot tell', [Array.from({ length: 8 }, (_, index) => node(index + 1, frozen))], false],
     [
       'machines that are off are silent for a good reason',
@@ -430,7 +576,7 @@ describe('our own trouble', () => {
       false,
     ],
   ])('%s', (_, fleets, expected) => {
-    expect(isFleetSilent(fleets)).toBe(expected);
+    expect(isFleetTroubled(fleets)).toBe(expected);
   });
 
   test('the sweep only watches for a while after it has not run, and not for being new', () => {
@@ -494,6 +640,10 @@ describe('sessions that ended with their node', () => {
 function failedBefore(seconds: number[], healedAt: Date = never): HealingMemory {
   const failure = [{ type: 'NodeNotHealed', message: '' }];
   return memory({ repairs: seconds.map(ago).reverse(), failure, healedAt });
+}
+
+function failedByHand(seconds: number): HealingMemory {
+  return memory({ failure: [{ type: 'HealCanceled', message: '' }], failedAt: ago(seconds) });
 }
 
 function leaseOf(change: Partial<Lease>): Lease {

@@ -309,6 +309,15 @@ describe('a comparison', () => {
     expect(await ordered()).toMatchObject({ evidence: ['loadBalancer is gone'] });
   });
 
+  test('leaves a database that no node reaches to the sweep, which has the brakes for it', async () => {
+    for (const number of [1, 2]) {
+      await made.heard(number, { database: broken });
+      await rememberNode(made.deps.tables, 'demo', { number, unwellSince: ago(600) });
+    }
+    await compare(both);
+    expect(await findLease(made.deps.tables, 'demo')).toBeUndefined();
+  });
+
   test('comes again at once for a probe that fails, but not for ever', async () => {
     expect((await compare(['10.20.0.5'])).comparedAt).toBeUndefined();
     await rememberNode(made.deps.tables, 'demo', { number: 1, probeDownSince: ago(600) });

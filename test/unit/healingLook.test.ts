@@ -1,18 +1,28 @@
 import { RestError } from '@azure/core-rest-pipeline';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { orderByHand, resetBreaker } from '../../shared/healing/byHand.ts';
-import { type Decision, decide } from '../../shared/healing/decision.ts';
+import { decideHealing, type HealingDecision } from '../../shared/healing/decision.ts';
 import type { NodeSight } from '../../shared/healing/findings.ts';
 import { closeLostSessions } from '../../shared/healing/lostSessions.ts';
+import type { HealOrder } from '../../shared/healing/order.ts';
 import { lookCloser, platformAtFault } from '../../shared/healing/sight.ts';
-import { inTurn, observeFleet, sweepHealing } from '../../shared/healing/sweep.ts';
+import { inTurn, observeFleet, roomForHeals, sweepHealing } from '../../shared/healing/sweep.ts';
 import { requestOperation } from '../../shared/operations.ts';
-import { findHealing, nothingToHeal, rememberLoss, rememberNode, rememberServer } from '../../shared/store/healing.ts';
-import { findLease } from '../../shared/store/leases.ts';
+import {
+  findHealing,
+  findHeartbeat,
+  nothingToHeal,
+  rememberLoss,
+  rememberNode,
+  rememberServer,
+} from '../../shared/store/healing.ts';
+import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
+import { changeLease, findLease, type Lease } from '../../shared/store/leases.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { ago, broken, noon, openHealingWorld } from './healingWorld.ts';
 
 interface Machine {
-  power: string;
+  power: string | undefined;
   agent: string;
   tags?: Record<string, string>;
   provisioningState?: string;
@@ -24,6 +34,8 @@ let health: Record<string, string> | Error;
 let probed: string[] | Error;
 let listing: Error | undefined;
 let looks: string[];
+/** How long a look at a jump server takes. Seconds. */
+let lookTakes: number;
 let closed: { from: string; until: string }[];
 
 const missing = () => Object.assign(new Error('gone'), { statusCode: 404 });
@@ -33,7 +45,10 @@ const shown = (node: string, { power, agent, tags = {}, provisioningState = 'Suc
   id: `${made.server.spec.resourceGroup}/${node}`,
   tags,
   provisioningState,
-  instanceView: { statuses: [{ code: `PowerState/${power}` }], vmAgent: { statuses: [{ code: agent }] } },
+  instanceView: {
+    statuses: power === undefined ? [] : [{ code: `PowerState/${power}` }],
+    vmAgent: { statuses: [{ code: agent }] },
+  },
 });
 
 beforeEach(async () => {
@@ -42,12 +57,14 @@ beforeEach(async () => {
   probed = ['10.20.0.4', '10.20.0.5'];
   listing = undefined;
   looks = [];
+  lookTakes = 0;
   closed = [];
   const azure = {
     compute: {
       virtualMachines: {
         get: async (_: string, node: string) => {
           looks.push(node);
+          if (node.endsWith('-1')) made.world.now = secondsAfter(made.world.now, lookTakes);
           const machine = machines[node];
           if (machine === undefined) throw missing();
           if (machine instanceof Error) throw machine;
@@ -148,7 +165,28 @@ describe('a closer look', () => {
       () => {
         machines['demo-1'] = { ...fine, provisioningState: 'Updating' };
       },
+      { machine: { power: 'changing', failed: false, called: 'Updating' } },
+    ],
+    [
+      'at one that says in no way whether it runs',
+      () => {
+        machines['demo-1'] = { ...fine, power: undefined };
+      },
       { machine: { power: 'changing', failed: false } },
+    ],
+    [
+      'at one that is being deallocated',
+      () => {
+        machines['demo-1'] = { ...fine, power: 'deallocating' };
+      },
+      { machine: { power: 'changing', failed: false, called: 'PowerState/deallocating' } },
+    ],
+    [
+      'at one whose last change was canceled',
+      () => {
+        machines['demo-1'] = { ...fine, provisioningState: 'Canceled' };
+      },
+      { machine: { power: 'running', failed: true } },
     ],
     [
       'at one that the platform broke',
@@ -204,6 +242,15 @@ test.each<[string, Record<string, string> | Error, boolean]>([
   health = answer;
   expect(await platformAtFault(made.deps, '/vm')).toBe(wanted);
 });
+
+const askForHeal = (jumpServer: string, order: HealOrder) =>
+  requestOperation(made.deps, async () => {}, {
+    jumpServer,
+    kind: 'heal',
+    order,
+    reason: 'test',
+    caller: { objectId: 'anna', name: 'anna', roles: [] },
+  });
 
 describe('a heal by hand', () => {
   const ordered = async () => {
@@ -261,13 +308,7 @@ describe('a heal by hand', () => {
 
   test('lets healing go on without making a running heal forget what it has sent', async () => {
     const { tables } = made.deps;
-    const { operationId } = await requestOperation(made.deps, async () => {}, {
-      jumpServer: 'demo',
-      kind: 'heal',
-      order: { nodes: [], awaits: [], everything: true, evidence: [] },
-      reason: 'test',
-      caller: { objectId: 'anna', name: 'anna', roles: [] },
-    });
+    const { operationId } = await askForHeal('demo', { nodes: [], awaits: [], everything: true, evidence: [] });
     await rememberNode(tables, 'demo', { number: 1, repair: 'rebuild', operationId, sentAt: noon });
     await rememberNode(tables, 'demo', { number: 2, repair: 'redeploy', operationId: 'former', sentAt: ago(600) });
     await rememberServer(tables, 'demo', { repairs: [ago(60)], fruitless: [ago(90)], breakerSince: ago(60) });
@@ -283,7 +324,7 @@ describe('the sweep', () => {
   const sweep = async () => {
     await sweepHealing(made.deps, async () => {});
     const { spec, reason } = (await findLease(made.deps.tables, 'demo')) ?? { spec: '{}', reason: '' };
-    return { order: JSON.parse(spec) as Partial<NonNullable<Decision['order']>>, reason };
+    return { order: JSON.parse(spec) as Partial<NonNullable<HealingDecision['order']>>, reason };
   };
 
   test('asks for nothing while all is well', async () => {
@@ -298,6 +339,33 @@ describe('the sweep', () => {
     expect((await sweep()).order.nodes).toEqual([{ number: 2, finding: 'frozen', repair: 'restartMachine' }]);
     const { server } = await findHealing(made.deps.tables, 'demo');
     expect(server).toMatchObject({ lookedAt: noon, repairs: [noon] });
+  });
+
+  test.each([
+    ['that takes long has not been away', 100, 0],
+    ['that was held up at one jump server has been', 151, 90],
+  ])('%s', async (_, seconds, quietFor) => {
+    const { etag: _etag, ...row } = made.server;
+    await putJumpServer(made.deps.tables, { ...row, name: 'second' });
+    lookTakes = seconds;
+    await sweep();
+    expect(made.world.now).toEqual(secondsAfter(noon, 2 * seconds));
+    const until = quietFor === 0 ? new Date(0) : secondsAfter(made.world.now, quietFor);
+    expect(await findHeartbeat(made.deps.tables)).toEqual({ at: made.world.now, quietUntil: until });
+  });
+
+  test('gives a node its grace period after a boot that somebody else began', async () => {
+    const sweepAt = async (seconds: number, provisioningState: string) => {
+      made.world.now = secondsAfter(noon, seconds);
+      machines['demo-2'] = { ...fine, agent: 'none', provisioningState };
+      await made.heard(1, {}, -seconds);
+      return (await sweep()).order.nodes;
+    };
+    expect(await sweepAt(0, 'Updating')).toBeUndefined();
+    expect(await sweepAt(60, 'Updating')).toBeUndefined();
+    expect(await sweepAt(120, 'Succeeded')).toBeUndefined();
+    expect(await sweepAt(179, 'Succeeded')).toBeUndefined();
+    expect(await sweepAt(181, 'Succeeded')).toMatchObject([{ finding: 'frozen', repair: 'restartMachine' }]);
   });
 
   const conditions = async () => (await findHealing(made.deps.tables, 'demo')).server.conditions;
@@ -320,12 +388,60 @@ describe('the sweep', () => {
     expect(await conditions()).toEqual([]);
   });
 
+  const blameDatabase = async () => {
+    for (const number of [1, 2]) {
+      await made.heard(number, { database: broken });
+      await rememberNode(made.deps.tables, 'demo', { number, unwellSince: ago(300) });
+    }
+  };
+
+  test('begins no more than forty heals that nobody asked for, and who waits for room keeps its place', async () => {
+    const { tables } = made.deps;
+    await blameDatabase();
+    await rememberServer(tables, 'demo', { lookedAt: ago(600) });
+    const order = { nodes: [], awaits: [], everything: true, evidence: [], countedAt: ago(60).toISOString() };
+    const { etag: _, ...row } = made.server;
+    const names = Array.from({ length: 40 }, (_, index) => `other${index}`);
+    const leases: Lease[] = [];
+    for (const name of names) {
+      await putJumpServer(tables, { ...row, name });
+      leases.push(await askForHeal(name, order));
+    }
+    expect((await sweep()).order).toEqual({});
+    expect((await findHealing(tables, 'demo')).server).toMatchObject({ lookedAt: ago(600), repairs: [] });
+    const [first] = leases;
+    if (first !== undefined) await changeLease(tables, first, { state: 'finished' });
+    await putJumpServer(
+      tables,
+      { ...row, name: 'other0', state: 'Failed' },
+      (await findJumpServer(tables, 'other0'))?.etag,
+    );
+    expect((await sweep()).order).toMatchObject({ awaits: [1, 2] });
+    expect((await findHealing(tables, 'demo')).server).toMatchObject({ lookedAt: noon, repairs: [noon] });
+  });
+
+  test('counts no heal that a person asked for among the forty', async () => {
+    const order = { nodes: [], awaits: [], everything: true, evidence: [] };
+    const byHand = await askForHeal('one', order);
+    const byItself = await askForHeal('two', { ...order, countedAt: ago(60).toISOString() });
+    const room = (lease: Lease) => roomForHeals([lease], noon);
+    expect(room(byHand) - room(byItself)).toBe(1);
+  });
+
+  test('sees to databases that no node reaches in turn, too', async () => {
+    await blameDatabase();
+    const [one] = await observeFleet(made.deps, new Date(0));
+    if (one === undefined) throw new Error('There is no sight.');
+    const sights = Array.from({ length: 30 }, () => ({ ...one }));
+    expect(inTurn(sights)).toEqual(new Set(sights.slice(0, 20)));
+  });
+
   test('looks at twenty at most, those first that have waited longest', async () => {
     await made.heard(1, { web: broken }, 300);
     await made.heard(2);
     const [one] = await observeFleet(made.deps, new Date(0));
     if (one === undefined) throw new Error('There is no sight.');
-    expect(decide(one).suspects).toEqual([1]);
+    expect(decideHealing(one).suspects).toEqual([1]);
     const sights = Array.from({ length: 30 }, (_, index) => {
       const server = { ...nothingToHeal.server, ...(index < 5 ? {} : { lookedAt: ago(60 * (index % 7)) }) };
       return { ...one, memory: { ...nothingToHeal, server } };
@@ -342,6 +458,30 @@ describe('the sweep', () => {
 
 describe('sessions that ended with their node', () => {
   const losses = [{ number: 1, at: ago(600) }];
+
+  describe('while their database does not answer', () => {
+    const forgotten: string[] = [];
+    beforeEach(async () => {
+      forgotten.length = 0;
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      made.deps.guacamole = () => new Promise(() => {});
+      made.deps.databases.forget = async (name) => void forgotten.push(name);
+      for (const number of [1, 2]) await made.heard(number);
+      const { etag: _, ...row } = made.server;
+      await putJumpServer(made.deps.tables, { ...row, name: 'second' });
+      await rememberLoss(made.deps.tables, 'demo', { number: 1, at: ago(600) });
+    });
+    afterEach(() => void vi.useRealTimers());
+
+    test('keep the sweep from nothing, and are left to a later one after fifteen seconds', async () => {
+      const swept = sweepHealing(made.deps, async () => {});
+      await vi.waitFor(async () => expect(await findLease(made.deps.tables, 'second')).toBeDefined());
+      await vi.advanceTimersByTimeAsync(15_000);
+      await swept;
+      expect(forgotten).toEqual(['demo']);
+      expect((await findHealing(made.deps.tables, 'demo')).server.losses).toHaveLength(1);
+    });
+  });
 
   test.each<[string, ('running' | 'draining' | 'deallocated' | 'starting')[], number, number]>([
     ['are closed where no node has any', ['running', 'running'], 0, 1],

@@ -15,6 +15,7 @@ import { putInventory } from '../../shared/store/inventory.ts';
 import { findJumpServer, type JumpServerState, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease } from '../../shared/store/leases.ts';
 import { listAllRows } from '../../shared/store/tables.ts';
+import { secondsAfter } from '../../shared/time.ts';
 import { ago, broken, noon, openHealingWorld } from './healingWorld.ts';
 import { specWith, subscriptionId } from './sample.ts';
 
@@ -25,6 +26,8 @@ let made: Awaited<ReturnType<typeof openHealingWorld>>;
 let tags: Record<string, string>;
 let patches: number;
 let patchFailure: Error | undefined;
+let lists: number;
+let listFailure: Error | undefined;
 let lookFailure: Error | undefined;
 let started: string[];
 let api: Route[];
@@ -33,12 +36,16 @@ beforeEach(async () => {
   tags = {};
   patches = 0;
   patchFailure = undefined;
+  lists = 0;
+  listFailure = undefined;
   lookFailure = undefined;
   started = [];
   const azure = {
     compute: {
       virtualMachines: {
         async *listAll() {
+          lists++;
+          if (listFailure !== undefined) throw listFailure;
           for (const number of [1, 2])
             yield {
               id: machineOf(number),
@@ -84,7 +91,10 @@ const entranceOf = (operationId: string) => ({
 });
 
 /** What an entrance of the portal answers to a body. */
-async function enter(operationId: string, body: unknown): Promise<RouteAnswer> {
+const enter = (operationId: string, body: unknown): Promise<RouteAnswer> => openPortal(operationId)(body);
+
+/** An entrance of the portal, which stays open. */
+function openPortal(operationId: string): (body: unknown) => Promise<RouteAnswer> {
   const routes = ['JumpServers_CreateOrUpdate', 'JumpServers_Scale', 'JumpServers_Delete'].map(
     (id): Route => ({ definition: { ...healingDefinition(), operationId: id }, handle: async () => ({}) }),
   );
@@ -93,7 +103,8 @@ async function enter(operationId: string, body: unknown): Promise<RouteAnswer> {
   );
   if (found === undefined) throw new Error(`There is no ${operationId}.`);
   const rest = { params: {}, query: {}, auditId: 'x', stream: null };
-  return found.handle({ ...rest, ...entranceOf(operationId), body: found.definition.body?.parse(body) });
+  return async (body) =>
+    found.handle({ ...rest, ...entranceOf(operationId), body: found.definition.body?.parse(body) });
 }
 
 function healingDefinition(): Route['definition'] {
@@ -153,6 +164,11 @@ const askFor = (kind: 'scale' | 'heal') =>
     reason: 'test',
     caller: keyHolder('someone'),
   });
+
+const finish = async () => {
+  const lease = await findLease(made.deps.tables, 'demo');
+  if (lease !== undefined) await changeLease(made.deps.tables, lease, { state: 'finished' });
+};
 
 describe('an alert', () => {
   test('is one more thing that the sweep sees: it is counted, and looks at all resources', async () => {
@@ -246,6 +262,46 @@ describe('an alert', () => {
     expect(started).toHaveLength(1);
   });
 
+  test('shares its look at the machines with those that come within twenty seconds, unless it failed', async () => {
+    const enterAlert = openPortal('Portal_Alert');
+    const fire = (alertId: string) => codeOf(enterAlert(alertOf({ alertId })));
+    listFailure = new RestError('busy', { statusCode: 503, code: 'ServerBusy' });
+    expect(await Promise.all([fire('one'), fire('two')])).toEqual(['503 AzureUnavailable', '503 AzureUnavailable']);
+    expect(lists).toBe(1);
+    listFailure = undefined;
+    expect(await Promise.all([fire('one'), fire('two')])).toEqual(['fine', 'fine']);
+    expect(lists).toBe(2);
+  });
+
+  test('heeds what happened since another one looked at the machines, and looks again after twenty seconds', async () => {
+    const enterAlert = openPortal('Portal_Alert');
+    const fire = (alertId: string) => codeOf(enterAlert(alertOf({ alertId })));
+    await put('Ready', { gracePeriod: 'PT5S' });
+    expect(await fire('one')).toBe('fine');
+    await finish();
+    const failure = [{ type: 'NodeNotHealed', message: '' }];
+    await rememberServer(made.deps.tables, 'demo', { failure, failedAt: secondsAfter(noon, 17) });
+    made.world.now = secondsAfter(noon, 19);
+    expect([await fire('two'), lists]).toEqual(['409 HealingPaused', 1]);
+    made.world.now = secondsAfter(noon, 20);
+    expect([await fire('three'), lists]).toEqual(['409 HealingPaused', 2]);
+  });
+
+  test('waits while forty heals run that nobody asked for by hand', async () => {
+    const order = { nodes: [], awaits: [], everything: true, evidence: [], countedAt: ago(60).toISOString() };
+    for (let index = 0; index < 40; index++)
+      await requestOperation(made.deps, async () => {}, {
+        jumpServer: `other${index}`,
+        kind: 'heal',
+        order,
+        reason: 'test',
+        caller: keyHolder('someone'),
+      });
+    const refused = await alert().catch((error: unknown) => error);
+    expect(refused).toMatchObject({ status: 503, code: 'HealingBusy', headers: { 'Retry-After': '60' } });
+    expect([lists, await findLease(made.deps.tables, 'demo')]).toEqual([0, undefined]);
+  });
+
   test('that has resolved, or is about others, leaves nothing', async () => {
     expect((await alert({ monitorCondition: 'Resolved' })).status ?? 200).toBe(200);
     expect(await codeOf(alert({ alertTargetIDs: [`${group}x/providers/a/b/c`] }))).toBe('400 NotOurs');
@@ -266,10 +322,6 @@ describe('a name', () => {
 
 describe('a tag', () => {
   const obey = () => obeyTag(made.deps, entranceOf('Portal_TagEvent'), api, 'molcajete-demo');
-  const finish = async () => {
-    const lease = await findLease(made.deps.tables, 'demo');
-    if (lease !== undefined) await changeLease(made.deps.tables, lease, { state: 'finished' });
-  };
 
   test('that cannot be taken off is obeyed once, however often the event comes', async () => {
     tags = { 'molcajete-action': 'heal', owner: 'team' };
