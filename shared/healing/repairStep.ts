@@ -1,7 +1,7 @@
 import { afterError, type Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
-import { orUndefinedIfMissing } from '../azure/resource.ts';
+import { observeProvisioningState, orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { isUp } from '../scaling/fleet.ts';
 import { findHealing, never, rememberLoss, rememberNode } from '../store/healing.ts';
@@ -135,7 +135,7 @@ async function isBusy({ deps, server }: Healing, number: number): Promise<boolea
   const found = await orUndefinedIfMissing(
     deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
   );
-  return !['Succeeded', 'Failed', undefined].includes(found?.provisioningState);
+  return found !== undefined && observeProvisioningState(found) === 'pending';
 }
 
 /** As root on the node, by Azure's agent in it. */

@@ -119,6 +119,13 @@ test('a repair whose process died is waited for, not sent again', async () => {
   expect(calls).toEqual(['redeploy demo-1']);
 });
 
+test('a repair that was canceled in Azure is not waited for: nothing is at work any more', async () => {
+  const hangs: Attempt = { ...attempt, within: async () => undefined };
+  await repairStep(healing(), frozen('redeploy')).ensure({}, hangs);
+  machine = { vmId: 'first', provisioningState: 'Canceled' };
+  expect(await run(frozen('redeploy'))).toMatchObject({ state: 'ready' });
+});
+
 test('another operation sends its own', async () => {
   await run(frozen('restartMachine'));
   await run(frozen('redeploy'), 'op-2');
