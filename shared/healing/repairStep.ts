@@ -10,7 +10,7 @@ import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import { type Repair, repairFacts } from './findings.ts';
 import { comesFirst, type NodeOrder } from './order.ts';
-import { machineId, probeOf, probesOf, workingNodes } from './sight.ts';
+import { machineId, probeOf, probesOf } from './sight.ts';
 
 /** What the steps of one heal operation share. */
 export interface Healing {
@@ -77,15 +77,17 @@ function failed({ number, repair }: NodeOrder, outcome: Outcome): Outcome {
   return { state: 'failed', failure: { code: cause?.code ?? 'RepairFailed', message, advice } };
 }
 
-/** Much may have changed since it was decided. Throws when it cannot be told whether the node alone serves users. */
+/**
+ * Much may have changed since it was decided. The balancer alone says who serves users: a node that calls itself well may be out of its pool, and
+ * one that cannot report may have everybody's sessions. Throws when the balancer cannot be asked.
+ */
 async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<Outcome | undefined> {
   const { deps, server, fleet } = healing;
   if (!repairFacts[repair].disrupts) return undefined;
-  const others = fleet.filter((node) => node.number !== number && isUp(node));
-  if ((await workingNodes(deps, server.name, others)).length > 0) return undefined;
   const probes = await probesOf(deps, server);
   const record = fleet.find((node) => node.number === number);
   if (probes === undefined || record === undefined || probeOf(probes, { record }).probe === 'down') return undefined;
+  const others = fleet.filter((node) => node.number !== number && isUp(node));
   if (others.some((other) => probeOf(probes, { record: other }).probe === 'up')) return undefined;
   const message = `Node ${number} is the only one that serves users, so nothing was done that would end their sessions.`;
   const advice = 'It is repaired once another node works.';

@@ -14,7 +14,7 @@ import { findOperation } from '../../shared/store/operations.ts';
 import type { Tables } from '../../shared/store/tables.ts';
 import { carryThrough, createProcess, inFakeTime, type Kill, type Process, tablesOf } from './mortal.ts';
 import { specWith } from './sample.ts';
-import { jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
+import { addressOf, jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
 import { createTablesStub } from './tablesStub.ts';
 
 const sound = vi.hoisted(() => (key: string, output: Record<string, string> = {}): Step => {
@@ -92,6 +92,14 @@ function azureOf({ read, write }: Process): AzureClients {
         vmId++;
         up(node);
       })('', node),
+    network: {
+      loadBalancerLoadBalancingRules: {
+        health: () =>
+          read(async () => ({
+            loadBalancerBackendAddresses: [{ ipAddress: addressOf(2).privateIPAddress, state: 'Up' }],
+          })),
+      },
+    },
     compute: {
       virtualMachines: {
         get: (_group: string, node: string) =>

@@ -86,7 +86,7 @@ const well = { haproxy: healthy, web: healthy, guacd: healthy, database: healthy
 beforeEach(async () => {
   calls = [];
   machine = { vmId: 'first', provisioningState: 'Succeeded' };
-  probed = [];
+  probed = ['10.20.0.4', '10.20.0.5'];
   failure = undefined;
   probeFailure = undefined;
   tables = Object.fromEntries(
@@ -175,11 +175,21 @@ test('nothing is done while the balancer does not say whom it would hit; where t
   expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
 });
 
-test('another node that serves users and only cannot make its last change is enough', async () => {
-  const stuck = { ...well, haproxy: { healthy: false, works: true } } as NodeReport;
-  await putReport(tables, 'demo', { node: 'demo-2', report: stuck, receivedAt: now });
+test('another node that works by its own word only does not count: the balancer sends it nobody', async () => {
   probed = ['10.20.0.4'];
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'failed', failure: { code: 'LastNode' } });
+  expect(calls).toEqual([]);
+});
+
+test('a node that the balancer sends nobody is repaired, whatever the other ones say', async () => {
+  await putReport(tables, 'demo', { node: 'demo-2', report: well, receivedAt: secondsAfter(now, -600) });
+  probed = [];
   expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+});
+
+test('what disturbs nobody is done without asking the balancer', async () => {
+  probeFailure = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+  expect(await run({ number: 1, finding: 'agentGone', repair: 'restartAgent' })).toMatchObject({ state: 'ready' });
 });
 
 test.each(['reapply', 'restartMachine', 'rebuild'] as const)(
