@@ -6,7 +6,7 @@ import { type Login, randomPassword, type Secret, type Vault } from '../secrets/
 import { listInventory, putInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
-import { listSteps } from '../store/operations.ts';
+import { findStepStart } from '../store/operations.ts';
 import { endRotation, type Rotation } from '../store/rotations.ts';
 import { secondsAfter } from '../time.ts';
 import type { Credential } from './credentials.ts';
@@ -140,8 +140,8 @@ export async function patient(
   obstacle: Obstacle,
   since = new Date(0),
 ): Promise<Outcome> {
-  const begun = (await listSteps(deps.tables, holder.operationId)).find((step) => step.key === key)?.startedAt;
-  const from = Math.max(since.getTime(), (begun ?? deps.now()).getTime());
+  const begun = (await findStepStart(deps.tables, holder.operationId, key)) ?? deps.now();
+  const from = Math.max(since.getTime(), begun.getTime());
   if (secondsAfter(new Date(from), patienceSeconds) > deps.now()) return outcome;
   return { state: 'failed', failure: obstacle };
 }

@@ -3,17 +3,19 @@ import { createWrites } from '../../shared/azure/armStep.ts';
 import { type Attempt, checkGraph, type Outcome } from '../../shared/azure/engine.ts';
 import type { Deps } from '../../shared/deps.ts';
 import type { Repair } from '../../shared/healing/findings.ts';
+import { awaitedHealthStep, repairedHealthStep } from '../../shared/healing/healthSteps.ts';
 import type { HealOrder, NodeOrder } from '../../shared/healing/order.ts';
 import { type Healing, repairStep } from '../../shared/healing/repairStep.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
-import { findHealing } from '../../shared/store/healing.ts';
+import { findHealing, rememberNode } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
+import { putStep } from '../../shared/store/operations.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import type { Tables } from '../../shared/store/tables.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { openHealingWorld } from './healingWorld.ts';
-import { specOf } from './sample.ts';
+import { specOf, specWith } from './sample.ts';
 
 type Entity = Record<string, unknown> & { partitionKey: string; rowKey: string };
 
@@ -253,4 +255,46 @@ test('a command that the machine does not take is given up at once: the next rep
     state: 'failed',
     failure: { code: 'VMAgentStatusCommunicationError' },
   });
+});
+
+describe('the time that a node gets to be well', () => {
+  /** How the health step of node 1, which does not report, ends so many seconds after its beginning. */
+  async function endAfter(seconds: number, { gracePeriod, repair }: { gracePeriod: string; repair?: Repair }) {
+    const { deps, world } = await openHealingWorld();
+    const spec = specWith({ healing: { gracePeriod } });
+    const { server, ...rest } = healing();
+    const own: Healing = { ...rest, deps, server: { ...server, spec }, requestedAt: secondsAfter(now, -1200) };
+    // Azure was done with it long before the node's turn came.
+    const settledAt = secondsAfter(now, -900);
+    await rememberNode(deps.tables, 'demo', { number: 1, operationId: 'op-1', sentAt: own.requestedAt, settledAt });
+    const step =
+      repair === undefined ? awaitedHealthStep(own, 1) : repairedHealthStep(own, { ...frozen(repair), number: 1 });
+    await putStep(deps.tables, 'op-1', { key: step.key, type: '', state: 'working', startedAt: now });
+    world.now = secondsAfter(now, seconds);
+    const outcome = await step.ensure({}, attempt);
+    return outcome.state === 'failed' ? outcome.failure.code : outcome.state;
+  }
+
+  test('one that waits for the database gets it from the moment at which that is in order', async () => {
+    expect(await endAfter(599, { gracePeriod: 'PT2M' })).toBe('pending');
+    expect(await endAfter(601, { gracePeriod: 'PT2M' })).toBe('NodesStillUnwell');
+  });
+
+  test.each<[Repair, string, number]>([
+    ['rebuild', 'PT2M', 600],
+    ['restartMachine', 'PT2M', 240],
+    ['restartServices', 'PT2M', 120],
+    ['rebuild', 'PT5S', 300],
+    ['create', 'PT5S', 300],
+    ['start', 'PT5S', 120],
+    ['restartMachine', 'PT5S', 120],
+    ['redeploy', 'PT5S', 120],
+    ['restartServices', 'PT1M', 60],
+  ])(
+    'after %s with a grace period of %s it is %i s from the end of what Azure does, enough for a boot',
+    async (repair, gracePeriod, seconds) => {
+      expect(await endAfter(seconds - 1, { gracePeriod, repair })).toBe('pending');
+      expect(await endAfter(seconds + 1, { gracePeriod, repair })).toBe('NodeNotHealed');
+    },
+  );
 });
