@@ -1,10 +1,11 @@
+import { isTurnedAway } from '../azure/armError.ts';
 import { afterError, type Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import { observeProvisioningState, orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { isUp } from '../scaling/fleet.ts';
-import { findHealing, never, rememberLoss, rememberNode } from '../store/healing.ts';
+import { findHealing, type NodeMemory, never, rememberLoss, rememberNode, takeBackRepair } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
@@ -54,15 +55,20 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
         if (!begun) {
           const against = await whyNot(healing, order).catch((error: unknown) => unsure(order, error, ++setbacks));
           if (against !== undefined) return against;
-          await begin(healing, order, attempt);
+          await begin(healing, order, memory, attempt);
         } else await attempt.permit();
         const write = writes.start(id, undefined, () => send(healing, order));
         return (await attempt.within(write)) === undefined ? working : await settled();
       } catch (error) {
+        // What fails otherwise is a look or the store: what is noted stays, and is carried on from.
+        const sent = writes.find(id) !== undefined;
         writes.forget(id);
         const outcome = afterError(error, ++setbacks);
-        await rememberNode(deps.tables, server.name, { number: order.number, operationId: '' });
-        return setbacks < mostSetbacks && !byRunCommand(order.repair) ? outcome : failed(order, outcome);
+        const turnedAway = isTurnedAway(error);
+        if (sent && turnedAway) await takeBackRepair(deps.tables, server.name, order.number, holder.operationId);
+        else if (sent) await rememberNode(deps.tables, server.name, { number: order.number, operationId: '' });
+        const hopeless = sent && !turnedAway && byRunCommand(order.repair);
+        return setbacks < mostSetbacks && !hopeless ? outcome : failed(order, outcome, turnedAway);
       }
     },
   };
@@ -70,10 +76,11 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
 
 const byRunCommand = (repair: Repair): boolean => repair === 'restartAgent' || repair === 'restartServices';
 
-function failed({ number, repair }: NodeOrder, outcome: Outcome): Outcome {
+function failed({ number, repair }: NodeOrder, outcome: Outcome, turnedAway: boolean): Outcome {
   const cause = outcome.state === 'ready' ? undefined : outcome.failure;
   const message = `Node ${number}: '${repairFacts[repair].text}' did not work: ${cause?.message ?? 'no reason given'}.`;
-  const advice = cause?.advice ?? 'A stronger repair follows by itself.';
+  const next = turnedAway ? 'It is tried again after a pause.' : 'A stronger repair follows by itself.';
+  const advice = cause?.advice ?? next;
   return { state: 'failed', failure: { code: cause?.code ?? 'RepairFailed', message, advice } };
 }
 
@@ -103,7 +110,12 @@ function unsure({ number }: NodeOrder, error: unknown, setbacks: number): Outcom
 }
 
 /** Written down before it is sent: what is remembered decides after a crash. */
-async function begin({ deps, server, holder }: Healing, order: NodeOrder, attempt: Attempt): Promise<void> {
+async function begin(
+  { deps, server, holder }: Healing,
+  order: NodeOrder,
+  before: NodeMemory | undefined,
+  attempt: Attempt,
+): Promise<void> {
   const { number, repair } = order;
   await attempt.permit();
   const now = deps.now();
@@ -119,6 +131,7 @@ async function begin({ deps, server, holder }: Healing, order: NodeOrder, attemp
     sentAt: now,
     settledAt: never,
     vmId: found?.vmId ?? '',
+    former: { repair: before?.repair, sentAt: before?.sentAt, settledAt: before?.settledAt },
   });
 }
 

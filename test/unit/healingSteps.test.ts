@@ -27,6 +27,9 @@ function memoryTable() {
       const key = `${row.partitionKey}/${row.rowKey}`;
       rows.set(key, mode === 'Merge' ? { ...rows.get(key), ...row } : row);
     },
+    async deleteEntity(partitionKey: string, rowKey: string) {
+      rows.delete(`${partitionKey}/${rowKey}`);
+    },
     async *listEntities({ queryOptions }: { queryOptions?: { filter?: string } } = {}) {
       const partition = /PartitionKey eq '([^']+)'/.exec(queryOptions?.filter ?? '')?.[1];
       for (const row of rows.values()) if (partition === undefined || row.partitionKey === partition) yield row;
@@ -43,6 +46,7 @@ let machine: { vmId: string; provisioningState: string } | undefined;
 let probed: string[];
 let failure: Error | undefined;
 let probeFailure: Error | undefined;
+let readFailure: Error | undefined;
 let tables: Tables;
 
 const missing = () => Object.assign(new Error('gone'), { statusCode: 404 });
@@ -53,7 +57,10 @@ const act = (name: string) => async (_group: string, node: string) => {
 
 function healing(operationId = 'op-1'): Healing {
   const virtualMachines = {
-    get: async () => machine ?? Promise.reject(missing()),
+    get: async () => {
+      if (readFailure !== undefined) throw readFailure;
+      return machine ?? Promise.reject(missing());
+    },
     restart: act('restart'),
     redeploy: act('redeploy'),
     reapply: act('reapply'),
@@ -91,6 +98,7 @@ beforeEach(async () => {
   probed = ['10.20.0.4', '10.20.0.5'];
   failure = undefined;
   probeFailure = undefined;
+  readFailure = undefined;
   tables = Object.fromEntries(
     ['healing', 'reports', 'inventory'].map((name) => [name, memoryTable()]),
   ) as unknown as Tables;
@@ -249,12 +257,66 @@ test('to push a model that Azure refuses is remembered, so that the next repair 
   expect((await findHealing(tables, 'demo')).nodes).toMatchObject([{ number: 1, repair: 'reapply' }]);
 });
 
+const inProgress = {
+  statusCode: 409,
+  code: 'Conflict',
+  message: 'Run command extension execution is in progress. Please wait for completion before invoking a run command.',
+};
+
+test.each<[Repair, { statusCode: number; code: string; message?: string }]>([
+  ['restartAgent', inProgress],
+  ['restartServices', { statusCode: 429, code: 'TooManyRequests' }],
+  ['restartMachine', { statusCode: 503, code: 'ServiceUnavailable' }],
+  ['rebuild', { statusCode: 500, code: 'InternalServerError' }],
+])(
+  '%s that Azure does not take up just now is asked for three times, and then counts as not tried: nobody has lost a session',
+  async (repair, answer) => {
+    const former = {
+      number: 1,
+      repair: 'start',
+      sentAt: secondsAfter(now, -900),
+      settledAt: secondsAfter(now, -800),
+    } as const;
+    await rememberNode(tables, 'demo', { ...former, operationId: 'op-0' });
+    failure = Object.assign(new Error(answer.message ?? 'busy'), answer);
+    const step = repairStep(healing(), frozen(repair));
+    for (const state of ['pending', 'pending', 'failed'])
+      expect(await step.ensure({}, attempt)).toMatchObject({ state, failure: { code: answer.code } });
+    expect(calls).toHaveLength(3);
+    const { nodes, server } = await findHealing(tables, 'demo');
+    expect(nodes).toMatchObject([{ ...former, operationId: '' }]);
+    expect(server.losses).toEqual([]);
+  },
+);
+
+test('the first repair of a node that Azure does not take up leaves nothing behind that the next one is stronger than', async () => {
+  failure = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+  await run(frozen('restartMachine'));
+  expect((await findHealing(tables, 'demo')).nodes[0]?.repair).toBeUndefined();
+  failure = undefined;
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+  expect((await findHealing(tables, 'demo')).nodes).toMatchObject([{ repair: 'restartMachine', operationId: 'op-1' }]);
+  expect((await findHealing(tables, 'demo')).server.losses).toHaveLength(1);
+});
+
+test('a repair that was sent is not sent again because Azure cannot say how far it is', async () => {
+  const hangs: Attempt = { ...attempt, within: async () => undefined };
+  await repairStep(healing(), frozen('restartMachine')).ensure({}, hangs);
+  readFailure = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'pending' });
+  readFailure = undefined;
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+  expect(calls).toEqual(['restart demo-1']);
+});
+
 test('a command that the machine does not take is given up at once: the next repair needs none', async () => {
   failure = Object.assign(new Error('no agent'), { code: 'VMAgentStatusCommunicationError', statusCode: 409 });
   expect(await run({ number: 1, finding: 'unwell', repair: 'restartServices' })).toMatchObject({
     state: 'failed',
     failure: { code: 'VMAgentStatusCommunicationError' },
   });
+  expect(calls).toHaveLength(1);
+  expect((await findHealing(tables, 'demo')).nodes).toMatchObject([{ repair: 'restartServices', operationId: '' }]);
 });
 
 describe('the time that a node gets to be well', () => {
