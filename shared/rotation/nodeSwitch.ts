@@ -204,7 +204,9 @@ async function make(turn: Turn, move: Exclude<SwitchMove['move'], 'wait'>, outpu
     const { deps, server } = rotating;
     const seen = await ingressStep(deps, server.name, server.spec, [number]).ensure(outputs, attempt);
     if (seen.state === 'pending') return patientOf(turn, seen.detail);
+    // Also where Azure refuses for good to say: it works by its own word, and healing looks only at nodes that are meant to run.
     await put(rotating, attempt, { number, state: 'running', since: now });
+    if (seen.state === 'failed') return seen;
   }
   return done;
 }

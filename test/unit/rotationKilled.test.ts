@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { rotateCredentials } from '../../orchestrations/activities/rotate.ts';
 import { createWrites } from '../../shared/azure/armStep.ts';
+import type { Outcome } from '../../shared/azure/engine.ts';
 import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
@@ -26,6 +27,8 @@ const world = vi.hoisted(() => ({
   /** What the ingress's nodes show. */
   shown: (): string => '',
   newest: (_name: string): string => '',
+  /** What looking at the ingress comes to. */
+  proof: { state: 'ready', output: {} } as Outcome,
 }));
 
 const refusal = vi.hoisted(
@@ -56,7 +59,7 @@ vi.mock('../../shared/rotation/administratorPassword.ts', () => ({
 }));
 vi.mock('../../shared/steps/ingress.ts', () => ({
   logIn: async () => (world.guacadmin === JSON.parse(world.newest('demo-guacadmin')).password ? 200 : 403),
-  ingressStep: () => ({ ensure: async () => ({ state: 'ready', output: {} }) }),
+  ingressStep: () => ({ ensure: async () => world.proof }),
 }));
 vi.mock('../../shared/steps/certificate.ts', () => ({
   certificateChain: () => [],
@@ -102,6 +105,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: start });
 });
 afterEach(() => {
+  world.proof = { state: 'ready', output: {} };
   vi.useRealTimers();
 });
 
@@ -304,5 +308,28 @@ test.each<[string, number]>([
   expect((await listNodes(tables, jumpServer)).map(({ state }) => state)).toEqual(['running', 'running']);
   expect((await findJumpServer(tables, jumpServer))?.state).toBe('Ready');
   expect((await listRotations(tables, jumpServer)).some(({ unfinished }) => unfinished)).toBe(true);
+  expect(broken).toEqual([]);
+});
+
+test('a proof that Azure refuses for good fails the rotation, and the node stays in service', async () => {
+  await seed();
+  stay = 6;
+  world.proof = {
+    state: 'failed',
+    failure: { code: 'AuthorizationFailed', message: 'No.', advice: 'Give it the role.' },
+  };
+  const holder = await ask();
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  const operation = await findOperation(tables, jumpServer, holder.operationId);
+  expect(operation).toMatchObject({
+    status: 'Failed',
+    failure: { code: 'AuthorizationFailed', advice: 'Give it the role.' },
+  });
+  const [first, second] = await listNodes(tables, jumpServer);
+  expect([first?.state, second?.state]).toEqual(['running', 'running']);
+  expect(second?.account).toBeUndefined();
+  expect((await listRotations(tables, jumpServer)).filter(({ unfinished }) => unfinished)).toMatchObject([
+    { credential: 'nodeAccount' },
+  ]);
   expect(broken).toEqual([]);
 });
