@@ -17,7 +17,7 @@ export interface Rotating {
   writes: Writes;
   holder: Holder;
   server: JumpServer;
-  /** As they were when the operation began. */
+  /** As they are since the operation has begun: it is the last one of each that it is to rotate. */
   rotations: readonly Rotation[];
   /** When the operation was asked for. */
   since: Date;

@@ -6,6 +6,8 @@ export interface Rotation {
   credential: Credential;
   /** The operation that was last asked to rotate it. */
   operationId: string;
+  /** When the first one was asked to: those that carry an unfinished rotation on leave it. */
+  begunAt?: Date;
   /** It was asked for and has not come to its end: whatever stands in its way, it is to be carried on. */
   unfinished: boolean;
   /** The version that the last finished rotation made and proved; undefined before the first. */
@@ -24,10 +26,9 @@ type RotationRow = Omit<Rotation, 'credential'>;
 export async function beginRotation(
   tables: Tables,
   jumpServer: string,
-  credential: Credential,
-  operationId: string,
+  { credential, ...begun }: Pick<Rotation, 'credential' | 'operationId' | 'begunAt'>,
 ): Promise<void> {
-  const row = { partitionKey: jumpServer, rowKey: credential, operationId, unfinished: true };
+  const row = { partitionKey: jumpServer, rowKey: credential, ...begun, unfinished: true };
   await tables.rotations.upsertEntity(row, 'Merge');
 }
 
@@ -84,11 +85,12 @@ export async function forgetRotations(tables: Tables, jumpServer: string): Promi
 }
 
 const toRotation = ({ rowKey, operationId = '', unfinished = false, ...more }: Row<Partial<RotationRow>>): Rotation => {
-  const { version, rotatedAt, failedAt, lookedAt, problem } = more;
+  const { begunAt, version, rotatedAt, failedAt, lookedAt, problem } = more;
   return {
     credential: rowKey as Credential,
     operationId,
     unfinished,
+    ...(begunAt === undefined ? {} : { begunAt }),
     ...(version === undefined ? {} : { version }),
     ...(rotatedAt === undefined ? {} : { rotatedAt }),
     ...(failedAt === undefined ? {} : { failedAt }),

@@ -8,7 +8,7 @@ import { requestOperation } from '../../shared/operations.ts';
 import { type Credential, credentials } from '../../shared/rotation/credentials.ts';
 import { controlSecrets, type Login, nodeSecrets, type Secret, type Vault } from '../../shared/secrets/vaults.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
-import { findLease, type Holder } from '../../shared/store/leases.ts';
+import { changeLease, findLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, putNode } from '../../shared/store/nodes.ts';
 import { findOperation } from '../../shared/store/operations.ts';
 import { listRotations } from '../../shared/store/rotations.ts';
@@ -211,10 +211,10 @@ function begin(process: Process) {
   return { deps, activity: rotateCredentials(deps, createWrites()) };
 }
 
-async function ask(): Promise<Holder> {
+async function ask(asked: readonly Credential[] = credentials): Promise<Holder> {
   const { deps } = begin(createProcess(undefined));
   const { operationId, fence } = await requestOperation(deps, async () => {}, {
-    ...{ jumpServer, kind: 'rotate', order: { credentials: [...credentials] }, reason: 'test' },
+    ...{ jumpServer, kind: 'rotate', order: { credentials: [...asked] }, reason: 'test' },
     caller: { objectId: 'anna', name: 'anna', roles: [] },
   });
   return { jumpServer, operationId, fence };
@@ -332,4 +332,20 @@ test('a proof that Azure refuses for good fails the rotation, and the node stays
     { credential: 'nodeAccount' },
   ]);
   expect(broken).toEqual([]);
+});
+
+test("a lone node's sessions are waited for a day in all, over all operations that carry the rotation on", async () => {
+  await seed();
+  await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
+  nodes.set('demo-2', { running: false, account: 'a1', certificate: 'c1', sessions: 0 });
+  const first = await ask(['nodeAccount']);
+  setTimeout(() => void changeLease(tables, first, { cancelRequested: true }), 20 * 3_600_000);
+  await inFakeTime(carryThrough(begin, first, undefined));
+  expect((await findOperation(tables, jumpServer, first.operationId))?.status).toBe('Canceled');
+  const second = await ask(['nodeAccount']);
+  await inFakeTime(carryThrough(begin, second, undefined));
+  expect((await findOperation(tables, jumpServer, second.operationId))?.status).toBe('Succeeded');
+  const hours = (Date.now() - start.getTime()) / 3_600_000;
+  expect(hours).toBeGreaterThan(24);
+  expect(hours).toBeLessThan(24.1);
 });
