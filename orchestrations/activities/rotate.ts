@@ -53,9 +53,9 @@ async function begin(
   );
   for (const credential of fresh) {
     const before = known.find((one) => one.credential === credential);
-    const { begunAt = requestedAt } = before?.unfinished === true ? before : {};
+    const { begunBy = operationId, begunAt = requestedAt } = before?.unfinished === true ? before : {};
     await permit(deps, holder);
-    await beginRotation(deps.tables, jumpServer, { credential, operationId, begunAt });
+    await beginRotation(deps.tables, jumpServer, { credential, operationId, begunBy, begunAt });
   }
   return listRotations(deps.tables, jumpServer);
 }

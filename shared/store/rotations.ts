@@ -6,7 +6,8 @@ export interface Rotation {
   credential: Credential;
   /** The operation that was last asked to rotate it. */
   operationId: string;
-  /** When the first one was asked to: those that carry an unfinished rotation on leave it. */
+  /** The first one that was asked to, and when: those that carry an unfinished rotation on leave both. */
+  begunBy?: string;
   begunAt?: Date;
   /** It was asked for and has not come to its end: whatever stands in its way, it is to be carried on. */
   unfinished: boolean;
@@ -26,7 +27,7 @@ type RotationRow = Omit<Rotation, 'credential'>;
 export async function beginRotation(
   tables: Tables,
   jumpServer: string,
-  { credential, ...begun }: Pick<Rotation, 'credential' | 'operationId' | 'begunAt'>,
+  { credential, ...begun }: Pick<Rotation, 'credential' | 'operationId' | 'begunBy' | 'begunAt'>,
 ): Promise<void> {
   const row = { partitionKey: jumpServer, rowKey: credential, ...begun, unfinished: true };
   await tables.rotations.upsertEntity(row, 'Merge');
@@ -37,7 +38,7 @@ export async function endRotation(
   tables: Tables,
   jumpServer: string,
   credential: Credential,
-  ended: { operationId: string; version: string; rotatedAt: Date },
+  ended: Pick<Rotation, 'operationId' | 'begunBy'> & { version: string; rotatedAt: Date },
 ): Promise<void> {
   const row: RotationRow = { ...ended, unfinished: false };
   await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, ...row }, 'Replace');
@@ -85,11 +86,13 @@ export async function forgetRotations(tables: Tables, jumpServer: string): Promi
 }
 
 const toRotation = ({ rowKey, operationId = '', unfinished = false, ...more }: Row<Partial<RotationRow>>): Rotation => {
-  const { begunAt, version, rotatedAt, failedAt, lookedAt, problem } = more;
+  // Rows of a release that did not keep it have the operation that last carried it on.
+  const { begunBy = operationId, begunAt, version, rotatedAt, failedAt, lookedAt, problem } = more;
   return {
     credential: rowKey as Credential,
     operationId,
     unfinished,
+    begunBy,
     ...(begunAt === undefined ? {} : { begunAt }),
     ...(version === undefined ? {} : { version }),
     ...(rotatedAt === undefined ? {} : { rotatedAt }),

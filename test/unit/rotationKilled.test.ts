@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { rotateCredentials } from '../../orchestrations/activities/rotate.ts';
 import { createWrites } from '../../shared/azure/armStep.ts';
 import type { Outcome } from '../../shared/azure/engine.ts';
@@ -348,4 +348,54 @@ test("a lone node's sessions are waited for a day in all, over all operations th
   const hours = (Date.now() - start.getTime()) / 3_600_000;
   expect(hours).toBeGreaterThan(24);
   expect(hours).toBeLessThan(24.1);
+});
+
+describe('a vault that was recovered with what rotations of a former jump server of that name have left in it', () => {
+  const recover = async () => {
+    await seed();
+    const [left] = versionsOf(nodeSecrets.database);
+    if (left !== undefined) left.tags = { 'molcajete-operation': 'long ago' };
+  };
+  const rotateNodeAccount = async (kill?: Kill) => {
+    const holder = await ask(['nodeAccount']);
+    const writes = await inFakeTime(carryThrough(begin, holder, kill));
+    return { writes, status: (await findOperation(tables, jumpServer, holder.operationId))?.status };
+  };
+  const expectNew = (where: string) => {
+    const versions = versionsOf(nodeSecrets.database).map(({ enabled }) => enabled);
+    expect(versions, where).toEqual([false, true]);
+    expect([...world.accounts.keys()], where).not.toContain('molcajete_node_a');
+  };
+
+  test('is no reason to rotate nothing, whichever write the control plane is killed at', async () => {
+    await recover();
+    const { writes } = await rotateNodeAccount();
+    expectNew('not killed');
+    for (let at = 1; at <= writes; at++) {
+      for (const done of [false, true]) {
+        await recover();
+        const where = `killed at write ${at} of ${writes}, ${done ? 'done' : 'not done'}`;
+        expect((await rotateNodeAccount({ at, done })).status, where).toBe('Succeeded');
+        expectNew(where);
+      }
+    }
+  });
+
+  test('nor when the first rotation has failed before it made a version', async () => {
+    await recover();
+    world.accounts.set('molcajete', 'somebody else has changed it');
+    expect((await rotateNodeAccount()).status).toBe('Failed');
+    world.accounts.set('molcajete', 'old');
+    expect((await rotateNodeAccount()).status).toBe('Succeeded');
+    expectNew('carried on');
+  });
+
+  test('and what this one made is taken up by those that carry it on', async () => {
+    await recover();
+    world.proof = { state: 'failed', failure: { code: 'AuthorizationFailed', message: 'No.' } };
+    for (let times = 0; times < 2; times++) await rotateNodeAccount();
+    world.proof = { state: 'ready', output: {} };
+    expect((await rotateNodeAccount()).status).toBe('Succeeded');
+    expectNew('carried on');
+  });
 });
