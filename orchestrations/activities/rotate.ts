@@ -19,7 +19,7 @@ const longestNode = 600;
 
 /** Brings the ordered rotations nearer to their end, as far as one call's budget goes. */
 export const rotateCredentials =
-  (deps: Deps, writes: Writes, setbacks = new Map<string, Date>()) =>
+  (deps: Deps, writes: Writes, failingSince = new Map<string, Date>()) =>
   async (holder: Holder): Promise<Progress> => {
     const { jumpServer } = holder;
     const held = await findHeldServer(deps, holder);
@@ -29,7 +29,7 @@ export const rotateCredentials =
     const rotations = await unlessStopped(begin(deps, holder, lease, credentials));
     if (rotations instanceof Stopped) return { state: rotations.reason };
     const fleet = fleetOf(server.spec, await listNodes(deps.tables, jumpServer), deps.now());
-    const rotating = { deps, writes, holder, server, rotations, since: lease.requestedAt, setbacks };
+    const rotating = { deps, writes, holder, server, rotations, since: lease.requestedAt, failingSince };
     const progress = await carryOutSteps(deps, holder, rotationSteps(rotating, credentials, fleet), {
       longestSeconds: longestRotation + fleet.length * (longestNode + longestSession),
     });

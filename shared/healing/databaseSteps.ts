@@ -19,7 +19,7 @@ export const keptKey = 'mysqlServer/kept';
 
 /** The MySQL server must still be there: healing makes no new one, for it would be empty. */
 export function databaseKeptStep({ deps }: Healing, server: Resource): Step {
-  let setbacks = 0;
+  let errors = 0;
   return {
     key: keptKey,
     type: 'Molcajete/databaseKept',
@@ -31,7 +31,7 @@ export function databaseKeptStep({ deps }: Healing, server: Resource): Step {
         const { observed } = await server.look(deps.azure, outputs);
         return observed === 'missing' ? lost : { state: 'ready', output: {} };
       } catch (error) {
-        return afterError(error, ++setbacks);
+        return afterError(error, ++errors);
       }
     },
   };

@@ -26,13 +26,13 @@ export interface Healing {
 const ready: Outcome = { state: 'ready', output: {} };
 const working: Outcome = { state: 'pending', detail: 'Azure is working on it', lookAgainSeconds: 2 };
 /** Failures of a repair that may pass; after so many another repair is better. */
-const mostSetbacks = 3;
+const mostErrors = 3;
 
 /** Does to a node what was decided, once: what a crash leaves half done is looked at and not sent again. */
 export function repairStep(healing: Healing, order: NodeOrder): Step {
   const { deps, writes, holder, server } = healing;
   const id = `${machineId(deps, server, order.number)}#${order.repair}`;
-  let setbacks = 0;
+  let errors = 0;
   const settled = async (): Promise<Outcome> => {
     await rememberNode(deps.tables, server.name, { number: order.number, settledAt: deps.now() });
     return ready;
@@ -53,7 +53,7 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
         if (begun && !(await mayBeRepeated(healing, order, memory.vmId)))
           return (await isBusy(healing, order.number)) ? working : await settled();
         if (!begun) {
-          const against = await whyNot(healing, order).catch((error: unknown) => unsure(order, error, ++setbacks));
+          const against = await whyNot(healing, order).catch((error: unknown) => unsure(order, error, ++errors));
           if (against !== undefined) return against;
           await begin(healing, order, memory, attempt);
         } else await attempt.permit();
@@ -63,12 +63,12 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
         // What fails otherwise is a look or the store: what is noted stays, and is carried on from.
         const sent = writes.find(id) !== undefined;
         writes.forget(id);
-        const outcome = afterError(error, ++setbacks);
+        const outcome = afterError(error, ++errors);
         const turnedAway = isTurnedAway(error);
         if (sent && turnedAway) await takeBackRepair(deps.tables, server.name, order.number, holder.operationId);
         else if (sent) await rememberNode(deps.tables, server.name, { number: order.number, operationId: '' });
         const hopeless = sent && !turnedAway && byRunCommand(order.repair);
-        return setbacks < mostSetbacks && !hopeless ? outcome : failed(order, outcome, turnedAway);
+        return errors < mostErrors && !hopeless ? outcome : failed(order, outcome, turnedAway);
       }
     },
   };
@@ -102,9 +102,9 @@ async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<
 }
 
 /** Nothing is done while it is not known who would suffer from it; asked again a few times. */
-function unsure({ number }: NodeOrder, error: unknown, setbacks: number): Outcome {
-  const outcome = afterError(error, setbacks);
-  if (outcome.state !== 'pending' || setbacks < mostSetbacks) return outcome;
+function unsure({ number }: NodeOrder, error: unknown, errors: number): Outcome {
+  const outcome = afterError(error, errors);
+  if (outcome.state !== 'pending' || errors < mostErrors) return outcome;
   const message = `Whether node ${number} alone serves users cannot be told (${outcome.failure?.code ?? 'no code'}), so nothing was done to it.`;
   return { state: 'failed', failure: { code: 'LastNodeUnknown', message, advice: 'It is tried again after a pause.' } };
 }

@@ -34,7 +34,7 @@ export function mysqlAdministratorStep(rotating: Rotating, dependsOn: readonly s
   const { control } = deps.vaults;
   const name = controlSecrets.mysqlAdministrator(server.name);
   const patch = `${server.name}/administratorPassword`;
-  let setbacks = 0;
+  let errors = 0;
   return briefStep(rotating, 'mysqlAdministrator', dependsOn, async (_outputs, attempt) => {
     const login = await pendingLogin(rotating, 'mysqlAdministrator', control, name, attempt);
     const sent = writes.find(patch);
@@ -48,7 +48,7 @@ export function mysqlAdministratorStep(rotating: Rotating, dependsOn: readonly s
       }
     } catch (error) {
       writes.forget(patch);
-      if (!(error instanceof Stopped) && isOfAzure(error)) return afterError(error, ++setbacks);
+      if (!(error instanceof Stopped) && isOfAzure(error)) return afterError(error, ++errors);
       throw error;
     }
     return conclude(rotating, 'mysqlAdministrator', control, name, login.version, attempt);

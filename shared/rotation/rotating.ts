@@ -22,7 +22,7 @@ export interface Rotating {
   /** When the operation was asked for. */
   since: Date;
   /** Since when a step meets nothing but errors, by operation and key. */
-  setbacks: Map<string, Date>;
+  failingSince: Map<string, Date>;
 }
 
 /** What cannot go on for so long ends the operation, so that somebody can see to it: nothing is repaired while it runs. Seconds. */
@@ -179,7 +179,7 @@ export function briefStep(
  * statement, which holds a password where accounts are made.
  */
 export function rotationStep(
-  { deps, holder, setbacks }: Rotating,
+  { deps, holder, failingSince }: Rotating,
   key: string,
   dependsOn: readonly string[],
   work: (outputs: Outputs, attempt: Attempt) => Promise<Outcome>,
@@ -196,16 +196,16 @@ export function rotationStep(
         // It may wait for a long time without a write: who cancels it should not.
         await attempt.permit();
         const outcome = await work(outputs, attempt);
-        setbacks.delete(place);
+        failingSince.delete(place);
         return outcome;
       } catch (error) {
         if (error instanceof Stopped) throw error;
         const code = error instanceof Error && 'code' in error ? String(error.code) : 'Unknown';
         const failure = { code, message: `${key} cannot go on yet (${code}).` };
-        const first = setbacks.get(place) ?? deps.now();
-        setbacks.set(place, first);
+        const first = failingSince.get(place) ?? deps.now();
+        failingSince.set(place, first);
         if (secondsAfter(first, patienceSeconds) > deps.now()) return { ...waiting(failure.message, 2), failure };
-        setbacks.delete(place);
+        failingSince.delete(place);
         return { state: 'failed', failure: { ...failure, message: `${key} could not go on (${code}).`, advice } };
       }
     },

@@ -320,7 +320,7 @@ test('a rotation by hand to one that is no good fails at once, changes nothing a
   const holder = { jumpServer: 'demo', operationId: 'op-2', fence: 1 };
   const rotating = {
     ...{ deps, writes: createWrites(), holder, server: server(), rotations: [], since: now },
-    setbacks: new Map<string, Date>(),
+    failingSince: new Map<string, Date>(),
   };
   const outcome = await certificateRotationStep(rotating, []).ensure({}, attempt);
   expect(failureOf(outcome)?.code).toBe('CertificateExpired');
