@@ -1,3 +1,4 @@
+import type { VirtualMachine } from '@azure/arm-compute';
 import { isTurnedAway } from '../azure/armError.ts';
 import { afterError, type Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
@@ -111,17 +112,16 @@ function unsure({ number }: NodeOrder, error: unknown, errors: number): Outcome 
 
 /** Written down before it is sent: what is remembered decides after a crash. */
 async function begin(
-  { deps, server, holder }: Healing,
+  healing: Healing,
   order: NodeOrder,
   before: NodeMemory | undefined,
   attempt: Attempt,
 ): Promise<void> {
+  const { deps, server, holder } = healing;
   const { number, repair } = order;
   await attempt.permit();
   const now = deps.now();
-  const found = await orUndefinedIfMissing(
-    deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
-  );
+  const found = await findMachine(healing, number);
   if (repair !== 'restartAgent' && repair !== 'reapply')
     await rememberLoss(deps.tables, server.name, { number, at: now });
   await rememberNode(deps.tables, server.name, {
@@ -136,22 +136,22 @@ async function begin(
 }
 
 /** Deleting or starting a machine twice is the same as once, as long as it is the same machine. */
-async function mayBeRepeated({ deps, server }: Healing, { number, repair }: NodeOrder, vmId = ''): Promise<boolean> {
+async function mayBeRepeated(healing: Healing, { number, repair }: NodeOrder, vmId = ''): Promise<boolean> {
   if (repair === 'start') return true;
   if (repair !== 'rebuild') return false;
-  const { virtualMachines } = deps.azure.compute;
-  const found = await orUndefinedIfMissing(
-    virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
-  );
+  const found = await findMachine(healing, number);
   return found !== undefined && found.vmId === vmId;
 }
 
-async function isBusy({ deps, server }: Healing, number: number): Promise<boolean> {
-  const found = await orUndefinedIfMissing(
-    deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
-  );
+async function isBusy(healing: Healing, number: number): Promise<boolean> {
+  const found = await findMachine(healing, number);
   return found !== undefined && observeProvisioningState(found) === 'pending';
 }
+
+const findMachine = ({ deps, server }: Healing, number: number): Promise<VirtualMachine | undefined> =>
+  orUndefinedIfMissing(
+    deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
+  );
 
 /** As root on the node, by Azure's agent in it. */
 const scripts = {
