@@ -44,7 +44,7 @@ type Work = (deps: Deps, writes: Writes) => (holder: Holder) => Promise<Progress
 /** Each operation sees its own writes, and not what failed for another. */
 const forOperation = (work: Work) => (holder: Holder) => work(deps, writes.of(holder.operationId))(holder);
 
-const setbacks = new Map<string, Date>();
+const failingSince = new Map<string, Date>();
 
 const activities: Handlers = {
   beginOperation: beginOperation(deps),
@@ -52,7 +52,7 @@ const activities: Handlers = {
   dismantle: forOperation(dismantle),
   scaleNodes: forOperation(scaleNodes),
   mend: forOperation(mend),
-  rotateCredentials: forOperation((...given) => rotateCredentials(...given, setbacks)),
+  rotateCredentials: forOperation((...given) => rotateCredentials(...given, failingSince)),
   finishOperation: finishOperation(deps),
 };
 for (const [name, handler] of Object.entries(activities))

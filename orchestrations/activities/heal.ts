@@ -15,8 +15,8 @@ import { findHeldServer } from './heldServer.ts';
 
 /** The longest chain, a MySQL server that is started and an endpoint with its DNS name, takes some ten minutes. Seconds. */
 const longest = 1800;
-/** Of the grace period, for the longest wait for a node. */
-const graces = 6;
+/** Of the grace period, for the longest wait for the database, and for a node after it. */
+const graces = 11;
 
 /** Brings a jump server nearer to health, as far as one call's budget goes. */
 export const mend =

@@ -5,7 +5,7 @@ import { type Credential, parseRotateOrder } from '../../shared/rotation/credent
 import { longestSession } from '../../shared/rotation/nodeSwitch.ts';
 import { rotationSteps } from '../../shared/rotation/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
-import { changeLease, type Holder } from '../../shared/store/leases.ts';
+import { changeLease, type Holder, type Lease } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import { beginRotation, listRotations, type Rotation } from '../../shared/store/rotations.ts';
 import type { Progress } from '../contracts.ts';
@@ -19,17 +19,17 @@ const longestNode = 600;
 
 /** Brings the ordered rotations nearer to their end, as far as one call's budget goes. */
 export const rotateCredentials =
-  (deps: Deps, writes: Writes, setbacks = new Map<string, Date>()) =>
+  (deps: Deps, writes: Writes, failingSince = new Map<string, Date>()) =>
   async (holder: Holder): Promise<Progress> => {
     const { jumpServer } = holder;
     const held = await findHeldServer(deps, holder);
     if (held === undefined) return { state: 'fenced' };
     const { lease, server } = held;
     const { credentials } = parseRotateOrder(lease.spec);
-    const rotations = await unlessStopped(begin(deps, holder, credentials));
+    const rotations = await unlessStopped(begin(deps, holder, lease, credentials));
     if (rotations instanceof Stopped) return { state: rotations.reason };
     const fleet = fleetOf(server.spec, await listNodes(deps.tables, jumpServer), deps.now());
-    const rotating = { deps, writes, holder, server, rotations, since: lease.requestedAt, setbacks };
+    const rotating = { deps, writes, holder, server, rotations, since: lease.requestedAt, failingSince };
     const progress = await carryOutSteps(deps, holder, rotationSteps(rotating, credentials, fleet), {
       longestSeconds: longestRotation + fleet.length * (longestNode + longestSession),
     });
@@ -40,15 +40,22 @@ export const rotateCredentials =
   };
 
 /** From here on the rotations are known as asked for: one that does not come to its end is carried on by a later operation. */
-async function begin(deps: Deps, holder: Holder, credentials: readonly Credential[]): Promise<Rotation[]> {
+async function begin(
+  deps: Deps,
+  holder: Holder,
+  { requestedAt }: Lease,
+  credentials: readonly Credential[],
+): Promise<Rotation[]> {
   const { jumpServer, operationId } = holder;
   const known = await listRotations(deps.tables, jumpServer);
   const fresh = credentials.filter(
     (credential) => !known.some((one) => one.credential === credential && one.operationId === operationId),
   );
   for (const credential of fresh) {
+    const before = known.find((one) => one.credential === credential);
+    const { begunBy = operationId, begunAt = requestedAt } = before?.unfinished === true ? before : {};
     await permit(deps, holder);
-    await beginRotation(deps.tables, jumpServer, credential, operationId);
+    await beginRotation(deps.tables, jumpServer, { credential, operationId, begunBy, begunAt });
   }
-  return known;
+  return listRotations(deps.tables, jumpServer);
 }

@@ -88,6 +88,18 @@ export function readArmError(error: unknown): ArmFailure {
   }
 }
 
+/** 409s of what another request has under way: 'Run command extension execution is in progress …', 'another operation is in progress'. */
+const underWay = /in progress/i;
+
+/** Did Azure not take up what was asked for, because of the moment? It may be sent again as if it never had been. */
+export function isTurnedAway(error: unknown): boolean {
+  const { message, statusCode = 0 } = partsOf(error);
+  // What fails with a GET is a look at how far it is.
+  const { request } = error as { request?: { method?: string } };
+  if (request?.method === 'GET') return false;
+  return statusCode === 429 || statusCode >= 500 || (statusCode === 409 && underWay.test(message));
+}
+
 /** 400s that are about the moment, not the request: something referenced or in use that is just changing, or an error of Azure's own. */
 const maybeLater = (code: string): boolean =>
   /^(InUse|Internal|NetworkingInternal|NicInUse|NicReservedForAnotherVm|ReferencedResourceNotProvisioned|PrincipalNotFound|PublicIPAddressCannotBeDeleted|Retryable)/.test(

@@ -98,7 +98,7 @@ function createQueues(): (queue: string, write: () => Promise<void>) => Promise<
 /** A resource as a step: look, and write only what differs; read back what was written. */
 export function armStep(resource: Resource, azure: AzureClients, writes: Writes): Step {
   let written = 0;
-  let setbacks = 0;
+  let errors = 0;
   let looks = 0;
   const write = async (change: NonNullable<Look['change']>, attempt: Attempt): Promise<Outcome> => {
     if (written === convergenceLimit) return doesNotConverge(resource.type);
@@ -131,7 +131,7 @@ export function armStep(resource: Resource, azure: AzureClients, writes: Writes)
         return await write(look.change, attempt);
       } catch (error) {
         writes.forget(resource.id);
-        return afterError(error, ++setbacks, () => writes.hasWaited(resource.id, missingPatience));
+        return afterError(error, ++errors, () => writes.hasWaited(resource.id, missingPatience));
       }
     },
   };
@@ -154,10 +154,10 @@ const doesNotConverge = (type: string): Outcome => ({
 
 /**
  * Transient failures are tried again after 2, 4, 8 … 60 seconds, or when Azure says; hopeless ones end the step.
- * @param setbacks how many transient failures the step has met in this walk, this one included
+ * @param errors how many transient failures the step has met in this walk, this one included
  * @param hasWaited whether what is not there has been waited for long enough
  */
-export function afterError(error: unknown, setbacks: number, hasWaited = () => false): Outcome {
+export function afterError(error: unknown, errors: number, hasWaited = () => false): Outcome {
   if (error instanceof Stopped) throw error;
   const read = readArmError(error);
   const { failure } = read;
@@ -166,7 +166,7 @@ export function afterError(error: unknown, setbacks: number, hasWaited = () => f
   return {
     state: 'pending',
     detail: `will try again: ${failure.code}`,
-    lookAgainSeconds: Math.max(1, asked ?? Math.min(60, 2 ** Math.min(setbacks, 6))),
+    lookAgainSeconds: Math.max(1, asked ?? Math.min(60, 2 ** Math.min(errors, 6))),
     failure,
   };
 }

@@ -81,11 +81,20 @@ export function resource<Body, Found extends object>(definition: ResourceDefinit
 }
 
 /** Azure's words for the end of work; anything else (Creating, Updating, Accepted …) is still running. */
-function observeProvisioningState(found: object): Observed {
-  const fields = found as { provisioningState?: unknown; properties?: { provisioningState?: unknown } };
-  const state = fields.provisioningState ?? fields.properties?.provisioningState;
+export function observeProvisioningState(found: object): Observed {
+  const state = provisioningStateOf(found);
   if (state === undefined || state === null || state === 'Succeeded') return 'ready';
-  return state === 'Failed' || state === 'Canceled' ? 'failed' : 'pending';
+  return hasFailed(found) ? 'failed' : 'pending';
+}
+
+const failedStates: readonly unknown[] = ['Failed', 'Canceled'];
+
+/** Did Azure's last write on it end badly? Then it is written again, though every field may look right. */
+export const hasFailed = (found: object): boolean => failedStates.includes(provisioningStateOf(found));
+
+function provisioningStateOf(found: object): unknown {
+  const fields = found as { provisioningState?: unknown; properties?: { provisioningState?: unknown } };
+  return fields.provisioningState ?? fields.properties?.provisioningState;
 }
 
 /** The answer, or undefined when Azure says that there is no such thing. */

@@ -6,7 +6,7 @@ import type { Deps } from '../deps.ts';
 import { databaseStep } from '../steps/database.ts';
 import { databaseNumber, findHealing, never, rememberNode } from '../store/healing.ts';
 import type { NodeRecord } from '../store/nodes.ts';
-import { type Failure, listSteps } from '../store/operations.ts';
+import { type Failure, findStepStart } from '../store/operations.ts';
 import { brokenParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { graceOf } from './decision.ts';
@@ -19,7 +19,7 @@ export const keptKey = 'mysqlServer/kept';
 
 /** The MySQL server must still be there: healing makes no new one, for it would be empty. */
 export function databaseKeptStep({ deps }: Healing, server: Resource): Step {
-  let setbacks = 0;
+  let errors = 0;
   return {
     key: keptKey,
     type: 'Molcajete/databaseKept',
@@ -31,7 +31,7 @@ export function databaseKeptStep({ deps }: Healing, server: Resource): Step {
         const { observed } = await server.look(deps.azure, outputs);
         return observed === 'missing' ? lost : { state: 'ready', output: {} };
       } catch (error) {
-        return afterError(error, ++setbacks);
+        return afterError(error, ++errors);
       }
     },
   };
@@ -64,8 +64,7 @@ export function databaseAgainStep(healing: Healing): Step {
     async ensure(outputs, attempt) {
       const outcome = await inner.ensure(outputs, attempt);
       if (outcome.state !== 'pending') return outcome;
-      const began = (await listSteps(deps.tables, holder.operationId)).find(({ key }) => key === inner.key)?.startedAt;
-      const since = began ?? deps.now();
+      const since = (await findStepStart(deps.tables, holder.operationId, inner.key)) ?? deps.now();
       const code = outcome.failure?.code ?? '';
       const grace = graceOf(server);
       if (secondsAfter(since, grace) > deps.now()) return outcome;

@@ -77,7 +77,7 @@ export function recordSteps(deps: Deps, jumpServer: string, spec: JumpServerSpec
   return recordsOf(deps, jumpServer, spec).map((record): Step => {
     const { privateDnsZoneGroups } = deps.azure.network;
     const { endpointGroup, endpoint } = record;
-    let setbacks = 0;
+    let errors = 0;
     return {
       key: recordKey(record.key),
       type: 'Molcajete/dnsRecord',
@@ -92,7 +92,7 @@ export function recordSteps(deps: Deps, jumpServer: string, spec: JumpServerSpec
           await privateDnsZoneGroups.delete(endpointGroup, endpoint, parts.zoneGroup);
           return { state: 'pending', detail: 'its zone group is made again', lookAgainSeconds: 1 };
         } catch (error) {
-          return afterError(error, ++setbacks);
+          return afterError(error, ++errors);
         }
       },
     };

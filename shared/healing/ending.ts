@@ -54,8 +54,8 @@ const noRoom = new Set([
 ]);
 
 /**
- * Does the breaker not count it? What wrote nothing cannot have made anything worse, unless it says that it worked and is asked for again and
- * again; an alert may fire as often as it likes. Pure.
+ * Whether the breaker leaves this heal out of its count: when it wrote nothing (one that says it worked is counted all the same, or it would be asked
+ * for every minute; an alert's is not, for alerts repeat), and when Azure had no room and nobody was disturbed. Pure.
  */
 export function isFruitless(order: Pick<HealOrder, 'nodes' | 'alert'>, wrote: boolean, ending: HealEnding): boolean {
   if (!wrote && (ending.state !== 'done' || order.alert === true)) return true;

@@ -4,6 +4,7 @@ import type { Outputs } from '../azure/resource.ts';
 import { type NodeReport, reasonsUnhealthy } from '../node/report.ts';
 import { desiredNode } from '../nodes.ts';
 import { findHealing } from '../store/healing.ts';
+import { findStepStart } from '../store/operations.ts';
 import { brokenParts, findReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { stillUnwell } from './commonCause.ts';
@@ -25,7 +26,7 @@ export function repairedHealthStep(healing: Healing, order: NodeOrder): Step {
     const since = repair === 'create' ? healing.requestedAt : bringsUp.includes(repair) ? sentAt : settledAt;
     return {
       since,
-      until: secondsAfter(settledAt, graceOf(server) * repairFacts[repair].graces),
+      patience: patienceAfter(healing, repair),
       failure: {
         code: 'NodeNotHealed',
         message: `To ${repairFacts[repair].text} did not make ${nodeName(server.name, number)} well`,
@@ -38,10 +39,9 @@ export function repairedHealthStep(healing: Healing, order: NodeOrder): Step {
 /** Waits for a node to be well again by itself, now that what it needs has been put right. */
 export function awaitedHealthStep(healing: Healing, number: number): Step {
   const { server, requestedAt } = healing;
-  const until = secondsAfter(requestedAt, graceOf(server) * repairFacts.rebuild.graces);
   return healthStep(healing, number, [], async () => ({
     since: requestedAt,
-    until,
+    patience: graceOf(server) * repairFacts.rebuild.graces,
     failure: {
       code: stillUnwell,
       message: `Everything that ${nodeName(server.name, number)} needs is in order, and it still does not work`,
@@ -50,22 +50,30 @@ export function awaitedHealthStep(healing: Healing, number: number): Step {
   }));
 }
 
+/** How long a node may take to be well after a repair. Seconds. */
+function patienceAfter({ deps, server }: Healing, repair: Repair): number {
+  const { graces, reports } = repairFacts[repair];
+  return Math.max(graceOf(server) * graces, deps.config.MOLCAJETE_REPORT_SECONDS * reports);
+}
+
 interface Expectation {
   /** Reports from before say nothing. */
   since: Date;
-  until: Date;
+  /** From the step's own beginning on: what comes before it, a database that is started or a machine that is made, takes many minutes. Seconds. */
+  patience: number;
   failure: { code: string; message: string; advice: string };
 }
 
 function healthStep(
-  { deps, server, fleet }: Healing,
+  { deps, holder, server, fleet }: Healing,
   number: number,
   dependsOn: string[],
   expect: () => Promise<Expectation>,
 ): Step {
   const prefix = `node-${number}`;
+  const key = `${prefix}/health`;
   return {
-    key: `${prefix}/health`,
+    key,
     type: 'Molcajete/nodeHealth',
     id: '',
     dependsOn: [
@@ -79,10 +87,11 @@ function healthStep(
       ...dependsOn,
     ],
     async ensure(outputs): Promise<Outcome> {
-      const { since, until, failure } = await expect();
+      const { since, patience, failure } = await expect();
       const [reason, bootId] = await wordOf(outputs, since);
       if (reason === undefined) return { state: 'ready', output: { bootId } };
-      if (until > deps.now()) return { state: 'pending', detail: reason, lookAgainSeconds: 1 };
+      const began = (await findStepStart(deps.tables, holder.operationId, key)) ?? deps.now();
+      if (secondsAfter(began, patience) > deps.now()) return { state: 'pending', detail: reason, lookAgainSeconds: 1 };
       return { state: 'failed', failure: { ...failure, message: `${failure.message}: it ${reason}.` } };
     },
   };

@@ -1,16 +1,18 @@
+import type { VirtualMachine } from '@azure/arm-compute';
+import { isTurnedAway } from '../azure/armError.ts';
 import { afterError, type Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
-import { orUndefinedIfMissing } from '../azure/resource.ts';
+import { observeProvisioningState, orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { isUp } from '../scaling/fleet.ts';
-import { findHealing, never, rememberLoss, rememberNode } from '../store/healing.ts';
+import { findHealing, type NodeMemory, never, rememberLoss, rememberNode, takeBackRepair } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import { type Repair, repairFacts } from './findings.ts';
 import { comesFirst, type NodeOrder } from './order.ts';
-import { machineId, probeOf, probesOf, workingNodes } from './sight.ts';
+import { machineId, probeOf, probesOf } from './sight.ts';
 
 /** What the steps of one heal operation share. */
 export interface Healing {
@@ -25,13 +27,13 @@ export interface Healing {
 const ready: Outcome = { state: 'ready', output: {} };
 const working: Outcome = { state: 'pending', detail: 'Azure is working on it', lookAgainSeconds: 2 };
 /** Failures of a repair that may pass; after so many another repair is better. */
-const mostSetbacks = 3;
+const mostErrors = 3;
 
 /** Does to a node what was decided, once: what a crash leaves half done is looked at and not sent again. */
 export function repairStep(healing: Healing, order: NodeOrder): Step {
   const { deps, writes, holder, server } = healing;
   const id = `${machineId(deps, server, order.number)}#${order.repair}`;
-  let setbacks = 0;
+  let errors = 0;
   const settled = async (): Promise<Outcome> => {
     await rememberNode(deps.tables, server.name, { number: order.number, settledAt: deps.now() });
     return ready;
@@ -52,17 +54,22 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
         if (begun && !(await mayBeRepeated(healing, order, memory.vmId)))
           return (await isBusy(healing, order.number)) ? working : await settled();
         if (!begun) {
-          const against = await whyNot(healing, order).catch((error: unknown) => unsure(order, error, ++setbacks));
+          const against = await whyNot(healing, order).catch((error: unknown) => unsure(order, error, ++errors));
           if (against !== undefined) return against;
-          await begin(healing, order, attempt);
+          await begin(healing, order, memory, attempt);
         } else await attempt.permit();
         const write = writes.start(id, undefined, () => send(healing, order));
         return (await attempt.within(write)) === undefined ? working : await settled();
       } catch (error) {
+        // What fails otherwise is a look or the store: what is noted stays, and is carried on from.
+        const sent = writes.find(id) !== undefined;
         writes.forget(id);
-        const outcome = afterError(error, ++setbacks);
-        await rememberNode(deps.tables, server.name, { number: order.number, operationId: '' });
-        return setbacks < mostSetbacks && !byRunCommand(order.repair) ? outcome : failed(order, outcome);
+        const outcome = afterError(error, ++errors);
+        const turnedAway = isTurnedAway(error);
+        if (sent && turnedAway) await takeBackRepair(deps.tables, server.name, order.number, holder.operationId);
+        else if (sent) await rememberNode(deps.tables, server.name, { number: order.number, operationId: '' });
+        const hopeless = sent && !turnedAway && byRunCommand(order.repair);
+        return errors < mostErrors && !hopeless ? outcome : failed(order, outcome, turnedAway);
       }
     },
   };
@@ -70,22 +77,25 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
 
 const byRunCommand = (repair: Repair): boolean => repair === 'restartAgent' || repair === 'restartServices';
 
-function failed({ number, repair }: NodeOrder, outcome: Outcome): Outcome {
+function failed({ number, repair }: NodeOrder, outcome: Outcome, turnedAway: boolean): Outcome {
   const cause = outcome.state === 'ready' ? undefined : outcome.failure;
   const message = `Node ${number}: '${repairFacts[repair].text}' did not work: ${cause?.message ?? 'no reason given'}.`;
-  const advice = cause?.advice ?? 'A stronger repair follows by itself.';
+  const next = turnedAway ? 'It is tried again after a pause.' : 'A stronger repair follows by itself.';
+  const advice = cause?.advice ?? next;
   return { state: 'failed', failure: { code: cause?.code ?? 'RepairFailed', message, advice } };
 }
 
-/** Much may have changed since it was decided. Throws when it cannot be told whether the node alone serves users. */
+/**
+ * Much may have changed since it was decided. The balancer alone says who serves users: a node that calls itself well may be out of its pool, and
+ * one that cannot report may have everybody's sessions. Throws when the balancer cannot be asked.
+ */
 async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<Outcome | undefined> {
   const { deps, server, fleet } = healing;
   if (!repairFacts[repair].disrupts) return undefined;
-  const others = fleet.filter((node) => node.number !== number && isUp(node));
-  if ((await workingNodes(deps, server.name, others)).length > 0) return undefined;
   const probes = await probesOf(deps, server);
   const record = fleet.find((node) => node.number === number);
   if (probes === undefined || record === undefined || probeOf(probes, { record }).probe === 'down') return undefined;
+  const others = fleet.filter((node) => node.number !== number && isUp(node));
   if (others.some((other) => probeOf(probes, { record: other }).probe === 'up')) return undefined;
   const message = `Node ${number} is the only one that serves users, so nothing was done that would end their sessions.`;
   const advice = 'It is repaired once another node works.';
@@ -93,21 +103,25 @@ async function whyNot(healing: Healing, { number, repair }: NodeOrder): Promise<
 }
 
 /** Nothing is done while it is not known who would suffer from it; asked again a few times. */
-function unsure({ number }: NodeOrder, error: unknown, setbacks: number): Outcome {
-  const outcome = afterError(error, setbacks);
-  if (outcome.state !== 'pending' || setbacks < mostSetbacks) return outcome;
+function unsure({ number }: NodeOrder, error: unknown, errors: number): Outcome {
+  const outcome = afterError(error, errors);
+  if (outcome.state !== 'pending' || errors < mostErrors) return outcome;
   const message = `Whether node ${number} alone serves users cannot be told (${outcome.failure?.code ?? 'no code'}), so nothing was done to it.`;
   return { state: 'failed', failure: { code: 'LastNodeUnknown', message, advice: 'It is tried again after a pause.' } };
 }
 
 /** Written down before it is sent: what is remembered decides after a crash. */
-async function begin({ deps, server, holder }: Healing, order: NodeOrder, attempt: Attempt): Promise<void> {
+async function begin(
+  healing: Healing,
+  order: NodeOrder,
+  before: NodeMemory | undefined,
+  attempt: Attempt,
+): Promise<void> {
+  const { deps, server, holder } = healing;
   const { number, repair } = order;
   await attempt.permit();
   const now = deps.now();
-  const found = await orUndefinedIfMissing(
-    deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
-  );
+  const found = await findMachine(healing, number);
   if (repair !== 'restartAgent' && repair !== 'reapply')
     await rememberLoss(deps.tables, server.name, { number, at: now });
   await rememberNode(deps.tables, server.name, {
@@ -117,26 +131,27 @@ async function begin({ deps, server, holder }: Healing, order: NodeOrder, attemp
     sentAt: now,
     settledAt: never,
     vmId: found?.vmId ?? '',
+    former: { repair: before?.repair, sentAt: before?.sentAt, settledAt: before?.settledAt },
   });
 }
 
 /** Deleting or starting a machine twice is the same as once, as long as it is the same machine. */
-async function mayBeRepeated({ deps, server }: Healing, { number, repair }: NodeOrder, vmId = ''): Promise<boolean> {
+async function mayBeRepeated(healing: Healing, { number, repair }: NodeOrder, vmId = ''): Promise<boolean> {
   if (repair === 'start') return true;
   if (repair !== 'rebuild') return false;
-  const { virtualMachines } = deps.azure.compute;
-  const found = await orUndefinedIfMissing(
-    virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
-  );
+  const found = await findMachine(healing, number);
   return found !== undefined && found.vmId === vmId;
 }
 
-async function isBusy({ deps, server }: Healing, number: number): Promise<boolean> {
-  const found = await orUndefinedIfMissing(
+async function isBusy(healing: Healing, number: number): Promise<boolean> {
+  const found = await findMachine(healing, number);
+  return found !== undefined && observeProvisioningState(found) === 'pending';
+}
+
+const findMachine = ({ deps, server }: Healing, number: number): Promise<VirtualMachine | undefined> =>
+  orUndefinedIfMissing(
     deps.azure.compute.virtualMachines.get(server.spec.resourceGroup, nodeName(server.name, number)),
   );
-  return !['Succeeded', 'Failed', undefined].includes(found?.provisioningState);
-}
 
 /** As root on the node, by Azure's agent in it. */
 const scripts = {

@@ -21,6 +21,8 @@ const digest = (...parts: string[]): string => createHash('sha256').update(JSON.
 const requestOf = (group: string, value: string): RepeatableRequest => ({
   key: digest('tag', group),
   fingerprint: digest(value),
+  // A lock on the group, or a right that is missing, may keep the tag there for good.
+  lasting: true,
 });
 
 /** What is known of this very wish. Another one of the same group is over and forgotten: the tag says something else, or nothing, by now. */

@@ -63,10 +63,10 @@ async function ensureVersion(
   attempt: Attempt,
 ): ReturnType<typeof nextVersion> {
   const newest = await vault.find(nodeSecrets.certificate);
-  const { holder, deps, server } = rotating;
-  if (newest !== undefined && isPending(newest, holder.operationId, rotationOf(rotating, 'certificate'))) return newest;
+  const { deps, server } = rotating;
+  if (newest !== undefined && isPending(newest, rotationOf(rotating, 'certificate'))) return newest;
   const place = { jumpServer: server.name, ingress: server.spec.ingress, vault, address };
-  return nextVersion(deps, place, newest, attempt, madeBy(rotating));
+  return nextVersion(deps, place, newest, attempt, madeBy(rotating, 'certificate'));
 }
 
 /** What is wrong with a brought certificate is not mended by trying again: its source is looked at for that (`lookAtSource`). */

@@ -34,7 +34,7 @@ export function mysqlAdministratorStep(rotating: Rotating, dependsOn: readonly s
   const { control } = deps.vaults;
   const name = controlSecrets.mysqlAdministrator(server.name);
   const patch = `${server.name}/administratorPassword`;
-  let setbacks = 0;
+  let errors = 0;
   return briefStep(rotating, 'mysqlAdministrator', dependsOn, async (_outputs, attempt) => {
     const login = await pendingLogin(rotating, 'mysqlAdministrator', control, name, attempt);
     const sent = writes.find(patch);
@@ -48,7 +48,7 @@ export function mysqlAdministratorStep(rotating: Rotating, dependsOn: readonly s
       }
     } catch (error) {
       writes.forget(patch);
-      if (!(error instanceof Stopped) && isOfAzure(error)) return afterError(error, ++setbacks);
+      if (!(error instanceof Stopped) && isOfAzure(error)) return afterError(error, ++errors);
       throw error;
     }
     return conclude(rotating, 'mysqlAdministrator', control, name, login.version, attempt);
@@ -81,8 +81,7 @@ export async function publishOther(
 ): Promise<Published> {
   const newest = await vault.find(secret);
   if (newest === undefined) throw new Error(`There is no secret ${secret}.`);
-  const { operationId } = rotating.holder;
-  const pending = unfinished(newest.version) || isPending(newest, operationId, rotationOf(rotating, credential));
+  const pending = unfinished(newest.version) || isPending(newest, rotationOf(rotating, credential));
   const login = pending
     ? readLogin(newest)
     : { username: otherOf(pair, readLogin(newest).username), password: randomPassword() };
@@ -92,7 +91,7 @@ export async function publishOther(
     await asAdministrator(rotating, (db) => ensureAccount(db, { ...login, privileges, database: databaseName }));
     if (!(await acceptsLogin(host, login, databaseName))) throw new Error('The new account is refused.');
   }
-  const version = pending ? newest.version : await publishLogin(rotating, vault, secret, login, attempt);
+  const version = pending ? newest.version : await publishLogin(rotating, credential, vault, secret, login, attempt);
   return { login, version };
 }
 

@@ -10,7 +10,7 @@ import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
 import { findReport, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
-import { currentOutputs, patient, type Rotating, rotationStep, waiting } from './rotating.ts';
+import { currentOutputs, patient, type Rotating, rotationOf, rotationStep, waiting } from './rotating.ts';
 
 /** So long sessions on a node are waited for, whatever `scaling.drainTimeout` says: a rotation has time, and ends nobody's work. Seconds. */
 export const longestSession = 86_400;
@@ -29,7 +29,7 @@ export interface SwitchSight {
   others: { up: boolean; healthy: boolean };
   /** Why the node, in its present wanted state, is not healthy; undefined when it is. */
   unhealthy: string | undefined;
-  /** A lone node's sessions are waited for until then. */
+  /** A lone node's sessions are waited for until then, whichever operation carries the rotation on. */
   idleUntil: Date;
   now: Date;
 }
@@ -113,12 +113,13 @@ const done: Outcome = { state: 'ready', output: {} };
 
 /** Undefined for a node that is not there any more. */
 async function look(
-  { deps, server, since }: Rotating,
+  rotating: Rotating,
   number: number,
   target: string,
   outputs: Outputs,
   attempt: Attempt,
 ): Promise<SwitchSight | undefined> {
+  const { deps, server, since } = rotating;
   const { name, spec } = server;
   const node = nodeName(name, number);
   const fleet = fleetOf(spec, await listNodes(deps.tables, name), deps.now());
@@ -140,7 +141,7 @@ async function look(
     silent: !fresh,
     others: { up: others.length > 0, healthy: others.length > 0 && (await anotherIsHealthy(deps, name, others)) },
     unhealthy: reason,
-    idleUntil: secondsAfter(since, longestSession),
+    idleUntil: secondsAfter(rotationOf(rotating, 'nodeAccount')?.begunAt ?? since, longestSession),
     now: deps.now(),
   };
 }
@@ -204,7 +205,9 @@ async function make(turn: Turn, move: Exclude<SwitchMove['move'], 'wait'>, outpu
     const { deps, server } = rotating;
     const seen = await ingressStep(deps, server.name, server.spec, [number]).ensure(outputs, attempt);
     if (seen.state === 'pending') return patientOf(turn, seen.detail);
+    // Also where Azure refuses for good to say: it works by its own word, and healing looks only at nodes that are meant to run.
     await put(rotating, attempt, { number, state: 'running', since: now });
+    if (seen.state === 'failed') return seen;
   }
   return done;
 }

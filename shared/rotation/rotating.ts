@@ -6,7 +6,7 @@ import { type Login, randomPassword, type Secret, type Vault } from '../secrets/
 import { listInventory, putInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
-import { listSteps } from '../store/operations.ts';
+import { findStepStart } from '../store/operations.ts';
 import { endRotation, type Rotation } from '../store/rotations.ts';
 import { secondsAfter } from '../time.ts';
 import type { Credential } from './credentials.ts';
@@ -17,30 +17,38 @@ export interface Rotating {
   writes: Writes;
   holder: Holder;
   server: JumpServer;
-  /** As they were when the operation began. */
+  /** As they are since the operation has begun: it is the last one of each that it is to rotate. */
   rotations: readonly Rotation[];
   /** When the operation was asked for. */
   since: Date;
   /** Since when a step meets nothing but errors, by operation and key. */
-  setbacks: Map<string, Date>;
+  failingSince: Map<string, Date>;
 }
 
 /** What cannot go on for so long ends the operation, so that somebody can see to it: nothing is repaired while it runs. Seconds. */
 const patienceSeconds = 300;
 
-/** On a secret's version: the operation that made it. A rotation that is repeated takes its version up instead of making another. */
+/**
+ * On a secret's version: the operation that began the rotation which made it. Whoever carries that on takes its version up instead of making
+ * another.
+ */
 const madeByTag = 'molcajete-operation';
 
-export const madeBy = ({ holder }: Rotating): Record<string, string> => ({ [madeByTag]: holder.operationId });
+export const madeBy = (rotating: Rotating, credential: Credential): Record<string, string> => ({
+  [madeByTag]: rotationOf(rotating, credential)?.begunBy ?? rotating.holder.operationId,
+});
 
-/** Whether the newest version is one that a rotation made and did not bring to its end: ours, or one that was interrupted. Pure. */
+/**
+ * Whether the newest version is one that a rotation made and did not bring to its end: this one, or one that was interrupted. One that a former jump
+ * server of that name has left in a vault which was recovered is neither. Pure.
+ */
 export function isPending(
   newest: Pick<Secret, 'version' | 'tags'>,
-  operationId: string,
-  rotation: Pick<Rotation, 'version'> | undefined,
+  rotation: Pick<Rotation, 'begunBy' | 'version'> | undefined,
 ): boolean {
   const maker = newest.tags[madeByTag];
-  return maker !== undefined && (maker === operationId || newest.version !== rotation?.version);
+  if (maker === undefined || rotation === undefined) return false;
+  return maker === rotation.begunBy || (rotation.version !== undefined && newest.version !== rotation.version);
 }
 
 export const rotationOf = ({ rotations }: Rotating, credential: Credential): Rotation | undefined =>
@@ -59,39 +67,42 @@ export async function pendingLogin(
   const newest = await vault.find(name);
   if (newest === undefined) throw new Error(`There is no secret ${name}.`);
   const login = readLogin(newest);
-  if (isPending(newest, rotating.holder.operationId, rotationOf(rotating, credential)))
-    return { ...login, version: newest.version };
+  if (isPending(newest, rotationOf(rotating, credential))) return { ...login, version: newest.version };
   const next = { ...login, password: randomPassword() };
-  return { ...next, version: await publishLogin(rotating, vault, name, next, attempt) };
+  return { ...next, version: await publishLogin(rotating, credential, vault, name, next, attempt) };
 }
 
-/** A new version of a login, marked as this operation's. */
+/** A new version of a login, marked as this rotation's. */
 export async function publishLogin(
   rotating: Rotating,
+  credential: Credential,
   vault: Vault,
   name: string,
   { username, password }: Login,
   attempt: Attempt,
 ): Promise<string> {
   await attempt.permit();
-  const more = { contentType: 'application/json', tags: madeBy(rotating) };
+  const more = { contentType: 'application/json', tags: madeBy(rotating, credential) };
   return vault.put(name, JSON.stringify({ username, password }), more);
 }
 
 /** The end of a credential's rotation: older versions can be read no more, and the status says so. */
 export async function conclude(
-  { deps, holder }: Rotating,
+  rotating: Rotating,
   credential: Credential,
   vault: Vault,
   name: string,
   version: string,
   attempt: Attempt,
 ): Promise<Outcome> {
+  const { deps, holder } = rotating;
   await attempt.permit();
   await vault.retireOthers(name, version, deps.now());
   await attempt.permit();
   const { jumpServer, operationId } = holder;
-  await endRotation(deps.tables, jumpServer, credential, { operationId, version, rotatedAt: deps.now() });
+  // Whoever repeats this, for its end was not heard of, must know its version again.
+  const { begunBy = operationId } = rotationOf(rotating, credential) ?? {};
+  await endRotation(deps.tables, jumpServer, credential, { operationId, begunBy, version, rotatedAt: deps.now() });
   return { state: 'ready', output: { version } };
 }
 
@@ -140,8 +151,8 @@ export async function patient(
   obstacle: Obstacle,
   since = new Date(0),
 ): Promise<Outcome> {
-  const begun = (await listSteps(deps.tables, holder.operationId)).find((step) => step.key === key)?.startedAt;
-  const from = Math.max(since.getTime(), (begun ?? deps.now()).getTime());
+  const begun = (await findStepStart(deps.tables, holder.operationId, key)) ?? deps.now();
+  const from = Math.max(since.getTime(), begun.getTime());
   if (secondsAfter(new Date(from), patienceSeconds) > deps.now()) return outcome;
   return { state: 'failed', failure: obstacle };
 }
@@ -168,7 +179,7 @@ export function briefStep(
  * statement, which holds a password where accounts are made.
  */
 export function rotationStep(
-  { deps, holder, setbacks }: Rotating,
+  { deps, holder, failingSince }: Rotating,
   key: string,
   dependsOn: readonly string[],
   work: (outputs: Outputs, attempt: Attempt) => Promise<Outcome>,
@@ -185,16 +196,16 @@ export function rotationStep(
         // It may wait for a long time without a write: who cancels it should not.
         await attempt.permit();
         const outcome = await work(outputs, attempt);
-        setbacks.delete(place);
+        failingSince.delete(place);
         return outcome;
       } catch (error) {
         if (error instanceof Stopped) throw error;
         const code = error instanceof Error && 'code' in error ? String(error.code) : 'Unknown';
         const failure = { code, message: `${key} cannot go on yet (${code}).` };
-        const first = setbacks.get(place) ?? deps.now();
-        setbacks.set(place, first);
+        const first = failingSince.get(place) ?? deps.now();
+        failingSince.set(place, first);
         if (secondsAfter(first, patienceSeconds) > deps.now()) return { ...waiting(failure.message, 2), failure };
-        setbacks.delete(place);
+        failingSince.delete(place);
         return { state: 'failed', failure: { ...failure, message: `${key} could not go on (${code}).`, advice } };
       }
     },

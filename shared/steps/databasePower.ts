@@ -6,7 +6,7 @@ import type { JumpServerSpec } from '../spec.ts';
 
 /** A MySQL server that was stopped is started before anything is asked of it. One just seen to be ready is not looked at again. */
 export function databasePowerStep(deps: Deps, writes: Writes, jumpServer: string, spec: JumpServerSpec): Step {
-  let setbacks = 0;
+  let errors = 0;
   return {
     key: 'mysqlServer/power',
     type: 'Molcajete/databasePower',
@@ -16,6 +16,6 @@ export function databasePowerStep(deps: Deps, writes: Writes, jumpServer: string
     ensure: async (outputs, attempt) =>
       outputs.mysqlServer?.state === 'Ready'
         ? { state: 'ready', output: {} }
-        : turn(databaseServer(deps, jumpServer, spec), 'on', writes, attempt, setbacks++),
+        : turn(databaseServer(deps, jumpServer, spec), 'on', writes, attempt, errors++),
   };
 }

@@ -13,7 +13,7 @@ import { certificateChain, ensureAuthority, serverName } from './certificate.ts'
 /** The last proof: the balancer sees these nodes healthy, and guacadmin logs in at the public address. */
 export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec, nodes: readonly number[]): Step {
   let looks = 0;
-  let setbacks = 0;
+  let errors = 0;
   return {
     key: 'ingress',
     type: 'Molcajete/ingress',
@@ -25,7 +25,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
       try {
         seen = await balancerHealth(deps, jumpServer, spec);
       } catch (error) {
-        return afterError(error, ++setbacks);
+        return afterError(error, ++errors);
       }
       const addresses = nodes.map((number) => outputs[`node-${number}/networkInterface`]?.privateIPAddress);
       const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;

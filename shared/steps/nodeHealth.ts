@@ -58,11 +58,11 @@ const speaksOfNow = (deps: Deps, { since, state }: NodeRecord, { receivedAt }: S
 function createSwitchOn(deps: Deps, writes: Writes, jumpServer: string, spec: JumpServerSpec, record: NodeRecord) {
   const machine = nodeMachine(deps, jumpServer, spec, record.number);
   let lookAt = new Date(0);
-  let setbacks = 0;
+  let errors = 0;
   return async (stored: StoredReport | undefined, attempt: Attempt): Promise<Outcome | undefined> => {
     const firstBoot = stored === undefined && secondsAfter(record.since, staleAfterSeconds) > deps.now();
     if (firstBoot || deps.now() < lookAt) return undefined;
-    const outcome = await turn(machine, 'on', writes, attempt, setbacks++);
+    const outcome = await turn(machine, 'on', writes, attempt, errors++);
     if (outcome.state !== 'ready') return outcome;
     lookAt = secondsAfter(deps.now(), lookEverySeconds);
     return undefined;

@@ -18,7 +18,7 @@ const resourceGroupType = 'Microsoft.Resources/resourceGroups';
 /** A step for each owned thing, dependants first. The row goes when the thing is seen to be gone. */
 export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, items: readonly InventoryItem[]): Step[] {
   return reversed(items).map((item): Step => {
-    let setbacks = 0;
+    let errors = 0;
     let looks = 0;
     return {
       key: item.key,
@@ -37,7 +37,7 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
           return outcome;
         } catch (error) {
           writes.forget(item.id);
-          return afterError(error, ++setbacks);
+          return afterError(error, ++errors);
         }
       },
     };

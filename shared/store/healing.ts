@@ -19,6 +19,8 @@ export interface NodeMemory {
   vmId?: string;
   /** When Azure had carried it out. */
   settledAt?: Date;
+  /** What had been tried before that one: it counts again when Azure does not take the last one up. */
+  former?: Tried;
   /** Since when the node has been heard to be unwell; the beginning of time: it is well. */
   unwellSince?: Date;
   /** The same for the balancer's probe. */
@@ -26,6 +28,8 @@ export interface NodeMemory {
   /** When a sweep last saw that its machine did not run and nothing was heard of it: a boot begins no earlier, whoever asked for it. */
   notRunningAt?: Date;
 }
+
+type Tried = Pick<NodeMemory, 'repair' | 'sentAt' | 'settledAt'>;
 
 /** What healing remembers of one jump server. */
 export interface ServerMemory {
@@ -76,7 +80,11 @@ type ServerTimes = 'breakerSince' | 'failedAt' | 'healedAt' | 'comparedAt' | 'lo
 type ServerRow = Pick<ServerMemory, ServerTimes | 'wrote'> & {
   [Key in 'repairs' | 'fruitless' | 'conditions' | 'noticed' | 'failure']?: string;
 };
-type NodeRow = Omit<NodeMemory, 'number'>;
+type NodeRow = Omit<NodeMemory, 'number' | 'repair' | 'former'> & {
+  /** Empty: none. */
+  repair?: Repair | '';
+  former?: string;
+};
 
 const serverRow = 'server';
 /** The number under which the MySQL server's repairs are remembered; nodes begin at 1. */
@@ -127,7 +135,27 @@ export async function compareAgain(tables: Tables, jumpServer: string, allWell: 
 }
 
 export async function rememberNode(tables: Tables, jumpServer: string, change: NodeMemory): Promise<void> {
-  const { number, ...row } = change;
+  const { number, former, ...more } = change;
+  const row: NodeRow = former === undefined ? more : { ...more, former: JSON.stringify(former) };
+  await tables.healing.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Merge');
+}
+
+/**
+ * Azure did not take up the repair that this operation sent: nobody has lost a session by it, and what had been tried before it counts again.
+ * Repeating it changes nothing.
+ */
+export async function takeBackRepair(
+  tables: Tables,
+  jumpServer: string,
+  number: number,
+  operationId: string,
+): Promise<void> {
+  const memory = (await findHealing(tables, jumpServer)).nodes.find((one) => one.number === number);
+  if (memory?.operationId !== operationId) return;
+  // First: a loss that was none would close the history of sessions that go on.
+  if (memory.sentAt !== undefined) await forgetLoss(tables, jumpServer, { number, at: memory.sentAt });
+  const { repair = '', sentAt = never, settledAt = never } = memory.former ?? {};
+  const row: NodeRow = { repair, operationId: '', sentAt, settledAt };
   await tables.healing.upsertEntity<NodeRow>({ partitionKey: jumpServer, rowKey: String(number), ...row }, 'Merge');
 }
 
@@ -196,10 +224,11 @@ function toServer(row: ServerRow): Omit<ServerMemory, 'losses'> {
 }
 
 function toNode(row: Row<NodeRow>): NodeMemory {
-  const { repair, operationId, vmId } = row;
+  const { repair = '', operationId, vmId, former } = row;
   return {
     number: Number(row.rowKey),
-    ...(repair === undefined ? {} : { repair }),
+    ...(repair === '' ? {} : { repair }),
+    ...(former === undefined ? {} : { former: toTried(former) }),
     ...(operationId === undefined ? {} : { operationId }),
     ...(vmId === undefined ? {} : { vmId }),
     ...at('sentAt', row.sentAt),
@@ -207,6 +236,16 @@ function toNode(row: Row<NodeRow>): NodeMemory {
     ...at('unwellSince', row.unwellSince),
     ...at('probeDownSince', row.probeDownSince),
     ...at('notRunningAt', row.notRunningAt),
+  };
+}
+
+function toTried(text: string): Tried {
+  const { repair, sentAt, settledAt } = JSON.parse(text) as { [Key in keyof Tried]?: string };
+  const time = (value: string | undefined) => (value === undefined ? undefined : new Date(value));
+  return {
+    ...(repair === undefined ? {} : { repair: repair as Repair }),
+    ...at('sentAt', time(sentAt)),
+    ...at('settledAt', time(settledAt)),
   };
 }
 

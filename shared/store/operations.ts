@@ -105,6 +105,11 @@ export async function putStep(tables: Tables, operationId: string, step: StepPro
   await tables.steps.upsertEntity({ partitionKey: operationId, rowKey: toRowKey(key), ...row }, 'Replace');
 }
 
+/** When an operation first tried a step, over all its processes; undefined when it has not yet. */
+export async function findStepStart(tables: Tables, operationId: string, key: string): Promise<Date | undefined> {
+  return (await listSteps(tables, operationId)).find((step) => step.key === key)?.startedAt;
+}
+
 export async function listSteps(tables: Tables, operationId: string): Promise<StepProgress[]> {
   return (await listRows<StepRow>(tables.steps, operationId)).map((row) => {
     const { type, state, detail, startedAt, finishedAt, failure, output } = row;

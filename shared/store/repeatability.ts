@@ -6,6 +6,8 @@ export interface RepeatableRequest {
   key: string;
   /** Hash of the operation, its target and its body: a repeat must be the same request. */
   fingerprint: string;
+  /** Its answer is kept until it is forgotten by name, not for some time only: nobody can say how late it comes again. */
+  lasting?: true;
 }
 
 export interface KeptAnswer {
@@ -31,18 +33,19 @@ export type Repeated =
   | { state: 'answered'; answer: KeptAnswer };
 
 const partition = 'repeatability';
+const partitionOf = ({ lasting }: RepeatableRequest): string => (lasting === true ? 'lasting' : partition);
 
 /** Says whether this is the first request of that key, and if not, what became of the first. Exactly one caller gets `first`. */
 export async function beginRepeatable(tables: Tables, request: RepeatableRequest, now: Date): Promise<Repeated> {
   const row: RepeatabilityRow = { fingerprint: request.fingerprint, startedAt: now, answer: '' };
-  const entity = { partitionKey: partition, rowKey: request.key, ...row };
+  const entity = { partitionKey: partitionOf(request), rowKey: request.key, ...row };
   if (await writeRow<RepeatabilityRow>(tables.repeatability, entity, undefined)) return { state: 'first' };
   return (await findAnswer(tables, request)) ?? beginRepeatable(tables, request, now);
 }
 
 /** What is known of an earlier request of that key. */
 export async function findAnswer(tables: Tables, request: RepeatableRequest): Promise<Repeated | undefined> {
-  const known = await findRow<RepeatabilityRow>(tables.repeatability, partition, request.key);
+  const known = await findRow<RepeatabilityRow>(tables.repeatability, partitionOf(request), request.key);
   return known && readRepeated(known, request);
 }
 
@@ -54,16 +57,16 @@ function readRepeated(known: Row<RepeatabilityRow>, request: RepeatableRequest):
 
 /** Keeps the answer. */
 export async function keepAnswer(tables: Tables, request: RepeatableRequest, answer: KeptAnswer): Promise<void> {
-  const kept = { partitionKey: partition, rowKey: request.key, answer: JSON.stringify(answer) };
+  const kept = { partitionKey: partitionOf(request), rowKey: request.key, answer: JSON.stringify(answer) };
   await tables.repeatability.updateEntity(kept, 'Merge');
 }
 
 /** The first request was refused and changed nothing: the next one counts as the first. */
 export async function forgetRepeatable(tables: Tables, request: RepeatableRequest): Promise<void> {
-  await deleteRow(tables.repeatability, partition, request.key);
+  await deleteRow(tables.repeatability, partitionOf(request), request.key);
 }
 
-/** Forgets what no caller repeats any more. */
+/** Forgets what no caller repeats any more; what lasts stays. */
 export async function forgetRepeatablesBefore(tables: Tables, before: Date): Promise<void> {
   const filter = `PartitionKey eq '${partition}' and startedAt lt datetime'${before.toISOString()}'`;
   for await (const row of tables.repeatability.listEntities({ queryOptions: { filter } })) {

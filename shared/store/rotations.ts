@@ -6,6 +6,9 @@ export interface Rotation {
   credential: Credential;
   /** The operation that was last asked to rotate it. */
   operationId: string;
+  /** The first one that was asked to, and when: those that carry an unfinished rotation on leave both. */
+  begunBy?: string;
+  begunAt?: Date;
   /** It was asked for and has not come to its end: whatever stands in its way, it is to be carried on. */
   unfinished: boolean;
   /** The version that the last finished rotation made and proved; undefined before the first. */
@@ -24,10 +27,9 @@ type RotationRow = Omit<Rotation, 'credential'>;
 export async function beginRotation(
   tables: Tables,
   jumpServer: string,
-  credential: Credential,
-  operationId: string,
+  { credential, ...begun }: Pick<Rotation, 'credential' | 'operationId' | 'begunBy' | 'begunAt'>,
 ): Promise<void> {
-  const row = { partitionKey: jumpServer, rowKey: credential, operationId, unfinished: true };
+  const row = { partitionKey: jumpServer, rowKey: credential, ...begun, unfinished: true };
   await tables.rotations.upsertEntity(row, 'Merge');
 }
 
@@ -36,7 +38,7 @@ export async function endRotation(
   tables: Tables,
   jumpServer: string,
   credential: Credential,
-  ended: { operationId: string; version: string; rotatedAt: Date },
+  ended: Pick<Rotation, 'operationId' | 'begunBy'> & { version: string; rotatedAt: Date },
 ): Promise<void> {
   const row: RotationRow = { ...ended, unfinished: false };
   await tables.rotations.upsertEntity({ partitionKey: jumpServer, rowKey: credential, ...row }, 'Replace');
@@ -84,11 +86,14 @@ export async function forgetRotations(tables: Tables, jumpServer: string): Promi
 }
 
 const toRotation = ({ rowKey, operationId = '', unfinished = false, ...more }: Row<Partial<RotationRow>>): Rotation => {
-  const { version, rotatedAt, failedAt, lookedAt, problem } = more;
+  // Rows of a release that did not keep it have the operation that last carried it on.
+  const { begunBy = operationId, begunAt, version, rotatedAt, failedAt, lookedAt, problem } = more;
   return {
     credential: rowKey as Credential,
     operationId,
     unfinished,
+    begunBy,
+    ...(begunAt === undefined ? {} : { begunAt }),
     ...(version === undefined ? {} : { version }),
     ...(rotatedAt === undefined ? {} : { rotatedAt }),
     ...(failedAt === undefined ? {} : { failedAt }),

@@ -249,7 +249,7 @@ describe('between provisions', () => {
     await provisioned();
     const { etag: _, ...ready } = server();
     await putJumpServer(deps.tables, ready);
-    await beginRotation(deps.tables, 'demo', 'mysqlAdministrator', 'stuck');
+    await beginRotation(deps.tables, 'demo', { credential: 'mysqlAdministrator', operationId: 'stuck' });
     await bring();
     const started: Lease[] = [];
     await sweepRotations(deps, async (lease) => void started.push(lease));
@@ -332,11 +332,11 @@ test('a rotation by hand to one that is no good fails at once, changes nothing a
   await bring();
   await provisioned();
   await bring(ended());
-  await beginRotation(deps.tables, 'demo', 'certificate', 'op-2');
+  await beginRotation(deps.tables, 'demo', { credential: 'certificate', operationId: 'op-2' });
   const holder = { jumpServer: 'demo', operationId: 'op-2', fence: 1 };
   const rotating = {
     ...{ deps, writes: createWrites(), holder, server: server(), rotations: [], since: now },
-    setbacks: new Map<string, Date>(),
+    failingSince: new Map<string, Date>(),
   };
   const outcome = await certificateRotationStep(rotating, []).ensure({}, attempt);
   expect(failureOf(outcome)?.code).toBe('CertificateExpired');

@@ -7,6 +7,7 @@ import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import type { NodeOrder } from '../../shared/healing/order.ts';
 import { requestOperation } from '../../shared/operations.ts';
+import { findHealing } from '../../shared/store/healing.ts';
 import { putJumpServer } from '../../shared/store/jumpServers.ts';
 import type { Holder } from '../../shared/store/leases.ts';
 import { putNode } from '../../shared/store/nodes.ts';
@@ -14,7 +15,7 @@ import { findOperation } from '../../shared/store/operations.ts';
 import type { Tables } from '../../shared/store/tables.ts';
 import { carryThrough, createProcess, inFakeTime, type Kill, type Process, tablesOf } from './mortal.ts';
 import { specWith } from './sample.ts';
-import { jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
+import { addressOf, jumpServer, machineParts, reportAll, type SimulatedNode, seedInventory } from './simulatedNodes.ts';
 import { createTablesStub } from './tablesStub.ts';
 
 const sound = vi.hoisted(() => (key: string, output: Record<string, string> = {}): Step => {
@@ -51,10 +52,13 @@ let nodes: Map<string, SimulatedNode>;
 let vmId: number;
 /** What was done to machines. */
 let calls: string[];
+/** So many requests Azure does not take up. */
+let refusals = 0;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: start });
 });
 afterEach(() => {
+  refusals = 0;
   vi.useRealTimers();
 });
 
@@ -81,6 +85,10 @@ function azureOf({ read, write }: Process): AzureClients {
   const missing = () => Object.assign(new Error('gone'), { statusCode: 404, code: 'ResourceNotFound' });
   const act = (name: string, work: (node: string) => void) => (_group: string, node: string) =>
     write(async () => {
+      if (refusals > 0) {
+        refusals--;
+        throw Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+      }
       calls.push(`${name} ${node} ${vmId}`);
       work(node);
     });
@@ -92,6 +100,14 @@ function azureOf({ read, write }: Process): AzureClients {
         vmId++;
         up(node);
       })('', node),
+    network: {
+      loadBalancerLoadBalancingRules: {
+        health: () =>
+          read(async () => ({
+            loadBalancerBackendAddresses: [{ ipAddress: addressOf(2).privateIPAddress, state: 'Up' }],
+          })),
+      },
+    },
     compute: {
       virtualMachines: {
         get: (_group: string, node: string) =>
@@ -180,5 +196,34 @@ test.each<[NodeOrder['repair'], NodeOrder['finding'], () => void, string[]]>([
     }
     // Between the note of the repair and the repair lies one more write: four deaths.
     expect(unsent).toBe(repair === 'restartMachine' || repair === 'redeploy' ? 4 : 0);
+  },
+);
+
+test.each([1, 100])(
+  'a repair that Azure does not take up %i times, whichever write the control plane is killed at: once or never, and never counted where it was not sent',
+  async (times) => {
+    const order: NodeOrder = { number: 1, finding: 'frozen', repair: 'restartMachine' };
+    const tried = async (kill?: Kill) => {
+      refusals = times;
+      const { writes, ending } = await heal(silence, order, kill);
+      const { nodes, server } = await findHealing(tables, jumpServer);
+      return { writes, ending, repair: nodes[0]?.repair, losses: server.losses.length };
+    };
+    const { writes, ...whole } = await tried();
+    expect([whole, calls]).toEqual(
+      times === 1
+        ? [{ ending: 'Succeeded', repair: 'restartMachine', losses: 1 }, [`restart ${sick} 1`]]
+        : [{ ending: 'ServiceUnavailable', repair: undefined, losses: 0 }, []],
+    );
+    for (let at = 1; at <= writes; at++) {
+      for (const done of [false, true]) {
+        const { ending, repair, losses } = await tried({ at, done });
+        const where = `killed at write ${at} of ${writes}, ${done ? 'done' : 'not done'}: ${ending}, ${calls}`;
+        expect(calls.length, where).toBe(ending === 'Succeeded' ? 1 : 0);
+        // Killed between the note and Azure's answer it may have been sent, for all that anybody can tell.
+        if (ending === 'ServiceUnavailable') expect([repair, losses], where).toEqual([undefined, 0]);
+        else expect(repair, where).toBe('restartMachine');
+      }
+    }
   },
 );

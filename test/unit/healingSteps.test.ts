@@ -3,17 +3,19 @@ import { createWrites } from '../../shared/azure/armStep.ts';
 import { type Attempt, checkGraph, type Outcome } from '../../shared/azure/engine.ts';
 import type { Deps } from '../../shared/deps.ts';
 import type { Repair } from '../../shared/healing/findings.ts';
+import { awaitedHealthStep, repairedHealthStep } from '../../shared/healing/healthSteps.ts';
 import type { HealOrder, NodeOrder } from '../../shared/healing/order.ts';
 import { type Healing, repairStep } from '../../shared/healing/repairStep.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
-import { findHealing } from '../../shared/store/healing.ts';
+import { findHealing, rememberNode } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
+import { putStep } from '../../shared/store/operations.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import type { Tables } from '../../shared/store/tables.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { openHealingWorld } from './healingWorld.ts';
-import { specOf } from './sample.ts';
+import { specOf, specWith } from './sample.ts';
 
 type Entity = Record<string, unknown> & { partitionKey: string; rowKey: string };
 
@@ -24,6 +26,9 @@ function memoryTable() {
     async upsertEntity(row: Entity, mode: 'Merge' | 'Replace') {
       const key = `${row.partitionKey}/${row.rowKey}`;
       rows.set(key, mode === 'Merge' ? { ...rows.get(key), ...row } : row);
+    },
+    async deleteEntity(partitionKey: string, rowKey: string) {
+      rows.delete(`${partitionKey}/${rowKey}`);
     },
     async *listEntities({ queryOptions }: { queryOptions?: { filter?: string } } = {}) {
       const partition = /PartitionKey eq '([^']+)'/.exec(queryOptions?.filter ?? '')?.[1];
@@ -41,6 +46,7 @@ let machine: { vmId: string; provisioningState: string } | undefined;
 let probed: string[];
 let failure: Error | undefined;
 let probeFailure: Error | undefined;
+let readFailure: Error | undefined;
 let tables: Tables;
 
 const missing = () => Object.assign(new Error('gone'), { statusCode: 404 });
@@ -51,7 +57,10 @@ const act = (name: string) => async (_group: string, node: string) => {
 
 function healing(operationId = 'op-1'): Healing {
   const virtualMachines = {
-    get: async () => machine ?? Promise.reject(missing()),
+    get: async () => {
+      if (readFailure !== undefined) throw readFailure;
+      return machine ?? Promise.reject(missing());
+    },
     restart: act('restart'),
     redeploy: act('redeploy'),
     reapply: act('reapply'),
@@ -86,9 +95,10 @@ const well = { haproxy: healthy, web: healthy, guacd: healthy, database: healthy
 beforeEach(async () => {
   calls = [];
   machine = { vmId: 'first', provisioningState: 'Succeeded' };
-  probed = [];
+  probed = ['10.20.0.4', '10.20.0.5'];
   failure = undefined;
   probeFailure = undefined;
+  readFailure = undefined;
   tables = Object.fromEntries(
     ['healing', 'reports', 'inventory'].map((name) => [name, memoryTable()]),
   ) as unknown as Tables;
@@ -117,6 +127,13 @@ test('a repair whose process died is waited for, not sent again', async () => {
   machine = { vmId: 'first', provisioningState: 'Succeeded' };
   expect(await run(frozen('redeploy'))).toMatchObject({ state: 'ready' });
   expect(calls).toEqual(['redeploy demo-1']);
+});
+
+test('a repair that was canceled in Azure is not waited for: nothing is at work any more', async () => {
+  const hangs: Attempt = { ...attempt, within: async () => undefined };
+  await repairStep(healing(), frozen('redeploy')).ensure({}, hangs);
+  machine = { vmId: 'first', provisioningState: 'Canceled' };
+  expect(await run(frozen('redeploy'))).toMatchObject({ state: 'ready' });
 });
 
 test('another operation sends its own', async () => {
@@ -168,11 +185,21 @@ test('nothing is done while the balancer does not say whom it would hit; where t
   expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
 });
 
-test('another node that serves users and only cannot make its last change is enough', async () => {
-  const stuck = { ...well, haproxy: { healthy: false, works: true } } as NodeReport;
-  await putReport(tables, 'demo', { node: 'demo-2', report: stuck, receivedAt: now });
+test('another node that works by its own word only does not count: the balancer sends it nobody', async () => {
   probed = ['10.20.0.4'];
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'failed', failure: { code: 'LastNode' } });
+  expect(calls).toEqual([]);
+});
+
+test('a node that the balancer sends nobody is repaired, whatever the other ones say', async () => {
+  await putReport(tables, 'demo', { node: 'demo-2', report: well, receivedAt: secondsAfter(now, -600) });
+  probed = [];
   expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+});
+
+test('what disturbs nobody is done without asking the balancer', async () => {
+  probeFailure = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+  expect(await run({ number: 1, finding: 'agentGone', repair: 'restartAgent' })).toMatchObject({ state: 'ready' });
 });
 
 test.each(['reapply', 'restartMachine', 'rebuild'] as const)(
@@ -230,10 +257,106 @@ test('to push a model that Azure refuses is remembered, so that the next repair 
   expect((await findHealing(tables, 'demo')).nodes).toMatchObject([{ number: 1, repair: 'reapply' }]);
 });
 
+const inProgress = {
+  statusCode: 409,
+  code: 'Conflict',
+  message: 'Run command extension execution is in progress. Please wait for completion before invoking a run command.',
+};
+
+test.each<[Repair, { statusCode: number; code: string; message?: string }]>([
+  ['restartAgent', inProgress],
+  ['restartServices', { statusCode: 429, code: 'TooManyRequests' }],
+  ['restartMachine', { statusCode: 503, code: 'ServiceUnavailable' }],
+  ['rebuild', { statusCode: 500, code: 'InternalServerError' }],
+])(
+  '%s that Azure does not take up just now is asked for three times, and then counts as not tried: nobody has lost a session',
+  async (repair, answer) => {
+    const former = {
+      number: 1,
+      repair: 'start',
+      sentAt: secondsAfter(now, -900),
+      settledAt: secondsAfter(now, -800),
+    } as const;
+    await rememberNode(tables, 'demo', { ...former, operationId: 'op-0' });
+    failure = Object.assign(new Error(answer.message ?? 'busy'), answer);
+    const step = repairStep(healing(), frozen(repair));
+    for (const state of ['pending', 'pending', 'failed'])
+      expect(await step.ensure({}, attempt)).toMatchObject({ state, failure: { code: answer.code } });
+    expect(calls).toHaveLength(3);
+    const { nodes, server } = await findHealing(tables, 'demo');
+    expect(nodes).toMatchObject([{ ...former, operationId: '' }]);
+    expect(server.losses).toEqual([]);
+  },
+);
+
+test('the first repair of a node that Azure does not take up leaves nothing behind that the next one is stronger than', async () => {
+  failure = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+  await run(frozen('restartMachine'));
+  expect((await findHealing(tables, 'demo')).nodes[0]?.repair).toBeUndefined();
+  failure = undefined;
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+  expect((await findHealing(tables, 'demo')).nodes).toMatchObject([{ repair: 'restartMachine', operationId: 'op-1' }]);
+  expect((await findHealing(tables, 'demo')).server.losses).toHaveLength(1);
+});
+
+test('a repair that was sent is not sent again because Azure cannot say how far it is', async () => {
+  const hangs: Attempt = { ...attempt, within: async () => undefined };
+  await repairStep(healing(), frozen('restartMachine')).ensure({}, hangs);
+  readFailure = Object.assign(new Error('busy'), { statusCode: 503, code: 'ServiceUnavailable' });
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'pending' });
+  readFailure = undefined;
+  expect(await run(frozen('restartMachine'))).toMatchObject({ state: 'ready' });
+  expect(calls).toEqual(['restart demo-1']);
+});
+
 test('a command that the machine does not take is given up at once: the next repair needs none', async () => {
   failure = Object.assign(new Error('no agent'), { code: 'VMAgentStatusCommunicationError', statusCode: 409 });
   expect(await run({ number: 1, finding: 'unwell', repair: 'restartServices' })).toMatchObject({
     state: 'failed',
     failure: { code: 'VMAgentStatusCommunicationError' },
   });
+  expect(calls).toHaveLength(1);
+  expect((await findHealing(tables, 'demo')).nodes).toMatchObject([{ repair: 'restartServices', operationId: '' }]);
+});
+
+describe('the time that a node gets to be well', () => {
+  /** How the health step of node 1, which does not report, ends so many seconds after its beginning. */
+  async function endAfter(seconds: number, { gracePeriod, repair }: { gracePeriod: string; repair?: Repair }) {
+    const { deps, world } = await openHealingWorld();
+    const spec = specWith({ healing: { gracePeriod } });
+    const { server, ...rest } = healing();
+    const own: Healing = { ...rest, deps, server: { ...server, spec }, requestedAt: secondsAfter(now, -1200) };
+    // Azure was done with it long before the node's turn came.
+    const settledAt = secondsAfter(now, -900);
+    await rememberNode(deps.tables, 'demo', { number: 1, operationId: 'op-1', sentAt: own.requestedAt, settledAt });
+    const step =
+      repair === undefined ? awaitedHealthStep(own, 1) : repairedHealthStep(own, { ...frozen(repair), number: 1 });
+    await putStep(deps.tables, 'op-1', { key: step.key, type: '', state: 'working', startedAt: now });
+    world.now = secondsAfter(now, seconds);
+    const outcome = await step.ensure({}, attempt);
+    return outcome.state === 'failed' ? outcome.failure.code : outcome.state;
+  }
+
+  test('one that waits for the database gets it from the moment at which that is in order', async () => {
+    expect(await endAfter(599, { gracePeriod: 'PT2M' })).toBe('pending');
+    expect(await endAfter(601, { gracePeriod: 'PT2M' })).toBe('NodesStillUnwell');
+  });
+
+  test.each<[Repair, string, number]>([
+    ['rebuild', 'PT2M', 600],
+    ['restartMachine', 'PT2M', 240],
+    ['restartServices', 'PT2M', 120],
+    ['rebuild', 'PT5S', 300],
+    ['create', 'PT5S', 300],
+    ['start', 'PT5S', 120],
+    ['restartMachine', 'PT5S', 120],
+    ['redeploy', 'PT5S', 120],
+    ['restartServices', 'PT1M', 60],
+  ])(
+    'after %s with a grace period of %s it is %i s from the end of what Azure does, enough for a boot',
+    async (repair, gracePeriod, seconds) => {
+      expect(await endAfter(seconds - 1, { gracePeriod, repair })).toBe('pending');
+      expect(await endAfter(seconds + 1, { gracePeriod, repair })).toBe('NodeNotHealed');
+    },
+  );
 });

@@ -14,6 +14,7 @@ import { findHealing, putHeartbeat, rememberNode, rememberServer } from '../../s
 import { putInventory } from '../../shared/store/inventory.ts';
 import { findJumpServer, type JumpServerState, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease } from '../../shared/store/leases.ts';
+import { forgetRepeatablesBefore } from '../../shared/store/repeatability.ts';
 import { listAllRows } from '../../shared/store/tables.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { ago, broken, noon, openHealingWorld } from './healingWorld.ts';
@@ -338,6 +339,16 @@ describe('a tag', () => {
     });
     expect(tags).not.toHaveProperty('molcajete-action');
     expect(await obey()).toBeUndefined();
+  });
+
+  test('that a lock keeps on its group is obeyed once, however many days later the event comes again', async () => {
+    tags = { 'molcajete-action': 'heal' };
+    patchFailure = new RestError('locked', { statusCode: 409, code: 'ScopeLocked' });
+    await expect(obey()).rejects.toThrow('locked');
+    await finish();
+    await forgetRepeatablesBefore(made.deps.tables, secondsAfter(noon, 3 * 86_400));
+    await expect(obey()).rejects.toThrow('locked');
+    expect(started).toHaveLength(1);
   });
 
   test('stays while Azure does not show the machines, and is obeyed when the event comes again', async () => {

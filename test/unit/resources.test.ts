@@ -123,20 +123,23 @@ test('a machine that exists is patched, never put: its creation-time members sta
   expect(Object.keys(last?.body ?? {}).sort()).toEqual(['identity', 'tags']);
 });
 
-test('a machine whose last write failed gets its model reapplied, and a PATCH of what differs before, if anything does', async () => {
-  const { stub, properties } = await provisioned('node-1/virtualMachine');
-  for (const [spec, methods] of [
-    [specOf(), ['POST']],
-    [specWith({ tags: { cost: 'it' } }), ['PATCH', 'POST']],
-  ] as const) {
-    Object.assign(properties, { provisioningState: 'Failed' });
-    const before = stub.writes.length;
-    await ensureAll(stub, spec);
-    const sent = stub.writes.slice(before).filter(({ id }) => id.includes('/virtualMachines/demo-1'));
-    expect(sent.map(({ method }) => method)).toEqual(methods);
-    expect(sent.at(-1)?.id).toMatch(/\/reapply$/);
-  }
-});
+test.each(['Failed', 'Canceled'])(
+  'a machine whose last write ended as %s gets its model reapplied, and a PATCH of what differs before, if anything does',
+  async (provisioningState) => {
+    const { stub, properties } = await provisioned('node-1/virtualMachine');
+    for (const [spec, methods] of [
+      [specOf(), ['POST']],
+      [specWith({ tags: { cost: 'it' } }), ['PATCH', 'POST']],
+    ] as const) {
+      Object.assign(properties, { provisioningState });
+      const before = stub.writes.length;
+      await ensureAll(stub, spec);
+      const sent = stub.writes.slice(before).filter(({ id }) => id.includes('/virtualMachines/demo-1'));
+      expect(sent.map(({ method }) => method)).toEqual(methods);
+      expect(sent.at(-1)?.id).toMatch(/\/reapply$/);
+    }
+  },
+);
 
 test('every machine gets a key of its own, which is a valid RSA public key', async () => {
   const [one, other] = await Promise.all([throwAwaySshKey(), throwAwaySshKey()]);
@@ -152,13 +155,19 @@ test('every machine gets a key of its own, which is a valid RSA public key', asy
   expect(createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails?.modulusLength).toBe(2048);
 });
 
-test('a failed resource is written again though every field looks right, with what others added', async () => {
-  const { stub, properties } = await provisioned('loadBalancer');
-  properties.probes = [...(properties.probes as Json[]), { name: 'theirs', properties: { protocol: 'Tcp', port: 22 } }];
-  properties.provisioningState = 'Failed';
-  expect(await ensureAll(stub, specOf())).toEqual(['loadBalancer']);
-  expect(names(lastWrite(stub).probes)).toEqual(['health', 'theirs']);
-});
+test.each(['Failed', 'Canceled'])(
+  'a resource in state %s is written again though every field looks right, with what others added',
+  async (provisioningState) => {
+    const { stub, properties } = await provisioned('loadBalancer');
+    properties.probes = [
+      ...(properties.probes as Json[]),
+      { name: 'theirs', properties: { protocol: 'Tcp', port: 22 } },
+    ];
+    properties.provisioningState = provisioningState;
+    expect(await ensureAll(stub, specOf())).toEqual(['loadBalancer']);
+    expect(names(lastWrite(stub).probes)).toEqual(['health', 'theirs']);
+  },
+);
 
 test('a resource group that was there before is used and not claimed', async () => {
   const stub = azureStub(subscriptionId);
@@ -218,6 +227,12 @@ test('a role assignment for an identity that is gone is replaced', async () => {
   properties.principalId = 'gone';
   expect(await ensureAll(stub, specOf())).toEqual(['vaultRole']);
   expect(stub.writes.slice(-2).map(({ method }) => method)).toEqual(['DELETE', 'PUT']);
+});
+
+test.each(['Failed', 'Canceled'])('a private endpoint in state %s is written again', async (provisioningState) => {
+  const { stub, properties } = await provisioned('dataEndpoint');
+  properties.provisioningState = provisioningState;
+  expect(await ensureAll(stub, specOf())).toEqual(['dataEndpoint']);
 });
 
 test('a disconnected private endpoint is deleted and made anew', async () => {

@@ -124,10 +124,11 @@ describe('whose version the newest is', () => {
     ['made by this operation: taken up, also after its end was written', tags('mine'), 'v7', true],
     ['made by an operation that came to its end', tags('other'), 'v7', false],
     ['made by an operation that was cut off', tags('other'), 'v6', true],
-    ['made by the first rotation, cut off', tags('other'), undefined, true],
+    ['made by the first rotation, cut off', tags('mine'), undefined, true],
+    ['left by a former jump server of that name', tags('other'), undefined, false],
   ])('%s', (_, given, version, expected) => {
-    const rotation = version === undefined ? undefined : { version };
-    expect(isPending({ version: 'v7', tags: given }, 'mine', rotation)).toBe(expected);
+    const rotation = { begunBy: 'mine', ...(version === undefined ? {} : { version }) };
+    expect(isPending({ version: 'v7', tags: given }, rotation)).toBe(expected);
   });
 });
 

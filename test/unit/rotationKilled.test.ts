@@ -1,13 +1,14 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { rotateCredentials } from '../../orchestrations/activities/rotate.ts';
 import { createWrites } from '../../shared/azure/armStep.ts';
+import type { Outcome } from '../../shared/azure/engine.ts';
 import { nodeName } from '../../shared/azure/names.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { type Credential, credentials } from '../../shared/rotation/credentials.ts';
 import { controlSecrets, type Login, nodeSecrets, type Secret, type Vault } from '../../shared/secrets/vaults.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
-import { findLease, type Holder } from '../../shared/store/leases.ts';
+import { changeLease, findLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, putNode } from '../../shared/store/nodes.ts';
 import { findOperation } from '../../shared/store/operations.ts';
 import { listRotations } from '../../shared/store/rotations.ts';
@@ -26,6 +27,8 @@ const world = vi.hoisted(() => ({
   /** What the ingress's nodes show. */
   shown: (): string => '',
   newest: (_name: string): string => '',
+  /** What looking at the ingress comes to. */
+  proof: { state: 'ready', output: {} } as Outcome,
 }));
 
 const refusal = vi.hoisted(
@@ -56,7 +59,7 @@ vi.mock('../../shared/rotation/administratorPassword.ts', () => ({
 }));
 vi.mock('../../shared/steps/ingress.ts', () => ({
   logIn: async () => (world.guacadmin === JSON.parse(world.newest('demo-guacadmin')).password ? 200 : 403),
-  ingressStep: () => ({ ensure: async () => ({ state: 'ready', output: {} }) }),
+  ingressStep: () => ({ ensure: async () => world.proof }),
 }));
 vi.mock('../../shared/steps/certificate.ts', () => ({
   certificateChain: () => [],
@@ -102,6 +105,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: start });
 });
 afterEach(() => {
+  world.proof = { state: 'ready', output: {} };
   vi.useRealTimers();
 });
 
@@ -207,10 +211,10 @@ function begin(process: Process) {
   return { deps, activity: rotateCredentials(deps, createWrites()) };
 }
 
-async function ask(): Promise<Holder> {
+async function ask(asked: readonly Credential[] = credentials): Promise<Holder> {
   const { deps } = begin(createProcess(undefined));
   const { operationId, fence } = await requestOperation(deps, async () => {}, {
-    ...{ jumpServer, kind: 'rotate', order: { credentials: [...credentials] }, reason: 'test' },
+    ...{ jumpServer, kind: 'rotate', order: { credentials: [...asked] }, reason: 'test' },
     caller: { objectId: 'anna', name: 'anna', roles: [] },
   });
   return { jumpServer, operationId, fence };
@@ -305,4 +309,93 @@ test.each<[string, number]>([
   expect((await findJumpServer(tables, jumpServer))?.state).toBe('Ready');
   expect((await listRotations(tables, jumpServer)).some(({ unfinished }) => unfinished)).toBe(true);
   expect(broken).toEqual([]);
+});
+
+test('a proof that Azure refuses for good fails the rotation, and the node stays in service', async () => {
+  await seed();
+  stay = 6;
+  world.proof = {
+    state: 'failed',
+    failure: { code: 'AuthorizationFailed', message: 'No.', advice: 'Give it the role.' },
+  };
+  const holder = await ask();
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  const operation = await findOperation(tables, jumpServer, holder.operationId);
+  expect(operation).toMatchObject({
+    status: 'Failed',
+    failure: { code: 'AuthorizationFailed', advice: 'Give it the role.' },
+  });
+  const [first, second] = await listNodes(tables, jumpServer);
+  expect([first?.state, second?.state]).toEqual(['running', 'running']);
+  expect(second?.account).toBeUndefined();
+  expect((await listRotations(tables, jumpServer)).filter(({ unfinished }) => unfinished)).toMatchObject([
+    { credential: 'nodeAccount' },
+  ]);
+  expect(broken).toEqual([]);
+});
+
+test("a lone node's sessions are waited for a day in all, over all operations that carry the rotation on", async () => {
+  await seed();
+  await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
+  nodes.set('demo-2', { running: false, account: 'a1', certificate: 'c1', sessions: 0 });
+  const first = await ask(['nodeAccount']);
+  setTimeout(() => void changeLease(tables, first, { cancelRequested: true }), 20 * 3_600_000);
+  await inFakeTime(carryThrough(begin, first, undefined));
+  expect((await findOperation(tables, jumpServer, first.operationId))?.status).toBe('Canceled');
+  const second = await ask(['nodeAccount']);
+  await inFakeTime(carryThrough(begin, second, undefined));
+  expect((await findOperation(tables, jumpServer, second.operationId))?.status).toBe('Succeeded');
+  const hours = (Date.now() - start.getTime()) / 3_600_000;
+  expect(hours).toBeGreaterThan(24);
+  expect(hours).toBeLessThan(24.1);
+});
+
+describe('a vault that was recovered with what rotations of a former jump server of that name have left in it', () => {
+  const recover = async () => {
+    await seed();
+    const [left] = versionsOf(nodeSecrets.database);
+    if (left !== undefined) left.tags = { 'molcajete-operation': 'long ago' };
+  };
+  const rotateNodeAccount = async (kill?: Kill) => {
+    const holder = await ask(['nodeAccount']);
+    const writes = await inFakeTime(carryThrough(begin, holder, kill));
+    return { writes, status: (await findOperation(tables, jumpServer, holder.operationId))?.status };
+  };
+  const expectNew = (where: string) => {
+    const versions = versionsOf(nodeSecrets.database).map(({ enabled }) => enabled);
+    expect(versions, where).toEqual([false, true]);
+    expect([...world.accounts.keys()], where).not.toContain('molcajete_node_a');
+  };
+
+  test('is no reason to rotate nothing, whichever write the control plane is killed at', async () => {
+    await recover();
+    const { writes } = await rotateNodeAccount();
+    expectNew('not killed');
+    for (let at = 1; at <= writes; at++) {
+      for (const done of [false, true]) {
+        await recover();
+        const where = `killed at write ${at} of ${writes}, ${done ? 'done' : 'not done'}`;
+        expect((await rotateNodeAccount({ at, done })).status, where).toBe('Succeeded');
+        expectNew(where);
+      }
+    }
+  });
+
+  test('nor when the first rotation has failed before it made a version', async () => {
+    await recover();
+    world.accounts.set('molcajete', 'somebody else has changed it');
+    expect((await rotateNodeAccount()).status).toBe('Failed');
+    world.accounts.set('molcajete', 'old');
+    expect((await rotateNodeAccount()).status).toBe('Succeeded');
+    expectNew('carried on');
+  });
+
+  test('and what this one made is taken up by those that carry it on', async () => {
+    await recover();
+    world.proof = { state: 'failed', failure: { code: 'AuthorizationFailed', message: 'No.' } };
+    for (let times = 0; times < 2; times++) await rotateNodeAccount();
+    world.proof = { state: 'ready', output: {} };
+    expect((await rotateNodeAccount()).status).toBe('Succeeded');
+    expectNew('carried on');
+  });
 });

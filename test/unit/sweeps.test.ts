@@ -137,7 +137,7 @@ test('a rotation that was canceled is not carried on at once where a scale has p
   const common = { jumpServer: 'demo', reason: 'test', caller };
   const order = orderOf(['nodeAccount']);
   const rotation = await requestOperation(deps, start, { ...common, kind: 'rotate', order });
-  await beginRotation(deps.tables, 'demo', 'nodeAccount', rotation.operationId);
+  await beginRotation(deps.tables, 'demo', { credential: 'nodeAccount', operationId: rotation.operationId });
   await finishOperation(deps)({ ...rotation, ending: { state: 'canceled' } });
   const scale = await requestOperation(deps, start, { ...common, kind: 'scale', order: { count: 1 } });
   await finishOperation(deps)({ ...scale, ending: { state: 'done' } });

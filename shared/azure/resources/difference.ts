@@ -1,3 +1,5 @@
+import { hasFailed } from '../resource.ts';
+
 /**
  * The body to PUT so that `wanted` holds: all of it when nothing is there, undefined when all of it holds already, else what was
  * found with ours laid over it. Azure's answer has more than was sent (defaults, read-only fields, what others added) and may
@@ -7,10 +9,6 @@ export function bodyToPut<Body extends object>(found: Body | undefined, wanted: 
   if (found === undefined) return wanted;
   return holds(found, wanted) && !hasFailed(found) ? undefined : overlay(found, wanted);
 }
-
-/** Did Azure's last write on it fail? Then it is written again, though every field may look right. */
-export const hasFailed = (found: object): boolean =>
-  'provisioningState' in found && found.provisioningState === 'Failed';
 
 /** Where a resource is cannot change, and Azure may answer with another spelling (`West Europe`). */
 const ignored = new Set(['location']);

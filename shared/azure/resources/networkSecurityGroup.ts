@@ -1,7 +1,7 @@
 import type { NetworkSecurityGroup, SecurityRule } from '@azure/arm-network';
 import type { Blueprint } from '../blueprint.ts';
-import { type Resource, resource } from '../resource.ts';
-import { bodyToPut, hasFailed, holds } from './difference.ts';
+import { hasFailed, type Resource, resource } from '../resource.ts';
+import { bodyToPut, holds } from './difference.ts';
 import { dataRules, webRules } from './securityRules.ts';
 import { tagsOver } from './tags.ts';
 

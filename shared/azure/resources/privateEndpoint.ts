@@ -3,7 +3,7 @@ import { ApiError } from '../../errors.ts';
 import type { Blueprint } from '../blueprint.ts';
 import type { AzureClients } from '../clients.ts';
 import { parts, resourceId } from '../names.ts';
-import { type Observed, type Resource, resource } from '../resource.ts';
+import { hasFailed, type Observed, type Resource, resource } from '../resource.ts';
 import { bodyToPut } from './difference.ts';
 import { tagsOver } from './tags.ts';
 
@@ -87,7 +87,7 @@ const statusOf = (found: PrivateEndpoint): string =>
 
 /** With rights on both ends Azure approves the connection by itself. */
 function observe(found: PrivateEndpoint): Observed {
-  if (found.provisioningState === 'Failed' || disconnected.has(statusOf(found))) return 'failed';
+  if (hasFailed(found) || disconnected.has(statusOf(found))) return 'failed';
   return found.provisioningState === 'Succeeded' && statusOf(found) === 'Approved' ? 'ready' : 'pending';
 }
 

@@ -2,8 +2,8 @@ import type { VirtualMachine, VirtualMachineUpdate } from '@azure/arm-compute';
 import { cloudInit } from '../../node/cloudInit.ts';
 import type { Blueprint } from '../blueprint.ts';
 import { networkInterfaceName, osDiskName } from '../names.ts';
-import { type Resource, resource } from '../resource.ts';
-import { hasFailed, holds } from './difference.ts';
+import { hasFailed, type Resource, resource } from '../resource.ts';
+import { holds } from './difference.ts';
 import { throwAwaySshKey } from './sshKey.ts';
 import { tagsOver } from './tags.ts';
 
