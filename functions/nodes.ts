@@ -5,7 +5,7 @@ import { type Route, route } from '../shared/http.ts';
 import { nodeReportSchema } from '../shared/node/report.ts';
 import { desiredNode } from '../shared/nodes.ts';
 import { fleetOf } from '../shared/scaling/fleet.ts';
-import { listInventory } from '../shared/store/inventory.ts';
+import { listOutputs } from '../shared/store/inventory.ts';
 import { findJumpServer } from '../shared/store/jumpServers.ts';
 import { listNodes } from '../shared/store/nodes.ts';
 import { putReport } from '../shared/store/reports.ts';
@@ -23,12 +23,11 @@ export const nodeRoutes = (deps: Deps): Route[] => [
       responses: { 200: { description: 'The desired state.' }, 503: { description: 'Not known yet: report again.' } },
     },
     async ({ params, body, caller }) => {
-      const [server, inventory, recorded] = await Promise.all([
+      const [server, outputs, recorded] = await Promise.all([
         findJumpServer(deps.tables, params.name),
-        listInventory(deps.tables, params.name),
+        listOutputs(deps.tables, params.name),
         listNodes(deps.tables, params.name),
       ]);
-      const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
       const fleet = server === undefined ? [] : fleetOf(server.spec, recorded, deps.now());
       const number = fleet.find((one) => nodeName(params.name, one.number) === params.node)?.number;
       const identity = outputs[`node-${number}/virtualMachine`]?.principalId;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Deps } from '../shared/deps.ts';
-import { notFound } from '../shared/errors.ts';
 import { type Route, type RouteAnswer, route } from '../shared/http.ts';
+import { existingJumpServer } from '../shared/jumpServerAnswers.ts';
 import { parseJumpServerName } from '../shared/jumpServerName.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
 import { act, type Outcome } from '../shared/portal/act.ts';
@@ -10,7 +10,6 @@ import { healForAlert, sharedLook } from '../shared/portal/healForAlert.ts';
 import { obeyTag } from '../shared/portal/obeyTag.ts';
 import { type Action, routeOf, starterBody, starters } from '../shared/portal/starters.ts';
 import { actionTag, eventsBody, groupsWritten, validationCode } from '../shared/portal/tagEvent.ts';
-import { findJumpServer } from '../shared/store/jumpServers.ts';
 
 const outcomeShape = z.object({
   jumpServer: z.string(),
@@ -66,8 +65,7 @@ const showRoute = (deps: Deps): Route =>
       responses: { 200: { description: 'The jump server.', schema: jumpServerShape } },
     },
     async ({ body: { jumpServer } }) => {
-      const server = await findJumpServer(deps.tables, parseJumpServerName(jumpServer));
-      if (server === undefined) throw notFound('jump server', jumpServer);
+      const server = await existingJumpServer(deps, parseJumpServerName(jumpServer));
       return { body: await describeJumpServer(deps, server) };
     },
   );

@@ -23,6 +23,9 @@ export function keyHolder(functionName: string): Caller {
   return { objectId: name, name, roles: [] };
 }
 
+/** Who asks for what schedule, healing and rotation find due. */
+export const controlPlane: Caller = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
+
 /** Verifies the `Authorization` header of a request; ApiError 401 when it does not hold. */
 export type Authenticate = (authorization: string | null) => Promise<Caller>;
 

@@ -5,7 +5,7 @@ import { type DatabaseLogin, openDatabase, poolGraceMilliseconds } from './guaca
 import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
 import { hibernated } from './scaling/hibernated.ts';
 import { controlSecrets, type Login, type Vaults } from './secrets/vaults.ts';
-import { listInventory } from './store/inventory.ts';
+import { listOutputs } from './store/inventory.ts';
 import { findJumpServer } from './store/jumpServers.ts';
 import type { Tables } from './store/tables.ts';
 
@@ -85,15 +85,11 @@ async function findAccount(
   vaults: Vaults,
   jumpServer: string,
 ): Promise<{ host: string; login: Login; version: string }> {
-  const [server, inventory] = await Promise.all([
-    findJumpServer(tables, jumpServer),
-    listInventory(tables, jumpServer),
-  ]);
+  const [server, outputs] = await Promise.all([findJumpServer(tables, jumpServer), listOutputs(tables, jumpServer)]);
   if (server === undefined) throw notFound('jump server', jumpServer);
   if (server.state === 'Hibernated') throw hibernated(jumpServer);
-  const outputs = new Map(inventory.map((item) => [item.key, item.output]));
-  const host = outputs.get('mysqlServer')?.fullyQualifiedDomainName;
-  const bootstrapped = outputs.get('database')?.nodeAccountVersion !== undefined;
+  const host = outputs.mysqlServer?.fullyQualifiedDomainName;
+  const bootstrapped = outputs.database?.nodeAccountVersion !== undefined;
   const secret = bootstrapped ? await vaults.control.find(controlSecrets.controlAccount(jumpServer)) : undefined;
   if (host === undefined || secret === undefined) {
     const message = `The jump server '${jumpServer}' has no database yet. Wait for its operation ${server.lastOperation} to succeed.`;

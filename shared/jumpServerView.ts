@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nodeName } from './azure/names.ts';
+import type { Outputs } from './azure/resource.ts';
 import type { Deps } from './deps.ts';
 import { reasonsUnhealthy } from './node/report.ts';
 import { desiredNode } from './nodes.ts';
@@ -7,12 +8,11 @@ import { operationUrl } from './operations.ts';
 import { credentials } from './rotation/credentials.ts';
 import { planRotations } from './rotation/due.ts';
 import { fleetOf } from './scaling/fleet.ts';
-import { staleAfterSeconds } from './steps/nodeHealth.ts';
 import { findHealing, type HealingMemory } from './store/healing.ts';
-import { type InventoryItem, listInventory } from './store/inventory.ts';
+import { listOutputs } from './store/inventory.ts';
 import type { JumpServer } from './store/jumpServers.ts';
 import { listNodes, type NodeRecord } from './store/nodes.ts';
-import { listReports, type StoredReport } from './store/reports.ts';
+import { isStale, listReports, type StoredReport } from './store/reports.ts';
 import { listRotations, type Rotation } from './store/rotations.ts';
 import { secondsAfter } from './time.ts';
 
@@ -63,14 +63,13 @@ const certificateWarning = 21 * 24 * 3600;
 
 /** Puts together what the store knows; asks Azure nothing. */
 export async function describeJumpServer(deps: Deps, server: JumpServer): Promise<JumpServerView> {
-  const [inventory, nodes, reports, healing, rotations] = await Promise.all([
-    listInventory(deps.tables, server.name),
+  const [outputs, nodes, reports, healing, rotations] = await Promise.all([
+    listOutputs(deps.tables, server.name),
     listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
     findHealing(deps.tables, server.name),
     listRotations(deps.tables, server.name),
   ]);
-  const outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
   return {
     name: server.name,
     spec: server.spec,
@@ -95,19 +94,17 @@ export async function describeJumpServer(deps: Deps, server: JumpServer): Promis
   };
 }
 
-type OutputsByKey = Record<string, InventoryItem['output'] | undefined>;
-
-function ingressOf(outputs: OutputsByKey): JumpServerView['status']['ingress'] {
+function ingressOf(outputs: Outputs): JumpServerView['status']['ingress'] {
   const { ipAddress, fqdn, url } = outputs.ingress ?? {};
   return ipAddress === undefined || url === undefined ? null : { address: ipAddress, fqdn: fqdn || null, url };
 }
 
-function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: OutputsByKey, reports: StoredReport[]) {
+function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: Outputs, reports: StoredReport[]) {
   return fleet.map(({ number, state, drainUntil }) => {
     const name = nodeName(server.name, number);
     const stored = reports.find((one) => one.node === name);
     const desired = desiredNode(server.name, server.spec, fleet, outputs, name);
-    const stale = stored === undefined || secondsAfter(stored.receivedAt, staleAfterSeconds) < deps.now();
+    const stale = stored === undefined || isStale(stored, deps.now());
     const reasons =
       state === 'deallocated'
         ? ['it is deallocated']
@@ -139,7 +136,7 @@ const healingConditions = ({ state, spec }: JumpServer, { server }: HealingMemor
 function certificateConditions(
   deps: Deps,
   { certificate }: JumpServer['spec']['ingress'],
-  { certificate: present }: OutputsByKey,
+  { certificate: present }: Outputs,
   rotations: readonly Rotation[],
 ): JumpServerView['status']['conditions'] {
   const { notAfter, replaced = '' } = present ?? {};

@@ -113,6 +113,10 @@ export function inProgress(deps: Deps, lease: Lease): ApiError {
   );
 }
 
+/** Was it refused by `inProgress`? */
+export const isInProgress = (error: unknown): boolean =>
+  error instanceof ApiError && error.code === 'OperationInProgress';
+
 /** The row of an operation, as far as its lease says it. */
 export const operationOf = (lease: Lease) => ({
   id: lease.operationId,

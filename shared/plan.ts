@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { forCaller } from './azure/forCaller.ts';
-import type { Outputs } from './azure/resource.ts';
 import type { Deps } from './deps.ts';
 import { isSurplus } from './scaling/fleet.ts';
 import { plannedFleet, provisionTopology } from './scaling/provisionFleet.ts';
 import type { JumpServerSpec } from './spec.ts';
-import { listInventory } from './store/inventory.ts';
+import { listInventory, outputsOf } from './store/inventory.ts';
 
 /** What a PUT would do to each resource. */
 export const planShape = z.object({
@@ -31,7 +30,7 @@ export async function planChanges(
   ]);
   const kept = fleet.filter((node) => !isSurplus(node, spec));
   const resources = provisionTopology(deps, jumpServer, spec, kept);
-  const outputs: Outputs = Object.fromEntries(inventory.map((item) => [item.key, item.output]));
+  const outputs = outputsOf(inventory);
   const changes = await Promise.all(
     resources.map(async ({ key, type, id, look }) => {
       const { change } = await look(deps.azure, outputs).catch((error: unknown) => {

@@ -7,18 +7,11 @@ import { restStep } from '../../shared/scaling/rest.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
 import { ownSteps } from '../../shared/steps/ownSteps.ts';
 import { removalSteps } from '../../shared/steps/removal.ts';
-import { listInventory } from '../../shared/store/inventory.ts';
+import { listInventory, listOutputs } from '../../shared/store/inventory.ts';
 import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import type { Progress } from '../contracts.ts';
-import {
-  beside,
-  carryOutSteps,
-  knownOutputs,
-  longestOperationSeconds,
-  permit,
-  unlessStopped,
-} from './carryOutSteps.ts';
+import { beside, carryOutSteps, longestOperationSeconds, permit, unlessStopped } from './carryOutSteps.ts';
 
 /** Brings the jump server nearer to its spec, as far as one call's budget goes, then removes what the spec no longer has. */
 export const advance =
@@ -31,7 +24,7 @@ export const advance =
     if (steps instanceof Stopped) return { state: steps.reason };
     checkGraph(steps);
     const built = await carryOutSteps(deps, holder, steps, {
-      known: beside(await knownOutputs(deps, holder.jumpServer), steps),
+      known: beside(await listOutputs(deps.tables, holder.jumpServer), steps),
       longestSeconds:
         longestOperationSeconds +
         drainSeconds(spec, await listNodes(deps.tables, holder.jumpServer), lease.requestedAt),
@@ -56,7 +49,7 @@ async function provisionSteps(
   const { jumpServer } = holder;
   const fleet = await unlessStopped(provisionFleet(deps, jumpServer, spec, () => permit(deps, holder)));
   if (fleet instanceof Stopped) return fleet;
-  const known = await knownOutputs(deps, jumpServer);
+  const known = await listOutputs(deps.tables, jumpServer);
   const kept = fleet.filter((node) => !isSurplus(node, spec));
   const leaving = fleet.filter((node) => isSurplus(node, spec) && node.state === 'draining');
   return [

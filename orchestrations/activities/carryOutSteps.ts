@@ -18,10 +18,6 @@ const longestWaitSeconds = leaseMilliseconds / 2000;
 /** A MySQL server with zone redundancy takes up to 15 minutes, a hung operation of Azure longer: then a person should look. */
 export const longestOperationSeconds = 2 * 3600;
 
-/** What finished resources and steps of earlier operations told their dependants. */
-export const knownOutputs = async (deps: Deps, jumpServer: string): Promise<Outputs> =>
-  Object.fromEntries((await listInventory(deps.tables, jumpServer)).map(({ key, output }) => [key, output]));
-
 /** What is known of others than these steps: what they say themselves is newer. */
 export function beside(known: Outputs, steps: readonly Step[]): Outputs {
   const keys = new Set(steps.map(({ key }) => key));

@@ -7,10 +7,11 @@ import { parseHealOrder } from '../../shared/healing/order.ts';
 import { watchedNodes, workingNodes } from '../../shared/healing/sight.ts';
 import { healSteps } from '../../shared/healing/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
+import { listOutputs } from '../../shared/store/inventory.ts';
 import type { Holder } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import type { Progress } from '../contracts.ts';
-import { beside, carryOutSteps, knownOutputs } from './carryOutSteps.ts';
+import { beside, carryOutSteps } from './carryOutSteps.ts';
 import { findHeldServer } from './heldServer.ts';
 
 /** The longest chain, a MySQL server that is started and an endpoint with its DNS name, takes some ten minutes. Seconds. */
@@ -27,7 +28,7 @@ export const mend =
     const { lease, server } = held;
     const recorded = await listNodes(deps.tables, server.name);
     const fleet = fleetOf(server.spec, recorded, server.createdAt);
-    const known = await knownOutputs(deps, server.name);
+    const known = await listOutputs(deps.tables, server.name);
     const { requestedAt } = lease;
     const order = parseHealOrder(lease.spec);
     const noted = notedWrites(deps, holder, writes);

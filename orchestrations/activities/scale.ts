@@ -13,6 +13,7 @@ import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { databasePowerStep } from '../../shared/steps/databasePower.ts';
 import { ingressStep } from '../../shared/steps/ingress.ts';
 import { nodeHealthStep } from '../../shared/steps/nodeHealth.ts';
+import { listOutputs } from '../../shared/store/inventory.ts';
 import { type JumpServer, moveJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes, type NodeRecord } from '../../shared/store/nodes.ts';
@@ -20,7 +21,7 @@ import { listSteps } from '../../shared/store/operations.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { topology } from '../../shared/topology.ts';
 import type { Progress } from '../contracts.ts';
-import { beside, carryOutSteps, knownOutputs, permit, unlessStopped } from './carryOutSteps.ts';
+import { beside, carryOutSteps, permit, unlessStopped } from './carryOutSteps.ts';
 import { findHeldServer } from './heldServer.ts';
 
 /** A node that takes longer to come up than this may need what only a repair or a PUT can do. Seconds. */
@@ -43,7 +44,7 @@ export const scaleNodes =
     const fleet = await unlessStopped(aim(deps, server, count, allowed));
     if (fleet instanceof Stopped) return { state: fleet.reason };
     if (fleet === undefined) return noneHealthy(secondsAfter(lease.requestedAt, patienceSeconds) > deps.now());
-    const known = await knownOutputs(deps, jumpServer);
+    const known = await listOutputs(deps.tables, jumpServer);
     const steps = scaleSteps({ deps, writes, holder, server, count, fleet, known });
     const progress = await carryOutSteps(deps, holder, steps, {
       known: beside(withoutState(known), steps),

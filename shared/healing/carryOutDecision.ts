@@ -1,14 +1,11 @@
+import { controlPlane } from '../auth.ts';
 import type { Deps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
 import type { StartOperation } from '../http.ts';
-import { requestOperation } from '../operations.ts';
+import { isInProgress, requestOperation } from '../operations.ts';
 import { findHealing, forgetNode, rememberServer } from '../store/healing.ts';
 import { type HealingDecision, recentRepairs } from './decision.ts';
 import type { Sight } from './findings.ts';
 import type { HealOrder } from './order.ts';
-
-/** Who asks for what the sweep finds. */
-const healer = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
 
 /** Writes down what was decided, and asks for the operation. */
 export async function carryOutDecision(
@@ -23,10 +20,10 @@ export async function carryOutDecision(
   if (order === undefined) return;
   const reason = reasonOf(order);
   const request = (asked: HealOrder) =>
-    requestOperation(deps, start, { jumpServer: name, kind: 'heal', order: asked, reason, caller: healer });
+    requestOperation(deps, start, { jumpServer: name, kind: 'heal', order: asked, reason, caller: controlPlane });
   // Somebody else may have been quicker since the leases were read: then the next sweep decides.
   await requestCounted(deps, name, order, now, request).catch((error: unknown) => {
-    if (!isTaken(error)) throw error;
+    if (!isInProgress(error)) throw error;
   });
 }
 
@@ -43,14 +40,12 @@ export async function requestCounted<Granted>(
   try {
     return await request({ ...order, countedAt: now.toISOString() });
   } catch (error) {
-    if (isTaken(error)) {
+    if (isInProgress(error)) {
       const others = (await repairs()).filter((at) => at.getTime() !== now.getTime());
       await rememberServer(deps.tables, jumpServer, { repairs: others });
     }
     throw error;
   }
 }
-
-const isTaken = (error: unknown): boolean => error instanceof ApiError && error.code === 'OperationInProgress';
 
 export const reasonOf = ({ evidence }: HealOrder): string => evidence.join('. ').slice(0, 2000);

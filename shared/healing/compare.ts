@@ -20,7 +20,7 @@ import {
   rememberNode,
   rememberServer,
 } from '../store/healing.ts';
-import { listInventory } from '../store/inventory.ts';
+import { listOutputs } from '../store/inventory.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
 import { findLease, isActive } from '../store/leases.ts';
 import { listNodes, type NodeRecord } from '../store/nodes.ts';
@@ -109,8 +109,7 @@ function leftToThePut(server: JumpServer, found: Comparison): Comparison {
 /** Reads only. */
 export async function findDrift(deps: Deps, server: JumpServer): Promise<Comparison> {
   const { name, spec } = server;
-  const [inventory, recorded] = await Promise.all([listInventory(deps.tables, name), listNodes(deps.tables, name)]);
-  const outputs: Outputs = Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
+  const [outputs, recorded] = await Promise.all([listOutputs(deps.tables, name), listNodes(deps.tables, name)]);
   const fleet = fleetOf(spec, recorded, server.createdAt);
   const numbers = awakeNodes(fleet, spec, deps.now()).map(({ number }) => number);
   const resources = topology(name, spec, environmentOf(deps, name), numbers);

@@ -4,11 +4,10 @@ import { ApiError } from '../errors.ts';
 import { toDateTime } from '../guacamole/times.ts';
 import { askDatabase } from '../mysqlSession.ts';
 import { fleetOf } from '../scaling/fleet.ts';
-import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { forgetLoss, type Loss } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { listNodes } from '../store/nodes.ts';
-import { brokenParts, listReports, type StoredReport } from '../store/reports.ts';
+import { brokenParts, isStale, listReports, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 
 /** A session is written down a moment before the node counts it. Seconds. */
@@ -28,9 +27,8 @@ export function surelyOver(
   if (nodes.length === 0) return undefined;
   const bounds: Date[] = [];
   const heard = nodes.flatMap((number) => reports.get(number) ?? []);
-  const fresh = secondsAfter(now, -staleAfterSeconds);
   const idle = heard.every(
-    ({ report, receivedAt }) => receivedAt > fresh && brokenParts(report).length === 0 && report.sessions.served === 0,
+    (one) => !isStale(one, now) && brokenParts(one.report).length === 0 && one.report.sessions.served === 0,
   );
   if (heard.length === nodes.length && idle)
     bounds.push(secondsAfter(earliest(heard.map((one) => one.receivedAt)), -margin));

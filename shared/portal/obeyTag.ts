@@ -3,6 +3,7 @@ import { forCaller } from '../azure/forCaller.ts';
 import type { Deps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Route } from '../http.ts';
+import { isInProgress } from '../operations.ts';
 import { listJumpServers } from '../store/jumpServers.ts';
 import { act, type Entrance, type Outcome, orRefusal } from './act.ts';
 import { findObeyed, forgetObeyed, type Obeyed, rememberObeyed } from './obeyed.ts';
@@ -42,7 +43,7 @@ async function obey(
   value: string,
 ): Promise<Obeyed> {
   const outcome = await carryOut(deps, entrance, routes, jumpServer, value).catch(orRefusal);
-  if (outcome instanceof ApiError && outcome.code === 'OperationInProgress') throw outcome;
+  if (isInProgress(outcome)) throw outcome;
   const result = describeOutcome(value, outcome, deps.now());
   return outcome instanceof ApiError
     ? { outcome: { jumpServer, started: false, operation: null, message: outcome.message }, result }

@@ -6,9 +6,8 @@ import { desiredNode } from '../nodes.ts';
 import { fleetOf, isUp } from '../scaling/fleet.ts';
 import { anotherIsHealthy, drains, noteDraining } from '../scaling/rest.ts';
 import { ingressStep } from '../steps/ingress.ts';
-import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
-import { findReport, type StoredReport } from '../store/reports.ts';
+import { findReport, isStale, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { currentOutputs, patient, type Rotating, rotationOf, rotationStep, waiting } from './rotating.ts';
 
@@ -130,7 +129,7 @@ async function look(
   const record = draining ? await noteDraining(deps, name, found, stored, attempt) : found;
   const others = fleet.filter((one) => one.number !== number && isUp(one));
   const desired = desiredNode(name, spec, fleet, outputs, node);
-  const fresh = stored !== undefined && secondsAfter(stored.receivedAt, staleAfterSeconds) > deps.now();
+  const fresh = stored !== undefined && !isStale(stored, deps.now());
   const [reason] =
     fresh && desired !== undefined ? reasonsUnhealthy(stored.report, desired) : ['no report from it lately'];
   return {

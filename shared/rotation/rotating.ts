@@ -3,7 +3,7 @@ import { type Attempt, type Outcome, type Step, Stopped } from '../azure/engine.
 import type { Outputs } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { type Login, randomPassword, type Secret, type Vault } from '../secrets/vaults.ts';
-import { listInventory, putInventory } from '../store/inventory.ts';
+import { listInventory, listOutputs, putInventory } from '../store/inventory.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import { findStepStart } from '../store/operations.ts';
@@ -107,10 +107,7 @@ export async function conclude(
 }
 
 /** What the jump server's resources turned out to be, as of now: a walk's own outputs are as old as its beginning. */
-export async function currentOutputs({ deps, server }: Rotating): Promise<Outputs> {
-  const inventory = await listInventory(deps.tables, server.name);
-  return Object.fromEntries(inventory.map(({ key, output }) => [key, output]));
-}
+export const currentOutputs = ({ deps, server }: Rotating): Promise<Outputs> => listOutputs(deps.tables, server.name);
 
 /** Changes what a member of the inventory tells those who depend on it, the nodes among them. */
 export async function tellDependants(

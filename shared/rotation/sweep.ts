@@ -1,16 +1,13 @@
+import { controlPlane } from '../auth.ts';
 import type { Deps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
 import { forEach } from '../forEach.ts';
 import type { StartOperation } from '../http.ts';
-import { requestOperation } from '../operations.ts';
+import { isInProgress, requestOperation } from '../operations.ts';
 import { listJumpServers } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllRotations } from '../store/rotations.ts';
 import { decideRotation, joined, type RotationMinute } from './due.ts';
 import { isLookDue, lookAtSource } from './source.ts';
-
-/** Who asks for what is due. */
-const rotator = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
 
 /** Certificates that are looked for at their source in one minute, at most: a vault that does not answer is waited for. */
 const mostLooks = 5;
@@ -39,10 +36,10 @@ export async function sweepRotations(deps: Deps, start: StartOperation): Promise
     const decided = joined([found, decideRotation(minute)]);
     if (decided === undefined) return;
     try {
-      await requestOperation(deps, start, { jumpServer: name, kind: 'rotate', ...decided, caller: rotator });
+      await requestOperation(deps, start, { jumpServer: name, kind: 'rotate', ...decided, caller: controlPlane });
     } catch (error) {
       // Somebody else was quicker: the next minute decides again.
-      if (!(error instanceof ApiError && error.code === 'OperationInProgress')) throw error;
+      if (!isInProgress(error)) throw error;
     }
   });
 }

@@ -3,9 +3,8 @@ import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import type { JumpServerSpec } from '../spec.ts';
-import { staleAfterSeconds } from '../steps/nodeHealth.ts';
 import { type NodeRecord, putNode } from '../store/nodes.ts';
-import { brokenParts, findReport, listReports, type StoredReport, unchangedParts } from '../store/reports.ts';
+import { brokenParts, findReport, isStale, listReports, type StoredReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { isUp } from './fleet.ts';
 import { nodeMachine, type Switchable, turn } from './power.ts';
@@ -56,8 +55,7 @@ export function restStep(
   };
 }
 
-const isSilent = (stored: StoredReport | undefined, now: Date): boolean =>
-  stored === undefined || secondsAfter(stored.receivedAt, staleAfterSeconds) <= now;
+const isSilent = (stored: StoredReport | undefined, now: Date): boolean => stored === undefined || isStale(stored, now);
 
 /** Off, or never made: it has no sessions. What cannot be learned of it says nothing. */
 async function isOff(machine: Switchable): Promise<boolean> {
@@ -117,8 +115,7 @@ export function whyNotYet(
 type Word = (stored: StoredReport, now: Date) => boolean;
 
 /** No part of it is broken, by its own word. Another configuration on its way, or one that it cannot apply, does not stop its work. */
-const works: Word = ({ report, receivedAt }, now) =>
-  secondsAfter(receivedAt, staleAfterSeconds) > now && brokenParts(report).length === 0;
+const works: Word = (stored, now) => !isStale(stored, now) && brokenParts(stored.report).length === 0;
 
 /**
  * It works, and can do so in the place of one that drains. Not with an HAProxy whose last change failed: it may not know that its peer

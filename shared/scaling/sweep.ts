@@ -1,21 +1,16 @@
+import { controlPlane } from '../auth.ts';
 import { nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
 import { forEach } from '../forEach.ts';
 import type { StartOperation } from '../http.ts';
-import { requestOperation } from '../operations.ts';
-import { staleAfterSeconds } from '../steps/nodeHealth.ts';
+import { isInProgress, requestOperation } from '../operations.ts';
 import { type JumpServer, listJumpServers, moveJumpServer } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllNodes, type NodeRecord } from '../store/nodes.ts';
-import { listAllReports, type StoredReport } from '../store/reports.ts';
+import { isStale, listAllReports, type StoredReport } from '../store/reports.ts';
 import { listScaling, nothingRemembered, rememberScaling } from '../store/scaling.ts';
-import { secondsAfter } from '../time.ts';
 import { decideScaling } from './decision.ts';
 import { isThere } from './fleet.ts';
-
-/** Who asks for what the plan wants. */
-const scheduler = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
 
 /**
  * Compares every jump server with its plan and asks for a scale operation where they differ: a handful of table scans, and not a
@@ -60,7 +55,7 @@ function sessionsOf(
   const all = nodes
     .filter(({ state }) => state !== 'deallocated')
     .map((node) => ({ node, stored: last.get(nodeName(name, node.number)) }));
-  const heard = all.filter(({ stored }) => stored && secondsAfter(stored.receivedAt, staleAfterSeconds) > now);
+  const heard = all.filter(({ stored }) => stored && !isStale(stored, now));
   const known = heard.reduce((sum, { stored }) => sum + (stored?.report.sessions.served ?? 0), 0);
   const serving = all.filter(({ node, stored }) => isThere(node) && hasComeUp(node, stored));
   if (serving.every((one) => heard.includes(one))) return known;
@@ -79,8 +74,8 @@ async function request(
   { count, reason }: { count: number; reason: string },
 ): Promise<void> {
   try {
-    await requestOperation(deps, start, { jumpServer, kind: 'scale', order: { count }, reason, caller: scheduler });
+    await requestOperation(deps, start, { jumpServer, kind: 'scale', order: { count }, reason, caller: controlPlane });
   } catch (error) {
-    if (!(error instanceof ApiError && error.code === 'OperationInProgress')) throw error;
+    if (!isInProgress(error)) throw error;
   }
 }

@@ -7,11 +7,11 @@ import { desiredNode } from '../nodes.ts';
 import { nodeMachine, turn } from '../scaling/power.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import type { NodeRecord } from '../store/nodes.ts';
-import { findReport, type StoredReport } from '../store/reports.ts';
+import { findReport, isStale, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 
-/** A report older than this says nothing about now. Seconds; three of the agent's intervals. */
-export const staleAfterSeconds = 90;
+/** So long a node that was never heard of is not asked after: it boots for the first time. Seconds. */
+const firstBootSeconds = 90;
 /** How often a silent node's machine is looked at. Seconds. */
 const lookEverySeconds = 10;
 
@@ -51,8 +51,8 @@ export function nodeHealthStep(
 const waiting = (detail: string): Outcome => ({ state: 'pending', detail, lookAgainSeconds: 1 });
 
 /** A report from before the node was asked to come up is of its former life. */
-const speaksOfNow = (deps: Deps, { since, state }: NodeRecord, { receivedAt }: StoredReport): boolean =>
-  secondsAfter(receivedAt, staleAfterSeconds) > deps.now() && (state !== 'starting' || receivedAt > since);
+const speaksOfNow = (deps: Deps, { since, state }: NodeRecord, stored: StoredReport): boolean =>
+  !isStale(stored, deps.now()) && (state !== 'starting' || stored.receivedAt > since);
 
 /** Undefined when there is nothing to say but to wait: the machine runs, is too new to ask after, or was asked after just now. */
 function createSwitchOn(deps: Deps, writes: Writes, jumpServer: string, spec: JumpServerSpec, record: NodeRecord) {
@@ -60,7 +60,7 @@ function createSwitchOn(deps: Deps, writes: Writes, jumpServer: string, spec: Ju
   let lookAt = new Date(0);
   let errors = 0;
   return async (stored: StoredReport | undefined, attempt: Attempt): Promise<Outcome | undefined> => {
-    const firstBoot = stored === undefined && secondsAfter(record.since, staleAfterSeconds) > deps.now();
+    const firstBoot = stored === undefined && secondsAfter(record.since, firstBootSeconds) > deps.now();
     if (firstBoot || deps.now() < lookAt) return undefined;
     const outcome = await turn(machine, 'on', writes, attempt, errors++);
     if (outcome.state !== 'ready') return outcome;

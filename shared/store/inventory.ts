@@ -1,3 +1,4 @@
+import type { Outputs } from '../azure/resource.ts';
 import { deleteRow, fromRowKey, listRows, type Tables, toRowKey } from './tables.ts';
 
 /**
@@ -46,6 +47,14 @@ export async function listInventory(tables: Tables, jumpServer: string): Promise
     output: JSON.parse(row.output) as Record<string, string>,
   }));
 }
+
+/** What these have told their dependants, by key. */
+export const outputsOf = (items: readonly InventoryItem[]): Outputs =>
+  Object.fromEntries(items.map(({ key, output }) => [key, output]));
+
+/** What the finished resources and steps of a jump server have told their dependants, by key. */
+export const listOutputs = async (tables: Tables, jumpServer: string): Promise<Outputs> =>
+  outputsOf(await listInventory(tables, jumpServer));
 
 export const deleteInventory = (tables: Tables, jumpServer: string, key: string): Promise<void> =>
   deleteRow(tables.inventory, jumpServer, toRowKey(key));

@@ -1,4 +1,5 @@
 import { type NodeReport, partNames } from '../node/report.ts';
+import { secondsAfter } from '../time.ts';
 import { deleteRow, findRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
 
 /** The last that was heard of a node. */
@@ -7,6 +8,13 @@ export interface StoredReport {
   report: NodeReport;
   receivedAt: Date;
 }
+
+/** Seconds: three intervals of an agent that reports as seldom as any may (`MOLCAJETE_REPORT_SECONDS`). */
+const staleAfter = 90;
+
+/** Says it nothing about now any more? Healing, which must not wait for the slowest agent there may be, has `silentAfter`. */
+export const isStale = ({ receivedAt }: Pick<StoredReport, 'receivedAt'>, now: Date): boolean =>
+  secondsAfter(receivedAt, staleAfter) <= now;
 
 interface ReportRow {
   report: string;
