@@ -1,20 +1,14 @@
 import * as df from 'durable-functions';
+import type { Ended } from '../shared/setback.ts';
 import type { Holder } from '../shared/store/leases.ts';
-import type { Failure } from '../shared/store/operations.ts';
 
 /** How far one call of an operation's activity got. */
 export type Progress =
   /** Not finished; worth another call after this many seconds. */
-  | { state: 'pending'; waitSeconds: number }
-  | { state: 'done' }
-  | { state: 'failed'; failure: Failure }
-  /** Somebody asked to cancel. */
-  | { state: 'canceled' }
-  /** Another operation holds the lease: nothing more may be written, not even the end of this one. */
-  | { state: 'fenced' };
+  { state: 'pending'; waitSeconds: number } | Ending;
 
-/** The end of an operation. */
-export type Ending = Exclude<Progress, { state: 'pending' }>;
+/** The end of an operation. `fenced`: another one holds the lease, so nothing more may be written, not even how this one ended. */
+export type Ending = Ended | { state: 'fenced' };
 
 /** Every activity: what it takes and returns. Inputs and outputs are kept in the durable history, so they hold no secret. */
 export interface Activities {

@@ -6,6 +6,16 @@ export interface ErrorDetail {
   line?: number;
 }
 
+/** Why something did not work: the code and message of Azure or of ours, and what to do. */
+export interface Failure {
+  code: string;
+  message: string;
+  /** What a person can do about it. */
+  advice?: string;
+  /** Key of the step it happened in. */
+  target?: string;
+}
+
 /**
  * An error meant for the caller: it becomes `{error: {code, message, target, details}}` with this status.
  * Everything else that is thrown becomes a 500 without detail. Never put a secret into `message`.

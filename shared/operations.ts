@@ -3,7 +3,7 @@ import type { DurableClient } from 'durable-functions';
 import type { Caller } from './auth.ts';
 import { canonicalJson } from './canonicalJson.ts';
 import type { Deps } from './deps.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, type Failure } from './errors.ts';
 import type { HealOrder } from './healing/order.ts';
 import type { StartOperation } from './http.ts';
 import type { RotateOrder } from './rotation/credentials.ts';
@@ -21,7 +21,7 @@ import {
   type OperationKind,
   writeLease,
 } from './store/leases.ts';
-import { createOperation, type Failure, findOperation, putUnended } from './store/operations.ts';
+import { createOperation, findOperation, putUnended } from './store/operations.ts';
 
 /** What a caller asks for; `reason`: why, for people. */
 export type OperationRequest = { jumpServer: string; reason: string; caller: Caller } & (

@@ -1,8 +1,8 @@
+import type { Failure } from './errors.ts';
 import type { JumpServer, Setback } from './store/jumpServers.ts';
 import type { Lease } from './store/leases.ts';
-import type { Failure } from './store/operations.ts';
 
-/** How an operation ended, as far as it matters here. */
+/** How an operation ended that held its lease to the end. */
 export type Ended = { state: 'done' } | { state: 'canceled' } | { state: 'failed'; failure: Failure };
 
 const sentences = {

@@ -20,7 +20,7 @@ import { listSteps, type OperationStatus, putUnended } from '../../shared/store/
 import { deleteReports } from '../../shared/store/reports.ts';
 import { forgetRotations, noteFailedRotation } from '../../shared/store/rotations.ts';
 import { forgetScaling } from '../../shared/store/scaling.ts';
-import type { Activities, Ending } from '../contracts.ts';
+import type { Activities } from '../contracts.ts';
 
 /** Takes up the lease and makes the operation and what it is about visible. */
 export const beginOperation =
@@ -33,7 +33,7 @@ export const beginOperation =
     return { proceed: await changeLease(deps.tables, holder, { state: 'running', deadline }) };
   };
 
-const endings: Record<Exclude<Ending['state'], 'fenced'>, OperationStatus> = {
+const endings: Record<Ended['state'], OperationStatus> = {
   done: 'Succeeded',
   failed: 'Failed',
   canceled: 'Canceled',

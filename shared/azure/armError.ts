@@ -1,4 +1,4 @@
-import type { Failure } from '../store/operations.ts';
+import type { Failure } from '../errors.ts';
 
 /** What an error of an ARM call means for the engine. */
 export type ArmFailure =

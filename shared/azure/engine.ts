@@ -1,4 +1,5 @@
-import type { Failure, StepProgress } from '../store/operations.ts';
+import type { Failure } from '../errors.ts';
+import type { StepProgress } from '../store/operations.ts';
 import type { Outputs } from './resource.ts';
 
 /** What one attempt at a step came to. */

@@ -1,17 +1,12 @@
 import type { Writes } from '../azure/armStep.ts';
 import type { Deps } from '../deps.ts';
+import type { Failure } from '../errors.ts';
+import type { Ended } from '../setback.ts';
 import { findHealing, rememberServer, type ServerMemory } from '../store/healing.ts';
 import type { Holder, Lease } from '../store/leases.ts';
-import type { Failure } from '../store/operations.ts';
 import { recentRepairs } from './decision.ts';
 import { repairFacts } from './findings.ts';
 import { type HealOrder, parseHealOrder } from './order.ts';
-
-/** How a heal operation ended. */
-export interface HealEnding {
-  state: 'done' | 'failed' | 'canceled';
-  failure?: Failure;
-}
 
 const canceled: Failure = {
   code: 'HealCanceled',
@@ -23,12 +18,11 @@ const canceled: Failure = {
  * Keeps what a heal that did not work failed at: a condition until a heal or a PUT works or a comparison finds all well, and the reason for a pause. Repeating it
  * changes nothing.
  */
-export async function rememberEnding(deps: Deps, lease: Lease, ending: HealEnding): Promise<void> {
+export async function rememberEnding(deps: Deps, lease: Lease, ending: Ended): Promise<void> {
   const { jumpServer } = lease;
   const { server: memory } = await findHealing(deps.tables, jumpServer);
-  const failure = ending.state === 'canceled' ? canceled : ending.failure;
-  if (ending.state !== 'done' && failure !== undefined) {
-    const { code, message, advice } = failure;
+  if (ending.state !== 'done') {
+    const { code, message, advice } = ending.state === 'canceled' ? canceled : ending.failure;
     const condition = { type: code, message: advice === undefined ? message : `${message} ${advice}` };
     await rememberServer(deps.tables, jumpServer, { failure: [condition], failedAt: deps.now() });
   }
@@ -57,10 +51,10 @@ const noRoom = new Set([
  * Whether the breaker leaves this heal out of its count: when it wrote nothing (one that says it worked is counted all the same, or it would be asked
  * for every minute; an alert's is not, for alerts repeat), and when Azure had no room and nobody was disturbed. Pure.
  */
-export function isFruitless(order: Pick<HealOrder, 'nodes' | 'alert'>, wrote: boolean, ending: HealEnding): boolean {
+export function isFruitless(order: Pick<HealOrder, 'nodes' | 'alert'>, wrote: boolean, ending: Ended): boolean {
   if (!wrote && (ending.state !== 'done' || order.alert === true)) return true;
   const disturbedNobody = order.nodes.every(({ repair }) => !repairFacts[repair].disrupts);
-  return ending.state === 'failed' && noRoom.has(ending.failure?.code ?? '') && disturbedNobody;
+  return ending.state === 'failed' && noRoom.has(ending.failure.code) && disturbedNobody;
 }
 
 /** The same writes; that an operation has sent any is remembered before it does. */

@@ -2,6 +2,7 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { nodeName } from '../azure/names.ts';
 import { describeCertificate } from '../certificates.ts';
+import type { Failure } from '../errors.ts';
 import { fleetOf, isUp } from '../scaling/fleet.ts';
 import { nodeSecrets, type Vault } from '../secrets/vaults.ts';
 import {
@@ -12,7 +13,6 @@ import {
   serverName,
 } from '../steps/certificate.ts';
 import { listNodes } from '../store/nodes.ts';
-import type { Failure } from '../store/operations.ts';
 import { listReports } from '../store/reports.ts';
 import { abandonRotation } from '../store/rotations.ts';
 import {

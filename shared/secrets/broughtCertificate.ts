@@ -1,9 +1,8 @@
 import { certificateProblems } from '../certificateProblems.ts';
 import { certificateText } from '../certificateText.ts';
 import type { Deps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, type Failure } from '../errors.ts';
 import type { JumpServerSpec } from '../spec.ts';
-import type { Failure } from '../store/operations.ts';
 import { isCode, type Secret } from './vaults.ts';
 
 export type Ingress = JumpServerSpec['ingress'];

@@ -9,9 +9,9 @@ import {
   peerName,
 } from '../certificates.ts';
 import type { Deps } from '../deps.ts';
+import type { Failure } from '../errors.ts';
 import { broughtFrom, type Ingress, isBrought, mayStay, readBrought } from '../secrets/broughtCertificate.ts';
 import { controlSecrets, nodeSecrets, type Secret, type Vault } from '../secrets/vaults.ts';
-import type { Failure } from '../store/operations.ts';
 import { secondsAfter } from '../time.ts';
 
 /** One of our own with less than this left is replaced. Seconds. */

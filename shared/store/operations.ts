@@ -1,18 +1,9 @@
+import type { Failure } from '../errors.ts';
 import type { OperationKind } from './leases.ts';
 import { findRow, fromRowKey, listRows, type Row, type Tables, toRowKey, writeRow } from './tables.ts';
 
 /** Azure's words for a long-running operation (Microsoft REST API Guidelines, "Long-running operations"). */
 export type OperationStatus = 'NotStarted' | 'Running' | 'Succeeded' | 'Failed' | 'Canceled';
-
-/** Why something did not work: the code and message of Azure or of ours, and what to do. */
-export interface Failure {
-  code: string;
-  message: string;
-  /** What a person can do about it. */
-  advice?: string;
-  /** Key of the step it happened in. */
-  target?: string;
-}
 
 export interface Operation {
   id: string;

@@ -1,18 +1,17 @@
 import { beforeEach, expect, test } from 'vitest';
 import { finishOperation } from '../../orchestrations/activities/operation.ts';
-import type { Ending } from '../../orchestrations/contracts.ts';
 import { createWrites } from '../../shared/azure/armStep.ts';
 import { carryOutDecision } from '../../shared/healing/carryOutDecision.ts';
 import { pausedUntil } from '../../shared/healing/decision.ts';
 import { isFruitless, notedWrites } from '../../shared/healing/ending.ts';
 import type { NodeOrder } from '../../shared/healing/order.ts';
 import { requestOperation } from '../../shared/operations.ts';
+import type { Ended } from '../../shared/setback.ts';
 import { findHealing, rememberHealed, rememberNode, rememberServer } from '../../shared/store/healing.ts';
 import { findLease, type Holder } from '../../shared/store/leases.ts';
 import { secondsAfter } from '../../shared/time.ts';
 import { ago, noon, openHealingWorld } from './healingWorld.ts';
 
-type Ended = Parameters<typeof isFruitless>[2];
 const failed = (code: string): Ended => ({ state: 'failed', failure: { code, message: 'It did not work.' } });
 const create: NodeOrder = { number: 1, finding: 'machineMissing', repair: 'create' };
 const restart: NodeOrder = { number: 2, finding: 'frozen', repair: 'restartMachine' };
@@ -37,11 +36,7 @@ beforeEach(async () => {
 });
 
 /** A heal as the sweep asks for it, to its end. */
-async function heal(
-  wrote: boolean,
-  ending: Exclude<Ending, { state: 'fenced' }>,
-  { seconds = 0, everything = false } = {},
-): Promise<void> {
+async function heal(wrote: boolean, ending: Ended, { seconds = 0, everything = false } = {}): Promise<void> {
   const { deps, server } = made;
   const memory = await findHealing(deps.tables, 'demo');
   const order = { nodes: [restart], awaits: [], everything, evidence: ['demo-2 does not answer'] };
