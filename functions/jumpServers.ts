@@ -17,9 +17,7 @@ import { changesNotAllowed } from '../shared/specChanges.ts';
 import { findHealing } from '../shared/store/healing.ts';
 import { findJumpServer, type JumpServer, listJumpServers } from '../shared/store/jumpServers.ts';
 import { listNodes } from '../shared/store/nodes.ts';
-
-/** A row of Azure Tables takes 32 Ki characters in one property. */
-const largestSpec = 30_000;
+import { longestText } from '../shared/store/tables.ts';
 
 export const jumpServerRoutes = (deps: Deps): Route[] => [
   route(
@@ -191,11 +189,11 @@ function refuseOwnGroup(deps: Deps, spec: JumpServerSpec): void {
 }
 
 function checkChange(before: JumpServer | undefined, spec: JumpServerSpec): void {
-  if (JSON.stringify(spec).length > largestSpec) {
+  if (JSON.stringify(spec).length > longestText) {
     throw new ApiError(
       400,
       'SpecTooLarge',
-      `The spec is longer than ${largestSpec} characters. Join its networks, or shorten its tags.`,
+      `The spec is longer than ${longestText} characters. Join its networks, or shorten its tags.`,
     );
   }
   const refused = before === undefined ? [] : changesNotAllowed(before.spec, spec);

@@ -1,4 +1,4 @@
-import { nodeName } from '../shared/azure/names.ts';
+import { nodeKey, nodeName } from '../shared/azure/names.ts';
 import type { Deps } from '../shared/deps.ts';
 import { ApiError } from '../shared/errors.ts';
 import { type Route, route } from '../shared/http.ts';
@@ -29,8 +29,8 @@ export const nodeRoutes = (deps: Deps): Route[] => [
         listNodes(deps.tables, params.name),
       ]);
       const fleet = server === undefined ? [] : fleetOf(server.spec, recorded, deps.now());
-      const number = fleet.find((one) => nodeName(params.name, one.number) === params.node)?.number;
-      const identity = outputs[`node-${number}/virtualMachine`]?.principalId;
+      const node = fleet.find(({ number }) => nodeName(params.name, number) === params.node);
+      const identity = node && outputs[nodeKey(node.number, 'virtualMachine')]?.principalId;
       // One answer for "no such node" and "not yours": a node learns nothing about others.
       if (server === undefined || identity === undefined || identity !== caller.objectId) {
         throw new ApiError(

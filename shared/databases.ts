@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { databaseName } from './azure/names.ts';
+import { databaseName, databasePort } from './azure/names.ts';
 import { ApiError, notFound } from './errors.ts';
 import { type DatabaseLogin, openDatabase, poolGraceMilliseconds } from './guacamole/database.ts';
 import type { GuacamoleDatabase } from './guacamole/schema/tables.ts';
@@ -8,8 +8,6 @@ import { controlSecrets, type Login, type Vaults } from './secrets/vaults.ts';
 import { listOutputs } from './store/inventory.ts';
 import { findJumpServer } from './store/jumpServers.ts';
 import type { Tables } from './store/tables.ts';
-
-export const databasePort = 3306;
 
 export interface Databases {
   /** See `Deps.guacamole`. */

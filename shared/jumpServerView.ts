@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nodeName } from './azure/names.ts';
+import { nodeKey, nodeName } from './azure/names.ts';
 import type { Outputs } from './azure/resource.ts';
 import type { Deps } from './deps.ts';
 import { reasonsUnhealthy } from './node/report.ts';
@@ -115,7 +115,7 @@ function nodesOf(deps: Deps, server: JumpServer, fleet: NodeRecord[], outputs: O
       name,
       state,
       drainUntil: drainUntil?.toISOString() ?? null,
-      address: outputs[`node-${number}/networkInterface`]?.privateIPAddress ?? null,
+      address: outputs[nodeKey(number, 'networkInterface')]?.privateIPAddress ?? null,
       healthy: reasons.length === 0,
       reasons,
       reportedAt: stored?.receivedAt.toISOString() ?? null,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
-import { databasePort } from './databases.ts';
+import { databasePort } from './azure/names.ts';
 import type { Deps } from './deps.ts';
 import { openDatabase } from './guacamole/database.ts';
 import { refusesLogin } from './guacamole/databaseErrors.ts';

@@ -1,6 +1,5 @@
-import { databaseName, nodeName } from './azure/names.ts';
+import { databaseName, databasePort, nodeKey, nodeName } from './azure/names.ts';
 import type { Outputs } from './azure/resource.ts';
-import { databasePort } from './databases.ts';
 import type { ProxyNode } from './node/haproxy.ts';
 import { type DesiredNodeState, desiredNodeState } from './node/report.ts';
 import { isSettled, isUp } from './scaling/fleet.ts';
@@ -20,7 +19,7 @@ export function desiredNode(
 ): DesiredNodeState | undefined {
   const all = fleet.flatMap((record): (ProxyNode & { deallocated: boolean; account: string | undefined })[] => {
     const { number, state, account } = record;
-    const address = outputs[`node-${number}/networkInterface`]?.privateIPAddress;
+    const address = outputs[nodeKey(number, 'networkInterface')]?.privateIPAddress;
     const name = nodeName(jumpServer, number);
     return address === undefined
       ? []

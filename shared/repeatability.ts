@@ -10,15 +10,13 @@ import {
   keepAnswer,
   type RepeatableRequest,
 } from './store/repeatability.ts';
+import { longestText } from './store/tables.ts';
 
 const header = 'Repeatability-Request-ID';
 const accepted = { 'Repeatability-Result': 'accepted' };
 
 /** Members that may hold secrets; a kept answer goes without them. */
 const secretMembers = new Set(['parameters', 'password']);
-
-/** A table row takes 32 Ki characters in one property. */
-const largestAnswer = 30_000;
 
 type Work = () => Promise<RouteAnswer>;
 
@@ -110,7 +108,7 @@ async function workOnce(
 
 function keep({ status = 200, headers = {}, body }: RouteAnswer): KeptAnswer {
   const text = JSON.stringify(body, (name, value) => (secretMembers.has(name) ? undefined : value));
-  return { status, headers, body: text !== undefined && text.length <= largestAnswer ? text : undefined };
+  return { status, headers, body: text !== undefined && text.length <= longestText ? text : undefined };
 }
 
 const replay = ({ status, headers, body }: KeptAnswer): RouteAnswer => ({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { regions } from './azure/regions.ts';
 import { healingSpec } from './healing/healingSpec.ts';
 import { rotationSpec } from './rotation/rotationSpec.ts';
-import { scalingSpec } from './scaling/scalingSpec.ts';
+import { mostNodes, scalingSpec } from './scaling/scalingSpec.ts';
 import { refineSpec } from './specChecks.ts';
 import { cidr, defaultSubnets } from './specNetwork.ts';
 
@@ -58,9 +58,9 @@ const web = z.strictObject({
     .regex(/^Standard_[A-Z]+\d+[A-Za-z0-9_-]*$/, "must be a virtual machine size such as 'Standard_D2s_v5'")
     .default('Standard_D2s_v5'),
   count: z
-    .int('must be a whole number from 1 to 100')
+    .int(`must be a whole number from 1 to ${mostNodes}`)
     .min(1, 'must be at least 1')
-    .max(100, 'may be at most 100')
+    .max(mostNodes, `may be at most ${mostNodes}`)
     .default(2)
     .describe('How many nodes.'),
   guacamoleVersion: z

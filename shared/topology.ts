@@ -1,5 +1,5 @@
 import { type Blueprint, blueprintOf, type Environment } from './azure/blueprint.ts';
-import { nodeName } from './azure/names.ts';
+import { nodeKey, nodeName } from './azure/names.ts';
 import type { Resource } from './azure/resource.ts';
 import { availabilitySet } from './azure/resources/availabilitySet.ts';
 import { ddosProtectionPlan } from './azure/resources/ddosProtectionPlan.ts';
@@ -69,12 +69,12 @@ export function topologyOf(
   environment: Environment,
   nodes: readonly Pick<NodeRecord, 'number' | 'state'>[],
 ): Resource[] {
-  const asleep = new Set(nodes.filter(({ state }) => state === 'deallocated').map(({ number }) => machineKey(number)));
+  const asleep = new Set(
+    nodes.filter(({ state }) => state === 'deallocated').map(({ number }) => nodeKey(number, 'virtualMachine')),
+  );
   const numbers = nodes.map(({ number }) => number);
   return topology(name, spec, environment, numbers).map((one) => (asleep.has(one.key) ? onlyIfThere(one) : one));
 }
-
-const machineKey = (number: number): string => `node-${number}/virtualMachine`;
 
 const onlyIfThere = (resource: Resource): Resource => ({
   ...resource,

@@ -12,6 +12,9 @@ export const databaseAdministrator = 'molcajete';
 /** Guacamole's database on every MySQL server. */
 export const databaseName = 'guacamole';
 
+/** Where a MySQL server answers. */
+export const databasePort = 3306;
+
 /** MySQL Flexible Server's zone for private endpoints. */
 export const databaseDnsZone = 'privatelink.mysql.database.azure.com';
 
@@ -73,6 +76,18 @@ export function vaultName(jumpServer: string, place: Place, location: string): s
 
 /** `{name}-1`: a node's name, which is its virtual machine's and its host's name. */
 export const nodeName = (jumpServer: string, number: number): string => `${jumpServer}-${number}`;
+
+/** What of a node has a place in the graph of an operation. */
+type NodePart = 'networkInterface' | 'virtualMachine' | 'health' | 'repair' | 'rest' | 'account';
+
+/** Key of a part of a node in the graph of an operation and in the inventory: `node-1/virtualMachine`. */
+export const nodeKey = (number: number, part: NodePart): string => `node-${number}/${part}`;
+
+/** The node and the part that a key is about; undefined for a key that `nodeKey` has not made. */
+export function parseNodeKey(key: string): { number: number; part: string } | undefined {
+  const [, number, part] = /^node-(\d+)\/(\w+)$/.exec(key) ?? [];
+  return number === undefined || part === undefined ? undefined : { number: Number(number), part };
+}
 
 export const networkInterfaceName = (node: string): string => `${node}-nic`;
 

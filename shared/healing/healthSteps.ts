@@ -1,5 +1,5 @@
 import type { Outcome, Step } from '../azure/engine.ts';
-import { nodeName } from '../azure/names.ts';
+import { nodeKey, nodeName } from '../azure/names.ts';
 import type { Outputs } from '../azure/resource.ts';
 import { type NodeReport, reasonsUnhealthy } from '../node/report.ts';
 import { desiredNode } from '../nodes.ts';
@@ -20,7 +20,7 @@ const bringsUp: readonly Repair[] = ['create', 'rebuild', 'start'];
 export function repairedHealthStep(healing: Healing, order: NodeOrder): Step {
   const { deps, server } = healing;
   const { number, repair } = order;
-  return healthStep(healing, number, [`node-${number}/repair`], async () => {
+  return healthStep(healing, number, [nodeKey(number, 'repair')], async () => {
     const memory = (await findHealing(deps.tables, server.name)).nodes.find((one) => one.number === number);
     const { sentAt = healing.requestedAt, settledAt = sentAt } = memory ?? {};
     const since = repair === 'create' ? healing.requestedAt : bringsUp.includes(repair) ? sentAt : settledAt;
@@ -70,14 +70,13 @@ function healthStep(
   dependsOn: string[],
   expect: () => Promise<Expectation>,
 ): Step {
-  const prefix = `node-${number}`;
-  const key = `${prefix}/health`;
+  const key = nodeKey(number, 'health');
   return {
     key,
     type: 'Molcajete/nodeHealth',
     id: '',
     dependsOn: [
-      `${prefix}/virtualMachine`,
+      nodeKey(number, 'virtualMachine'),
       'certificate',
       'database',
       'dataEndpointDns',

@@ -2,7 +2,7 @@ import type { VirtualMachine } from '@azure/arm-compute';
 import { isTurnedAway } from '../azure/armError.ts';
 import { afterError, type Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
-import { nodeName } from '../azure/names.ts';
+import { nodeKey, nodeName } from '../azure/names.ts';
 import { observeProvisioningState, orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { isUp } from '../scaling/fleet.ts';
@@ -10,6 +10,7 @@ import { findHealing, type NodeMemory, never, rememberLoss, rememberNode, takeBa
 import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
+import { keptKey } from './databaseSteps.ts';
 import { type Repair, repairFacts } from './findings.ts';
 import { comesFirst, type NodeOrder } from './order.ts';
 import { machineId, probeOf, probesOf } from './sight.ts';
@@ -39,10 +40,10 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
     return ready;
   };
   return {
-    key: `node-${order.number}/repair`,
+    key: nodeKey(order.number, 'repair'),
     type: `Molcajete/${order.repair}`,
     id: '',
-    dependsOn: comesFirst(order) ? ['mysqlServer/kept'] : [`node-${order.number}/virtualMachine`],
+    dependsOn: comesFirst(order) ? [keptKey] : [nodeKey(order.number, 'virtualMachine')],
     passing: true,
     async ensure(_outputs, attempt) {
       const memory = (await findHealing(deps.tables, server.name)).nodes.find(({ number }) => number === order.number);

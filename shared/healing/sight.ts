@@ -1,6 +1,6 @@
 import type { VirtualMachine, VirtualMachineInstanceView } from '@azure/arm-compute';
 import { balancerHealth } from '../azure/balancerHealth.ts';
-import { nodeName, resourceId } from '../azure/names.ts';
+import { nodeName, parseNodeKey, resourceId } from '../azure/names.ts';
 import { orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { fleetOf, isSurplus, isUp } from '../scaling/fleet.ts';
@@ -190,8 +190,9 @@ export async function probesOf(deps: Deps, server: JumpServer): Promise<Probes |
   const inventory = await listInventory(deps.tables, server.name);
   const addresses = new Map<number, string>();
   for (const { key, output } of inventory) {
-    const number = /^node-(\d+)\/networkInterface$/.exec(key)?.[1];
-    if (number !== undefined && output.privateIPAddress) addresses.set(Number(number), output.privateIPAddress);
+    const node = parseNodeKey(key);
+    if (node?.part === 'networkInterface' && output.privateIPAddress)
+      addresses.set(node.number, output.privateIPAddress);
   }
   const up = await orUndefinedIfMissing(balancerHealth(deps, server.name, server.spec));
   return up && { up, addresses };

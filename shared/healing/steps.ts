@@ -1,5 +1,6 @@
 import { armStep } from '../azure/armStep.ts';
 import type { Step } from '../azure/engine.ts';
+import { nodeKey, parseNodeKey } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { environmentOf } from '../environment.ts';
 import { isPutUnfinished } from '../setback.ts';
@@ -27,7 +28,7 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
   const numbers = order.everything ? awake : concerned;
   const alone = isAboutNodesAlone(server, order);
   const resources = topology(name, spec, environmentOf(deps, name), numbers).filter(
-    ({ key }) => !alone || order.nodes.some((node) => needsWriting(node) && key.startsWith(`node-${node.number}/`)),
+    ({ key }) => !alone || order.nodes.some((node) => needsWriting(node) && parseNodeKey(key)?.number === node.number),
   );
   const mysqlServer = resources.find(({ key }) => key === 'mysqlServer');
   const extra = extraDependencies(order);
@@ -57,7 +58,7 @@ export function healSteps(healing: Healing, order: HealOrder, well: readonly num
 /** The balancer never sees a node whose interface cannot be put back into its pool: then there is nothing to wait for. */
 function proof(deps: Deps, { name, spec }: JumpServer, nodes: readonly number[]): Step {
   const step = ingressStep(deps, name, spec, nodes);
-  return { ...step, dependsOn: [...step.dependsOn, ...nodes.map((number) => `node-${number}/networkInterface`)] };
+  return { ...step, dependsOn: [...step.dependsOn, ...nodes.map((number) => nodeKey(number, 'networkInterface'))] };
 }
 
 /**
@@ -77,7 +78,7 @@ function extraDependencies({ nodes }: HealOrder): Record<string, string[]> {
     resourceGroup: [keptKey],
     ...Object.fromEntries(['dataEndpointDns', 'controlEndpointDns'].map((key) => [key, [recordKey(key)]])),
     ...Object.fromEntries(
-      repairedFirst.map(({ number }) => [`node-${number}/virtualMachine`, [`node-${number}/repair`]]),
+      repairedFirst.map(({ number }) => [nodeKey(number, 'virtualMachine'), [nodeKey(number, 'repair')]]),
     ),
   };
 }

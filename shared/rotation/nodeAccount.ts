@@ -1,4 +1,5 @@
 import type { Step } from '../azure/engine.ts';
+import { nodeKey } from '../azure/names.ts';
 import type { Outputs } from '../azure/resource.ts';
 import { fleetOf } from '../scaling/fleet.ts';
 import { nodeSecrets, type Vault } from '../secrets/vaults.ts';
@@ -60,7 +61,7 @@ export function nodeAccountSteps(
   ];
 }
 
-const switchKey = (number: number): string => `node-${number}/account`;
+const switchKey = (number: number): string => nodeKey(number, 'account');
 
 const nodeVault = ({ deps }: Rotating, outputs: Outputs): Vault => deps.vaults.at(outputs.vault?.vaultUri ?? '');
 

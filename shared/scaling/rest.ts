@@ -1,6 +1,6 @@
 import type { Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
-import { nodeName } from '../azure/names.ts';
+import { nodeKey, nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { type NodeRecord, putNode } from '../store/nodes.ts';
@@ -30,7 +30,7 @@ export function restStep(
   let record = node;
   let errors = 0;
   return {
-    key: `node-${node.number}/rest`,
+    key: nodeKey(node.number, 'rest'),
     type: 'Molcajete/nodeRest',
     id: '',
     dependsOn: [],

@@ -2,6 +2,7 @@ import { request } from 'node:https';
 import { afterError, nextLookSeconds } from '../azure/armStep.ts';
 import { balancerHealth } from '../azure/balancerHealth.ts';
 import { type Attempt, type Outcome, type Step, Stopped } from '../azure/engine.ts';
+import { nodeKey } from '../azure/names.ts';
 import type { Outputs } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { ensureAdministrator } from '../guacamole/administrator.ts';
@@ -18,7 +19,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
     key: 'ingress',
     type: 'Molcajete/ingress',
     id: '',
-    dependsOn: ['loadBalancer', 'publicIpAddress', 'vault', ...nodes.map((number) => `node-${number}/health`)],
+    dependsOn: ['loadBalancer', 'publicIpAddress', 'vault', ...nodes.map((number) => nodeKey(number, 'health'))],
     async ensure(outputs, attempt): Promise<Outcome> {
       const { ipAddress = '', fqdn = '' } = outputs.publicIpAddress ?? {};
       let seen: Set<string>;
@@ -27,7 +28,7 @@ export function ingressStep(deps: Deps, jumpServer: string, spec: JumpServerSpec
       } catch (error) {
         return afterError(error, ++errors);
       }
-      const addresses = nodes.map((number) => outputs[`node-${number}/networkInterface`]?.privateIPAddress);
+      const addresses = nodes.map((number) => outputs[nodeKey(number, 'networkInterface')]?.privateIPAddress);
       const up = addresses.filter((address) => address !== undefined && seen.has(address)).length;
       if (up < nodes.length)
         return waiting(`the load balancer sees ${up} of ${nodes.length} nodes healthy`, nextLookSeconds(looks++));

@@ -1,6 +1,6 @@
 import type { Writes } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
-import { nodeName } from '../azure/names.ts';
+import { nodeKey, nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { reasonsUnhealthy } from '../node/report.ts';
 import { desiredNode } from '../nodes.ts';
@@ -28,13 +28,19 @@ export function nodeHealthStep(
   record: NodeRecord,
 ): Step {
   const node = nodeName(jumpServer, record.number);
-  const prefix = `node-${record.number}`;
   const switchOn = createSwitchOn(deps, writes, jumpServer, spec, record);
   return {
-    key: `${prefix}/health`,
+    key: nodeKey(record.number, 'health'),
     type: 'Molcajete/nodeHealth',
     id: '',
-    dependsOn: [`${prefix}/virtualMachine`, 'certificate', 'database', 'dataEndpointDns', 'vaultRole', 'identity'],
+    dependsOn: [
+      nodeKey(record.number, 'virtualMachine'),
+      'certificate',
+      'database',
+      'dataEndpointDns',
+      'vaultRole',
+      'identity',
+    ],
     async ensure(outputs, attempt): Promise<Outcome> {
       const stored = await findReport(deps.tables, jumpServer, node);
       const desired = desiredNode(jumpServer, spec, fleet, outputs, node);

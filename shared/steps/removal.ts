@@ -1,6 +1,6 @@
 import { afterError, nextLookSeconds, type Writes } from '../azure/armStep.ts';
 import { type Attempt, type Outcome, reversed, type Step } from '../azure/engine.ts';
-import { nodeName, ownerTag } from '../azure/names.ts';
+import { nodeName, ownerTag, parseNodeKey } from '../azure/names.ts';
 import { apiVersions } from '../azure/resources/apiVersions.ts';
 import type { Deps } from '../deps.ts';
 import { deleteInventory, type InventoryItem } from '../store/inventory.ts';
@@ -45,10 +45,10 @@ export function removalSteps(deps: Deps, writes: Writes, jumpServer: string, ite
 }
 
 async function forgetItem(deps: Deps, jumpServer: string, key: string): Promise<void> {
-  const number = /^node-(\d+)\/(?:health|networkInterface)$/.exec(key)?.[1];
-  if (number !== undefined) {
-    await deleteReport(deps.tables, jumpServer, nodeName(jumpServer, Number(number)));
-    await deleteNode(deps.tables, jumpServer, Number(number));
+  const node = parseNodeKey(key);
+  if (node !== undefined && (node.part === 'health' || node.part === 'networkInterface')) {
+    await deleteReport(deps.tables, jumpServer, nodeName(jumpServer, node.number));
+    await deleteNode(deps.tables, jumpServer, node.number);
   }
   await deleteInventory(deps.tables, jumpServer, key);
 }

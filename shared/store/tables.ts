@@ -19,6 +19,9 @@ const tableNames = [
 ] as const;
 type TableName = (typeof tableNames)[number];
 
+/** Characters of one text that a row keeps for certain: a property takes 32 Ki (understanding-the-table-service-data-model). */
+export const longestText = 30_000;
+
 export type Tables = Readonly<Record<TableName, TableClient>>;
 
 /** Clients of all tables. @param url the account's table endpoint. */

@@ -1,5 +1,6 @@
 import type { LoadBalancer } from '@azure/arm-network';
 import { nodePorts } from '../../node/ports.ts';
+import { mostNodes } from '../../scaling/scalingSpec.ts';
 import type { Blueprint } from '../blueprint.ts';
 import { parts } from '../names.ts';
 import { type Resource, resource } from '../resource.ts';
@@ -7,9 +8,6 @@ import { bodyToPut } from './difference.ts';
 import { tagsOver } from './tags.ts';
 
 const type = 'Microsoft.Network/loadBalancers';
-
-/** Most nodes a jump server may have; sets how many ports each gets for its own connections out. */
-const mostNodes = 100;
 
 /** One PUT carries everything, and replaces it: sub-resources that others added go back with it. */
 export function loadBalancer(blueprint: Blueprint): Resource {
@@ -83,6 +81,7 @@ function document(blueprint: Blueprint, id: string): LoadBalancer {
         backendAddressPool: pool,
         // Fixed: with Azure's own allocation a growing pool takes ports, and with them open connections, from its members.
         // One address has 64,000 ports, given out in eights: load-balancer/outbound-rules.
+        // Each node's for its own connections out.
         allocatedOutboundPorts: 64_000 / mostNodes,
         enableTcpReset: true,
         idleTimeoutInMinutes: 4,

@@ -1,6 +1,6 @@
 import type { NetworkInterface } from '@azure/arm-network';
 import type { Blueprint } from '../blueprint.ts';
-import { networkInterfaceName, parts } from '../names.ts';
+import { networkInterfaceName, nodeKey, parts } from '../names.ts';
 import { type Resource, resource } from '../resource.ts';
 import { bodyToPut } from './difference.ts';
 import { tagsOver } from './tags.ts';
@@ -14,7 +14,7 @@ export function networkInterface(blueprint: Blueprint, node: string, number: num
   const network = blueprint.id('Microsoft.Network/virtualNetworks', names.virtualNetwork);
   const balancer = blueprint.id('Microsoft.Network/loadBalancers', names.loadBalancer);
   return resource<NetworkInterface, NetworkInterface>({
-    key: `node-${number}/networkInterface`,
+    key: nodeKey(number, 'networkInterface'),
     type,
     id: blueprint.id(type, name),
     dependsOn: ['virtualNetwork', 'loadBalancer'],

@@ -2,6 +2,7 @@ import type { SecurityRule } from '@azure/arm-network';
 import { withoutCovered } from '../../cidr.ts';
 import { nodePorts } from '../../node/ports.ts';
 import type { Blueprint } from '../blueprint.ts';
+import { databasePort } from '../names.ts';
 
 /** A rule of ours: inbound, any source port. */
 interface InboundRule {
@@ -17,7 +18,7 @@ interface InboundRule {
 }
 
 /** What no address of a network, ours or a peered one, may reach on a node or the database. */
-const closedPorts = [22, 3306, nodePorts.guacd, nodePorts.web];
+const closedPorts = [22, databasePort, nodePorts.guacd, nodePorts.web];
 
 /** Where a node accepts connections from. Users and probes come with their own address: the balancer does not change it. */
 export function webRules({ spec, environment }: Blueprint): SecurityRule[] {
@@ -72,7 +73,7 @@ export function dataRules({ spec }: Blueprint): SecurityRule[] {
       protocol: 'Tcp',
       from: [web],
       to: data,
-      ports: [3306],
+      ports: [databasePort],
     },
     ...closed(data),
   ]);

@@ -1,7 +1,7 @@
 import type { VirtualMachine, VirtualMachineUpdate } from '@azure/arm-compute';
 import { cloudInit } from '../../node/cloudInit.ts';
 import type { Blueprint } from '../blueprint.ts';
-import { networkInterfaceName, osDiskName } from '../names.ts';
+import { networkInterfaceName, nodeKey, osDiskName } from '../names.ts';
 import { hasFailed, type Resource, resource } from '../resource.ts';
 import { holds } from './difference.ts';
 import { throwAwaySshKey } from './sshKey.ts';
@@ -22,10 +22,10 @@ export function virtualMachine(blueprint: Blueprint, node: string, number: numbe
   const { names, place } = blueprint;
   const identity = blueprint.id('Microsoft.ManagedIdentity/userAssignedIdentities', names.identity);
   return resource<Write, VirtualMachine>({
-    key: `node-${number}/virtualMachine`,
+    key: nodeKey(number, 'virtualMachine'),
     type,
     id: blueprint.id(type, node),
-    dependsOn: [`node-${number}/networkInterface`, 'availabilitySet', 'identity'],
+    dependsOn: [nodeKey(number, 'networkInterface'), 'availabilitySet', 'identity'],
     get: (azure) => azure.compute.virtualMachines.get(place.resourceGroup, node),
     desired(found) {
       if (found === undefined) return { create: machine(blueprint, node, identity) };
