@@ -9,7 +9,7 @@ import { parseJumpServerName } from '../shared/jumpServerName.ts';
 import { describeJumpServer, jumpServerShape } from '../shared/jumpServerView.ts';
 import { requestOperation } from '../shared/operations.ts';
 import { planChanges, planShape } from '../shared/plan.ts';
-import { isAsleep } from '../shared/scaling/fleet.ts';
+import { isHibernated } from '../shared/scaling/fleet.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
 import { refuseBadCertificate } from '../shared/secrets/broughtCertificate.ts';
 import { type JumpServerSpec, specBody, specFor } from '../shared/spec.ts';
@@ -66,7 +66,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       checkChange(before, spec);
       if (before !== undefined && etagOf(before.spec) === etagOf(spec) && (await isWhole(deps, before)))
         return present(deps, before);
-      await checkSleeping(deps, before, spec);
+      await refuseWhileHibernated(deps, before, spec);
       if (!isSameCertificate(before, spec)) await refuseBadCertificate(deps, spec.ingress);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
@@ -118,7 +118,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       refuseOwnGroup(deps, spec);
       const before = await findJumpServer(deps.tables, name);
       checkChange(before, spec);
-      await checkSleeping(deps, before, spec);
+      await refuseWhileHibernated(deps, before, spec);
       // The certificate that it names is not looked at: a reader has no secret read for him.
       return { body: await planChanges(deps, name, spec) };
     },
@@ -131,7 +131,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
  */
 async function isWhole(deps: Deps, { name, state, setback }: JumpServer): Promise<boolean> {
   if ((state !== 'Ready' && state !== 'Hibernated') || setback !== undefined) return false;
-  if (state === 'Hibernated' && !isAsleep(await listNodes(deps.tables, name))) return false;
+  if (state === 'Hibernated' && !isHibernated(await listNodes(deps.tables, name))) return false;
   return (await findHealing(deps.tables, name)).server.failure.length === 0;
 }
 
@@ -144,7 +144,7 @@ const isSameCertificate = (before: JumpServer | undefined, { ingress: { hostname
  * A stopped MySQL server refuses every change, its tags included (azure-behaviour.md, 2.17). One whose PUT has failed in its sleep is
  * called Failed, and sleeps on.
  */
-async function checkSleeping(
+async function refuseWhileHibernated(
   deps: Deps,
   before: JumpServer | undefined,
   { database, tags }: JumpServerSpec,
@@ -152,7 +152,7 @@ async function checkSleeping(
   if (before === undefined) return;
   const { name, spec, state } = before;
   if (canonicalJson([spec.database, spec.tags]) === canonicalJson([database, tags])) return;
-  if (state !== 'Hibernated' && !isAsleep(await listNodes(deps.tables, name))) return;
+  if (state !== 'Hibernated' && !isHibernated(await listNodes(deps.tables, name))) return;
   const first = state === 'Hibernated' ? '' : ' First send a PUT that leaves them as they are.';
   throw hibernated(name, `The jump server '${name}' hibernates: its database and tags cannot be changed now.${first}`);
 }

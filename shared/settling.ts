@@ -3,7 +3,7 @@ import type { Deps } from './deps.ts';
 import { forEach } from './forEach.ts';
 import type { StartOperation } from './http.ts';
 import { closeLease, recordStart, unheardOf } from './operations.ts';
-import { isAsleep, isFallingAsleep } from './scaling/fleet.ts';
+import { isHibernated, isHibernating } from './scaling/fleet.ts';
 import { oneWorks } from './scaling/rest.ts';
 import { isPutUnfinished, wasCanceled } from './setback.ts';
 import { listInventory } from './store/inventory.ts';
@@ -53,8 +53,8 @@ export async function settleServing(deps: Deps): Promise<void> {
     const { name, lastOperation } = server;
     if (!isPutUnfinished(server) || wasCanceled(server)) return;
     const fleet = await listNodes(deps.tables, name);
-    if (isAsleep(fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Hibernated');
-    else if (isFallingAsleep(fleet) || (await serves(deps, server, fleet)))
+    if (isHibernated(fleet)) await moveJumpServer(deps.tables, name, lastOperation, 'Hibernated');
+    else if (isHibernating(fleet) || (await serves(deps, server, fleet)))
       await moveJumpServer(deps.tables, name, lastOperation, 'Ready');
   });
 }

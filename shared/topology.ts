@@ -69,11 +69,11 @@ export function topologyOf(
   environment: Environment,
   nodes: readonly Pick<NodeRecord, 'number' | 'state'>[],
 ): Resource[] {
-  const asleep = new Set(
+  const deallocated = new Set(
     nodes.filter(({ state }) => state === 'deallocated').map(({ number }) => nodeKey(number, 'virtualMachine')),
   );
   const numbers = nodes.map(({ number }) => number);
-  return topology(name, spec, environment, numbers).map((one) => (asleep.has(one.key) ? onlyIfThere(one) : one));
+  return topology(name, spec, environment, numbers).map((one) => (deallocated.has(one.key) ? onlyIfThere(one) : one));
 }
 
 const onlyIfThere = (resource: Resource): Resource => ({

@@ -3,7 +3,7 @@ import { rememberEnding } from '../../shared/healing/ending.ts';
 import { parseHealOrder } from '../../shared/healing/order.ts';
 import { operationOf, recordStart } from '../../shared/operations.ts';
 import { parseRotateOrder } from '../../shared/rotation/credentials.ts';
-import { isAsleep } from '../../shared/scaling/fleet.ts';
+import { isHibernated } from '../../shared/scaling/fleet.ts';
 import { parseScaleOrder } from '../../shared/scaling/order.ts';
 import { controlSecrets } from '../../shared/secrets/vaults.ts';
 import { type Ended, setbackAfter } from '../../shared/setback.ts';
@@ -40,9 +40,9 @@ const endings: Record<Ended['state'], OperationStatus> = {
 };
 
 /**
- * Writes down how an operation ended, then gives the lease back. A crash in between repeats it with the same result; an end that somebody
- * else has written, because this process was asleep for too long, stays. Who sees the
- * operation ended sees the jump server moved; the lease of an ended operation counts as free (`requestOperation`).
+ * Writes down how an operation ended, then gives the lease back. Repeating it after a crash gives the same result; an end that somebody else
+ * wrote while this process was asleep stays. The jump server is moved before the end is written: whoever reads the operation as ended reads
+ * the new state, and from then on the lease counts as free (`hasEnded`).
  */
 export const finishOperation =
   (deps: Deps) =>
@@ -88,7 +88,7 @@ async function noteFailed({ tables, now }: Deps, { jumpServer, spec }: Lease): P
 /** A scale, a heal or a rotation that fails leaves a jump server that works as well as before. */
 async function stateAfter(deps: Deps, lease: Lease, { state }: Ended): Promise<JumpServerState> {
   const { jumpServer } = lease;
-  if (state === 'done') return isAsleep(await listNodes(deps.tables, jumpServer)) ? 'Hibernated' : 'Ready';
+  if (state === 'done') return isHibernated(await listNodes(deps.tables, jumpServer)) ? 'Hibernated' : 'Ready';
   const before =
     lease.kind === 'provision' || lease.kind === 'teardown' ? undefined : await findJumpServer(deps.tables, jumpServer);
   if (before?.state === 'Hibernated' && (await hasWokenDatabase(deps, lease))) return 'Ready';

@@ -4,8 +4,8 @@ import { type Attempt, type Outcome, type Step, Stopped } from './engine.ts';
 import type { Look, Resource } from './resource.ts';
 
 /**
- * Seconds to the next of so many looks at what Azure is working on for somebody else's request (or our own before a restart): in a
- * call of 45 s they are fewer than the 12 reads a minute that one machine allows (azure-behaviour.md, 1.6).
+ * Seconds to the next look at what Azure is changing for a request that this process did not send: 2, 3, 4 … 10. That is 9 looks in the 45 s of
+ * a call, where one machine allows 12 reads a minute (azure-behaviour.md, 1.6).
  */
 export const nextLookSeconds = (looks: number): number => Math.min(10, 1 + looks);
 /** What is referred to and not there is waited for so long: Azure does not know everywhere at once what was just made. Seconds. */
@@ -13,7 +13,7 @@ const missingPatience = 300;
 /** Writes of one resource in one walk that did not make it what was asked for: more will not either. */
 const convergenceLimit = 5;
 
-/** So many failures and waits are kept: those of operations that have ended, which nobody asks for any more, are the oldest. */
+/** How many failed writes, and how many waits, are remembered. Past that the oldest go: they belong to operations that have ended. */
 const mostKept = 1000;
 
 /** The writes in flight in this process. They outlive the walk that sent them, so that their failure is not lost with its budget. */

@@ -8,8 +8,8 @@ export interface NodeOrder {
 }
 
 /**
- * Is it done before the machine is written? Of a machine whose last write failed another one may fail as well: what is tried must have been
- * noted by then, or nothing stronger ever follows.
+ * Whether it runs before its machine is written. A rebuild must. So must any repair of a machine whose last write failed: that write may fail
+ * again, and a repair not noted by then is tried for ever, never a stronger one.
  */
 export const comesFirst = ({ finding, repair }: NodeOrder): boolean =>
   repair === 'rebuild' || finding === 'provisioningFailed';

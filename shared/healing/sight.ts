@@ -15,7 +15,7 @@ import type { Machine, NodeSight, Voice } from './findings.ts';
 /** A node whose last report is older is not heard of. Seconds: three of its agent's intervals. */
 export const silentAfter = (deps: Deps): number => Math.max(10, 3 * deps.config.MOLCAJETE_REPORT_SECONDS);
 
-/** The reports of those of these nodes that are heard of. */
+/** The reports of these nodes that are fresh. */
 export async function freshReports(
   deps: Deps,
   jumpServer: string,
@@ -28,7 +28,7 @@ export async function freshReports(
   );
 }
 
-/** Numbers of those of these nodes that work by their own word, just now. */
+/** Numbers of these nodes whose fresh report names no broken part. */
 export async function workingNodes(deps: Deps, jumpServer: string, nodes: readonly NodeRecord[]): Promise<number[]> {
   const heard = await freshReports(deps, jumpServer, nodes);
   const working = new Set(heard.filter(({ report }) => brokenParts(report).length === 0).map(({ node }) => node));

@@ -65,8 +65,8 @@ export interface Due {
   reason: string;
 }
 
-/** As one. Pure. */
-export function joined(dues: readonly (Due | undefined)[]): Due | undefined {
+/** All their credentials and reasons as one; undefined when there are none. Pure. */
+export function joinDues(dues: readonly (Due | undefined)[]): Due | undefined {
   const some = dues.filter((due) => due !== undefined);
   if (some.length === 0) return undefined;
   return {

@@ -6,7 +6,7 @@ import { isInProgress, requestOperation } from '../operations.ts';
 import { listJumpServers } from '../store/jumpServers.ts';
 import { listLeases } from '../store/leases.ts';
 import { listAllRotations } from '../store/rotations.ts';
-import { decideRotation, joined, type RotationMinute } from './due.ts';
+import { decideRotation, joinDues, type RotationMinute } from './due.ts';
 import { isLookDue, lookAtSource } from './source.ts';
 
 /** Certificates that are looked for at their source in one minute, at most: a vault that does not answer is waited for. */
@@ -33,7 +33,7 @@ export async function sweepRotations(deps: Deps, start: StartOperation): Promise
     const { name } = minute.server;
     // What stays unfinished takes every minute that is free, and keeps no renewed certificate out.
     const found = looked.has(minute) ? await lookAtSource(deps, minute) : undefined;
-    const decided = joined([found, decideRotation(minute)]);
+    const decided = joinDues([found, decideRotation(minute)]);
     if (decided === undefined) return;
     try {
       await requestOperation(deps, start, { jumpServer: name, kind: 'rotate', ...decided, caller: controlPlane });

@@ -58,9 +58,9 @@ function whyScale(
   // One that goes on, or is about to, brings it back itself.
   if (fleet.some(isRotating) && lease?.kind === 'rotate' && !isActive(lease, now))
     return `puts a node back that an interrupted rotation left draining: ${reason}`;
-  const asleep = server.state === 'Hibernated';
-  if (count > 0) return asleep ? reason : undefined;
-  const look = !asleep || (memory.checkDatabaseAt ?? new Date(0)) <= now;
+  const hibernates = server.state === 'Hibernated';
+  if (count > 0) return hibernates ? reason : undefined;
+  const look = !hibernates || (memory.checkDatabaseAt ?? new Date(0)) <= now;
   return look
     ? 'looks whether the database is stopped: Azure starts a stopped MySQL server again after 30 days'
     : undefined;

@@ -45,7 +45,7 @@ export function desiredCount(plan: Plan, now: Date, openSessions: number, needs:
   return { count: most.nodes, reason, needs: remembered };
 }
 
-/** The needs of the cooldown that a later one has not topped, so the highest first. What the plan gives anyway is no need. */
+/** The needs that still count, highest first: within the cooldown, above what the plan gives, and not reached by a later one. */
 function remember(needs: readonly Need[], latest: Need, planned: number, cooldown: number): Need[] {
   const recent = needs.filter(
     ({ at, nodes }) => nodes > planned && nodes > latest.nodes && secondsAfter(at, cooldown) > latest.at,

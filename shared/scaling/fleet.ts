@@ -20,14 +20,14 @@ export const upCount = (fleet: readonly NodeRecord[]): number => fleet.filter(is
 export const isSettled = (fleet: readonly NodeRecord[]): boolean =>
   fleet.every(({ state }) => state === 'running' || state === 'deallocated');
 
-/** The same, but for what rotation will bring back. */
+/** No node is on its way up or down, but for those that a rotation drains and brings back. */
 export const isScaled = (fleet: readonly NodeRecord[]): boolean => isSettled(fleet.filter((node) => !isRotating(node)));
 
-export const isAsleep = (fleet: readonly NodeRecord[]): boolean =>
+export const isHibernated = (fleet: readonly NodeRecord[]): boolean =>
   fleet.length > 0 && fleet.every(({ state }) => state === 'deallocated');
 
 /** None is to be up, and some still have their sessions. */
-export const isFallingAsleep = (fleet: readonly NodeRecord[]): boolean =>
+export const isHibernating = (fleet: readonly NodeRecord[]): boolean =>
   upCount(fleet) === 0 && fleet.some(({ state }) => state === 'draining');
 
 /**

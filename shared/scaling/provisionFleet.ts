@@ -1,5 +1,5 @@
 import type { Resource } from '../azure/resource.ts';
-import { asleep } from '../azure/resources/mysqlServer.ts';
+import { leftStopped } from '../azure/resources/mysqlServer.ts';
 import type { Deps } from '../deps.ts';
 import { durationSeconds } from '../duration.ts';
 import { environmentOf } from '../environment.ts';
@@ -83,7 +83,7 @@ export function provisionTopology(
 ): Resource[] {
   const sleeps = !nodes.some(isUp);
   return topologyOf(jumpServer, spec, environmentOf(deps, jumpServer), nodes).map((one) =>
-    sleeps && one.key === 'mysqlServer' ? asleep(one) : one,
+    sleeps && one.key === 'mysqlServer' ? leftStopped(one) : one,
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Attempt, Outcome, Step } from '../azure/engine.ts';
+import { type Attempt, type Outcome, type Step, Stopped } from '../azure/engine.ts';
 import { certificateProblems } from '../certificateProblems.ts';
 import {
   type Authority,
@@ -116,7 +116,7 @@ async function issue(deps: Deps, { jumpServer, ingress, address }: CertificatePl
   }
 }
 
-/** On a version: which one, that somebody else had put into the vault, it has replaced. */
+/** On a version: the one it replaced, where that was neither issued by Molcajete nor brought from the spec's secret. */
 const replacedTag = 'molcajete-replaced';
 
 const replaced = (present: Secret | undefined): Record<string, string> =>
@@ -153,7 +153,7 @@ export async function ensureAuthority(control: Vault): Promise<Authority> {
 
 /** A new vault's name takes a while to resolve and its role assignments take minutes to act (azure-behaviour.md, 2.18). */
 function vaultNotYet(error: unknown): Outcome {
-  if (error instanceof Error && error.name === 'Stopped') throw error;
+  if (error instanceof Stopped) throw error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'Unknown';
   const failure = { code, message: `The jump server's vault cannot be used yet (${code}).` };
   return { state: 'pending', detail: failure.message, lookAgainSeconds: 3, failure };

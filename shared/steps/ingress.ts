@@ -74,7 +74,10 @@ async function setGuacadmin(deps: Deps, jumpServer: string, attempt: Attempt): P
 
 const waiting = (detail: string, lookAgainSeconds = 1): Outcome => ({ state: 'pending', detail, lookAgainSeconds });
 
-/** Guacamole's own REST API answers 200 with a token (guacamole-contract.md); the token is given back at once. */
+/**
+ * Logs guacadmin in at the public address by Guacamole's own REST API (guacamole-contract.md), and gives the token back at once. Returns the
+ * HTTP status of Guacamole's answer. Throws the error of the socket or of TLS with its `code`; `ETIMEDOUT` after 10 s.
+ */
 export async function logIn(
   deps: Deps,
   jumpServer: string,

@@ -12,8 +12,8 @@ import { ingressStep } from './ingress.ts';
 import { nodeHealthStep } from './nodeHealth.ts';
 
 /**
- * What makes Azure's resources a jump server: certificate, database, healthy nodes, and the proof at the ingress. What sleeps is not
- * asked: the health of nodes that are not to be up, and with no such node database and ingress, stay as `known`.
+ * What makes Azure's resources a jump server: certificate, database, healthy nodes, and the proof at the ingress. A node that
+ * is not to be up is not asked for its health; while none is, database and ingress are not looked at either, and what they said before (`known`) stands.
  */
 export function ownSteps(
   deps: Deps,

@@ -1,6 +1,7 @@
 import { afterError, nextLookSeconds, type Writes } from '../azure/armStep.ts';
 import { type Attempt, type Outcome, reversed, type Step } from '../azure/engine.ts';
 import { nodeName, ownerTag, parseNodeKey } from '../azure/names.ts';
+import { orUndefinedIfMissing } from '../azure/resource.ts';
 import { apiVersions } from '../azure/resources/apiVersions.ts';
 import type { Deps } from '../deps.ts';
 import { deleteInventory, type InventoryItem } from '../store/inventory.ts';
@@ -69,7 +70,7 @@ async function removeResource(
   // It need not be our deletion: the PUT of a provision that was canceled goes on, and makes what is to go.
   if (sent !== undefined) return (await attempt.within(sent)) === undefined ? working : lookAgain;
   const id = item.output.foundAt ?? item.id;
-  const found = await findById(deps, id, apiVersion);
+  const found = await orUndefinedIfMissing(deps.azure.resources.resources.getById(id, apiVersion));
   if (found === undefined || !isOurs(item, found.tags, jumpServer)) return gone;
   if (item.type === resourceGroupType && (await holdsOthers(deps, id))) {
     if (writes.hasWaited(id, lingering)) {
@@ -85,19 +86,6 @@ async function removeResource(
     await resources.resources.beginDeleteByIdAndWait(id, apiVersion);
   });
   return (await attempt.within(removal)) === undefined ? working : gone;
-}
-
-async function findById(
-  deps: Deps,
-  id: string,
-  apiVersion: string,
-): Promise<{ tags?: Record<string, string> } | undefined> {
-  try {
-    return await deps.azure.resources.resources.getById(id, apiVersion);
-  } catch (error) {
-    if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
-    throw error;
-  }
 }
 
 /** What can carry tags must carry ours. Children (peerings, zone groups) and role assignments cannot: the inventory answers for them. */

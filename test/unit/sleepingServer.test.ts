@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { jumpServerRoutes } from '../../functions/jumpServers.ts';
-import { asleep } from '../../shared/azure/resources/mysqlServer.ts';
+import { leftStopped } from '../../shared/azure/resources/mysqlServer.ts';
 import type { Deps } from '../../shared/deps.ts';
 import { type JumpServerState, putJumpServer } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
@@ -39,7 +39,7 @@ test('a stopped MySQL server is started before it is changed', async () => {
 
 test('the stopped MySQL server of a jump server that sleeps is left as it is', async () => {
   const { stub, server, sent } = await stoppedServer();
-  const look = await asleep(server).look(stub.azure, {});
+  const look = await leftStopped(server).look(stub.azure, {});
   expect(look).toMatchObject({ observed: 'ready', change: undefined });
   expect(sent()).toEqual([]);
 });

@@ -72,7 +72,7 @@ export function mysqlServer(blueprint: Blueprint): Resource {
 }
 
 /** The server of a jump server that sleeps: nobody starts a stopped one for a change; it is made when the server is up again. */
-export const asleep = (server: Resource): Resource => ({
+export const leftStopped = (server: Resource): Resource => ({
   ...server,
   async look(azure, outputs) {
     const look = await server.look(azure, outputs);
