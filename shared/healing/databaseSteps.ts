@@ -11,8 +11,8 @@ import { findStepStart } from '../store/operations.ts';
 import { brokenParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { graceOf } from './decision.ts';
-import { repairFacts } from './findings.ts';
 import type { Healing } from './repairStep.ts';
+import { repairFacts } from './repairs.ts';
 import { freshReports, platformAtFault } from './sight.ts';
 
 /** Everything else waits for this: an empty database in place of a lost one would look like health. */

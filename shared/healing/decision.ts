@@ -4,9 +4,10 @@ import type { JumpServer } from '../store/jumpServers.ts';
 import { isActive } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
 import { changingNodes, commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
-import { diagnose, type NodeSight, nextRepair, repairFacts, type Sight } from './findings.ts';
+import { diagnose, type NodeSight, nextRepair, type Sight } from './findings.ts';
 import { heldBack, isLookedAt, keptConditions, type LeftAlone, leftAlone, stopped } from './leftAlone.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
+import { repairFacts } from './repairs.ts';
 
 export interface HealingDecision {
   /** A heal operation to be asked for. */

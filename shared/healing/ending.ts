@@ -5,8 +5,8 @@ import type { Ended } from '../setback.ts';
 import { findHealing, rememberServer, type ServerMemory } from '../store/healing.ts';
 import type { Holder, Lease } from '../store/leases.ts';
 import { recentRepairs } from './decision.ts';
-import { repairFacts } from './findings.ts';
 import { type HealOrder, parseHealOrder } from './order.ts';
+import { repairFacts } from './repairs.ts';
 
 const canceled: Failure = {
   code: 'HealCanceled',

@@ -9,9 +9,9 @@ import { brokenParts, findReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { stillUnwell } from './commonCause.ts';
 import { graceOf } from './decision.ts';
-import { type Repair, repairFacts } from './findings.ts';
 import type { NodeOrder } from './order.ts';
 import type { Healing } from './repairStep.ts';
+import { type Repair, repairFacts } from './repairs.ts';
 
 /** Repairs after which a report from before they had ended is one of the node's new life. */
 const bringsUp: readonly Repair[] = ['create', 'rebuild', 'start'];

@@ -1,4 +1,5 @@
-import type { Finding, Repair } from './findings.ts';
+import type { Finding } from './findings.ts';
+import type { Repair } from './repairs.ts';
 
 /** What is to be done to one node, and why. */
 export interface NodeOrder {

@@ -11,8 +11,8 @@ import type { JumpServer } from '../store/jumpServers.ts';
 import type { Holder } from '../store/leases.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import { keptKey } from './databaseSteps.ts';
-import { type Repair, repairFacts } from './findings.ts';
 import { comesFirst, type NodeOrder } from './order.ts';
+import { type Repair, repairFacts } from './repairs.ts';
 import { machineId, probeOf, probesOf } from './sight.ts';
 
 /** What the steps of one heal operation share. */

@@ -6,10 +6,10 @@ import { type Account, dropAccount, ensureAccount } from '../guacamole/accounts.
 import { ensureAdministrator } from '../guacamole/administrator.ts';
 import { acceptsLogin, withDatabase } from '../mysqlSession.ts';
 import { controlSecrets, type Login, randomPassword, type Vault } from '../secrets/vaults.ts';
+import { accountNames, otherOf } from '../steps/accounts.ts';
+import { setAdministratorPassword } from '../steps/administratorPassword.ts';
 import { logIn } from '../steps/ingress.ts';
 import { secondsAfter } from '../time.ts';
-import { accountNames, otherOf } from './accounts.ts';
-import { setAdministratorPassword } from './administratorPassword.ts';
 import type { Credential } from './credentials.ts';
 import {
   briefStep,

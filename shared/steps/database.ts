@@ -6,11 +6,11 @@ import { ensureAdministrator } from '../guacamole/administrator.ts';
 import { refusesLogin } from '../guacamole/databaseErrors.ts';
 import { migrate } from '../guacamole/migrate.ts';
 import { withDatabase } from '../mysqlSession.ts';
-import { accountNames } from '../rotation/accounts.ts';
-import { setAdministratorPassword } from '../rotation/administratorPassword.ts';
 import { controlSecrets, ensureLogin, type Login, nodeSecrets, type Vault } from '../secrets/vaults.ts';
 import { listInventory } from '../store/inventory.ts';
 import { listNodes } from '../store/nodes.ts';
+import { accountNames } from './accounts.ts';
+import { setAdministratorPassword } from './administratorPassword.ts';
 
 /** The administrator of the MySQL server: its login in the control plane's vault, made before the server is asked for. */
 export const administratorLogin = (

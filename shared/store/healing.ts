@@ -1,4 +1,4 @@
-import type { Repair } from '../healing/findings.ts';
+import type { Repair } from '../healing/repairs.ts';
 import { deleteRow, listAllRows, listRows, type Row, type Tables } from './tables.ts';
 
 /** What a person should know or do. */

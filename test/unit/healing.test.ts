@@ -7,10 +7,10 @@ import {
   type Machine,
   type NodeSight,
   nextRepair,
-  repairs,
   type Sight,
 } from '../../shared/healing/findings.ts';
 import { surelyOver } from '../../shared/healing/lostSessions.ts';
+import { repairs } from '../../shared/healing/repairs.ts';
 import { isFleetTroubled, nextBeat } from '../../shared/healing/sweep.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { type HealingMemory, type NodeMemory, nothingToHeal, type ServerMemory } from '../../shared/store/healing.ts';

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { accountNames, otherOf } from '../../shared/rotation/accounts.ts';
 import { type Credential, credentials, orderOf } from '../../shared/rotation/credentials.ts';
 import { decideRotation, planRotations } from '../../shared/rotation/due.ts';
 import { isPending } from '../../shared/rotation/rotating.ts';
 import { rotationSpec } from '../../shared/rotation/rotationSpec.ts';
+import { accountNames, otherOf } from '../../shared/steps/accounts.ts';
 import type { JumpServer } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
 import type { Rotation } from '../../shared/store/rotations.ts';

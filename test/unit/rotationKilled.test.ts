@@ -53,7 +53,7 @@ vi.mock('../../shared/guacamole/administrator.ts', () => ({
       world.guacadmin = password;
     }),
 }));
-vi.mock('../../shared/rotation/administratorPassword.ts', () => ({
+vi.mock('../../shared/steps/administratorPassword.ts', () => ({
   setAdministratorPassword: (_deps: Deps, _name: string, password: string) =>
     world.process.write(async () => void world.accounts.set('molcajete', password)),
 }));
