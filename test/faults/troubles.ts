@@ -180,13 +180,16 @@ export const networkTroubles: Trouble[] = [
   },
 ];
 
+/** The comparison may be quicker than the nodes' grace. */
+const noDatabase = /No node reaches the database|The MySQL server is stopped/;
+
 /** What happens to the database: nobody can log in until it is healed. */
 export const databaseTroubles: Trouble[] = [
   {
     title: 'the MySQL server stops',
     strike: async (patient) => patient.strike((await serverOf(patient)).id, 'stop'),
     timer: 'healing',
-    reason: /No node reaches the database/,
+    reason: noDatabase,
   },
   {
     title: 'somebody stops the MySQL server',
@@ -195,7 +198,7 @@ export const databaseTroubles: Trouble[] = [
       await act(patient, `${mysql}/${id.split('/').at(-1)}`, 'stop', '2024-12-30');
     },
     timer: 'healing',
-    reason: /No node reaches the database/,
+    reason: noDatabase,
   },
   {
     title: 'somebody shortens the backups of the MySQL server',
