@@ -1,3 +1,4 @@
+import { isTurnedAway } from '../azure/armError.ts';
 import { afterError } from '../azure/armStep.ts';
 import type { Attempt, Outcome, Step } from '../azure/engine.ts';
 import { namesOf, resourceId } from '../azure/names.ts';
@@ -147,7 +148,11 @@ async function restartOnce(
     const restart = () => deps.azure.mysql.servers.beginRestartAndWait(resourceGroup, name, {});
     return (await attempt.within(writes.start(id, undefined, restart))) === undefined ? working : 'restarted';
   } catch (error) {
+    const sent = writes.find(id) !== undefined;
     writes.forget(id);
+    // Otherwise it is done: a restart that failed is not sent again.
+    if (sent && isTurnedAway(error))
+      await rememberNode(deps.tables, server.name, { number: databaseNumber, operationId: '' });
     return afterError(error, 1);
   }
 }

@@ -1,3 +1,4 @@
+import { RestError } from '@azure/core-rest-pipeline';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createWrites } from '../../shared/azure/armStep.ts';
 import type { Attempt, Outcome } from '../../shared/azure/engine.ts';
@@ -11,15 +12,19 @@ const attempt: Attempt = { permit: async () => {}, within: async (work) => ({ va
 
 let made: Awaited<ReturnType<typeof openHealingWorld>>;
 let restarts: number;
+/** What Azure answers to a restart, if anything but that it does it. */
+let refusal: RestError | undefined;
 let platform: object;
 
 beforeEach(async () => {
   restarts = 0;
+  refusal = undefined;
   platform = { availabilityState: 'Available' };
   const azure = {
     mysql: {
       servers: {
         beginRestartAndWait: async () => {
+          if (refusal !== undefined) throw refusal;
           restarts++;
         },
       },
@@ -65,6 +70,26 @@ describe('a database that the control plane does not reach', () => {
     expect(restarts).toBe(1);
     await waited(121, 'op-2');
     expect(restarts).toBe(2);
+  });
+
+  test('is restarted later by the same operation where Azure did not take the restart up', async () => {
+    for (const number of [1, 2]) await made.heard(number, down);
+    refusal = new RestError('Busy.', { code: 'ServerBusy', statusCode: 409 });
+    refusal.message = 'Another operation is in progress on this server.';
+    expect(await waited(121)).toMatchObject({ state: 'pending' });
+    refusal = undefined;
+    await waited(130);
+    await waited(140);
+    expect(restarts).toBe(1);
+  });
+
+  test('is not restarted again by the same operation where Azure took it up and it failed', async () => {
+    for (const number of [1, 2]) await made.heard(number, down);
+    refusal = new RestError('It did not work.', { code: 'RestartFailed', statusCode: 400 });
+    await waited(121);
+    refusal = undefined;
+    await waited(130);
+    expect(restarts).toBe(0);
   });
 
   test.each<[string, () => Promise<unknown>, string | undefined]>([
