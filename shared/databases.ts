@@ -63,9 +63,10 @@ export function createDatabases(tables: Tables, vaults: Vaults): Databases {
       return (await renew(jumpServer, known)).db;
     },
     async forget(jumpServer) {
-      const known = await pools.get(jumpServer)?.catch(() => undefined);
+      const known = pools.get(jumpServer);
       pools.delete(jumpServer);
-      if (known !== undefined) destroyLater(known);
+      // Not waited for: it may be the opening of it that hangs.
+      void known?.then(destroyLater, () => undefined);
     },
   };
 }

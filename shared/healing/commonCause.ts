@@ -62,6 +62,8 @@ export function listNames(nodes: readonly NodeSight[]): string {
   return `${names.join(', ')}${more}`;
 }
 
+export const machineChanging = 'MachineChanging';
+
 /**
  * Nodes that have not worked for longer than any start takes, and on whose machines Azure is at work, or says nothing of them. Nobody but
  * Azure can bring that to its end, and a repair would be refused or come in its way.
@@ -78,7 +80,7 @@ export function changingNodes(nodes: readonly NodeSight[], now: Date): Condition
   return [...byState].map(([called, alike]) => {
     const said = called === undefined ? 'Azure does not say whether it runs' : `Azure calls it '${called}'`;
     const message = `${listNames(alike)}: not working for more than ${longestStart / 60} minutes, and of the virtual machine ${said}, so nothing is done to it. Look at its activity log in the Azure portal; where nothing is at work on it any more, Reapply there (Redeploy + reapply) brings it out of that state.`;
-    return { type: 'MachineChanging', message };
+    return { type: machineChanging, message };
   });
 }
 

@@ -22,7 +22,7 @@ import {
 } from '../store/healing.ts';
 import { listOutputs } from '../store/inventory.ts';
 import { type JumpServer, listJumpServers } from '../store/jumpServers.ts';
-import { findLease, isActive } from '../store/leases.ts';
+import { findLease, isActive, listLeases } from '../store/leases.ts';
 import { listNodes, type NodeRecord } from '../store/nodes.ts';
 import { listReports } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
@@ -35,6 +35,7 @@ import type { NodeSight } from './findings.ts';
 import { stoppedCondition } from './leftAlone.ts';
 import { ifReadable } from './readable.ts';
 import { awakeNodes, lookCloser, probeOf, probesIfTold, sightOf, watchedNodes } from './sight.ts';
+import { mostHeals, roomForHeals } from './sweep.ts';
 
 /** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
 const aMinute = 5;
@@ -42,20 +43,31 @@ const aMinute = 5;
 /** The slower round: compares the jump servers whose turn it is, resource by resource, with their specs. */
 export async function compareResources(deps: Deps, start: StartOperation): Promise<void> {
   const servers = await listJumpServers(deps.tables);
-  const memories = await listHealing(deps.tables);
+  const [memories, leases] = await Promise.all([listHealing(deps.tables), listLeases(deps.tables)]);
   const compared = ({ name }: JumpServer) => memories.get(name)?.server.comparedAt?.getTime() ?? 0;
+  // What differs must not take the place of nodes that do not work: half of it is the sweep's.
+  let room = roomForHeals(leases, deps.now()) - mostHeals / 2;
   const due = servers
     .filter(({ state, spec }) => state === 'Ready' && spec.healing.enabled)
     .sort((a, b) => compared(a) - compared(b))
     .slice(0, aMinute);
-  await forEach(due, (server) => compareOne(deps, start, server, memories.get(server.name) ?? nothingToHeal));
+  await forEach(due, async (server) => {
+    if (await compareOne(deps, start, server, memories.get(server.name) ?? nothingToHeal, room > 0)) room -= 1;
+  });
 }
 
-async function compareOne(deps: Deps, start: StartOperation, server: JumpServer, memory: HealingMemory): Promise<void> {
+/** Returns whether a heal was asked for. Without room for it the jump server keeps its turn. */
+async function compareOne(
+  deps: Deps,
+  start: StartOperation,
+  server: JumpServer,
+  memory: HealingMemory,
+  hasRoom: boolean,
+): Promise<boolean> {
   const now = deps.now();
   await rememberServer(deps.tables, server.name, { comparedAt: now });
   const lease = await findLease(deps.tables, server.name);
-  if (lease !== undefined && isActive(lease, now) && !lease.yields) return;
+  if (lease !== undefined && isActive(lease, now) && !lease.yields) return false;
   const { drift, noticed } = leftToThePut(server, await findDrift(deps, server));
   const nodes = drift.length > 0 ? [] : await probedNodes(deps, server, memory);
   // Nodes that do not work are the business of the sweep; here they only count as not well.
@@ -68,9 +80,14 @@ async function compareOne(deps: Deps, start: StartOperation, server: JumpServer,
   // What the last heal failed at has come right without it: a MySQL server that took longer, a node that a person restarted.
   const whole = drift.length === 0 && said.length === 0 && nodes.length > 0 && nodes.every(isWell);
   if (whole && memory.server.failure.length > 0) await rememberServer(deps.tables, server.name, { failure: [] });
+  if (decision.order !== undefined && !hasRoom) {
+    await rememberServer(deps.tables, server.name, { comparedAt: memory.server.comparedAt ?? never });
+    return false;
+  }
   // What is seen each minute the sweep says; that healing stops here is said at once.
   const conditions = decision.opensBreaker ? decision.conditions.filter(isStopped) : memory.server.conditions;
   await carryOutDecision(deps, start, sight, { ...decision, conditions, recovered: [] });
+  return decision.order !== undefined;
 }
 
 const isWell = ({ voice, probe }: NodeSight): boolean => voice.kind === 'well' && probe !== 'down';

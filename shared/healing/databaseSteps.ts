@@ -61,6 +61,7 @@ export const isUnreachable = (code: string): boolean =>
 export function databaseAgainStep(healing: Healing): Step {
   const { deps, holder, server } = healing;
   const inner = databaseStep(deps, server.name);
+  let errors = 0;
   return {
     ...inner,
     async ensure(outputs, attempt) {
@@ -72,9 +73,14 @@ export function databaseAgainStep(healing: Healing): Step {
       if (secondsAfter(since, grace) > deps.now()) return outcome;
       const culprit = isUnreachable(code) ? await culpritOf(healing) : 'unknown';
       if (culprit === 'ourselves' || culprit === 'platform') return { state: 'failed', failure: blamed[culprit](code) };
-      const again = culprit === 'server' ? await restartOnce(healing, attempt) : 'restarted';
-      if (again !== 'restarted') return again;
-      if (secondsAfter(since, grace * repairFacts.rebuild.graces) > deps.now()) return outcome;
+      const isPatient = secondsAfter(since, grace * repairFacts.rebuild.graces) > deps.now();
+      if (culprit === 'server') {
+        const again = await restartOnce(healing, attempt).catch((error: unknown) => afterError(error, ++errors));
+        // A restart that is on its way is waited for; one that Azure goes on turning away is not.
+        if (again !== 'restarted' && (isPatient || again.state !== 'pending' || again.failure === undefined))
+          return again;
+      }
+      if (isPatient) return outcome;
       const message = `The database cannot be used although its server and the way to it are in order (${code}).`;
       return { state: 'failed', failure: { code: 'DatabaseUnreachable', message, advice } };
     },
@@ -153,6 +159,6 @@ async function restartOnce(
     // Otherwise it is done: a restart that failed is not sent again.
     if (sent && isTurnedAway(error))
       await rememberNode(deps.tables, server.name, { number: databaseNumber, operationId: '' });
-    return afterError(error, 1);
+    throw error;
   }
 }

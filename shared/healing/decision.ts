@@ -3,7 +3,15 @@ import type { Condition } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { isActive } from '../store/leases.ts';
 import { secondsAfter } from '../time.ts';
-import { changingNodes, commonCause, databaseToBlame, heardOf, missesDatabase, stuckNodes } from './commonCause.ts';
+import {
+  changingNodes,
+  commonCause,
+  databaseToBlame,
+  heardOf,
+  machineChanging,
+  missesDatabase,
+  stuckNodes,
+} from './commonCause.ts';
 import { diagnose, type NodeSight, nextRepair, type Sight } from './findings.ts';
 import { heldBack, isLookedAt, keptConditions, type LeftAlone, leftAlone, stopped } from './leftAlone.ts';
 import type { HealOrder, NodeOrder } from './order.ts';
@@ -39,8 +47,11 @@ export function decideHealing(sight: Sight): HealingDecision {
     return { ...found, conditions: [stopped(sight, memory.server.breakerSince)] };
   const { order, suspects, conditions: seen } = plan(sight);
   const kept = keptConditions(sight, suspects);
-  if (busy) return { ...found, conditions: [...seen, ...kept] };
-  const conditions = sight.quietUntil > now ? seen : [...seen, ...changingNodes(sight.nodes, now)];
+  const changing = changingNodes(sight.nodes, now);
+  // What changes just now the operation itself may be changing; what has been said before it began still holds.
+  const before = memory.server.conditions.some(({ type }) => type === machineChanging) ? changing : [];
+  if (busy) return { ...found, conditions: [...seen, ...kept, ...before] };
+  const conditions = sight.quietUntil > now ? [...seen, ...before] : [...seen, ...changing];
   if (order === undefined) return { ...found, conditions, suspects };
   if (byHand) return { ...found, conditions, suspects, order };
   if (pausedUntil(sight) > now) return { ...found, conditions: [...conditions, ...kept] };

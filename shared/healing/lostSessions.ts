@@ -4,7 +4,7 @@ import { ApiError } from '../errors.ts';
 import { toDateTime } from '../guacamole/times.ts';
 import { askDatabase } from '../mysqlSession.ts';
 import { fleetOf } from '../scaling/fleet.ts';
-import { forgetLoss, type Loss } from '../store/healing.ts';
+import { findHealing, forgetLoss, type Loss } from '../store/healing.ts';
 import type { JumpServer } from '../store/jumpServers.ts';
 import { listNodes } from '../store/nodes.ts';
 import { brokenParts, isStale, listReports, type StoredReport } from '../store/reports.ts';
@@ -43,11 +43,14 @@ const earliest = (times: readonly Date[]): Date => new Date(Math.min(...times.ma
  * Closes the history of sessions that ended with their node, as far as it is sure which they are; forgets the losses whose sessions are
  * all closed. Repeating it changes nothing.
  */
-export async function closeLostSessions(deps: Deps, server: JumpServer, losses: readonly Loss[]): Promise<void> {
-  const [recorded, reports] = await Promise.all([
+export async function closeLostSessions(deps: Deps, server: JumpServer): Promise<void> {
+  const [memory, recorded, reports] = await Promise.all([
+    // Of now: a repair that Azure did not take up takes its loss back.
+    findHealing(deps.tables, server.name),
     listNodes(deps.tables, server.name),
     listReports(deps.tables, server.name),
   ]);
+  const { losses } = memory.server;
   // One that drains or has just come up may have sessions as well as one that is watched.
   const numbers = fleetOf(server.spec, recorded, server.createdAt)
     .filter(({ state }) => state !== 'deallocated')

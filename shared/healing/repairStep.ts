@@ -58,7 +58,11 @@ export function repairStep(healing: Healing, order: NodeOrder): Step {
           const against = await whyNot(healing, order).catch((error: unknown) => unsure(order, error, ++errors));
           if (against !== undefined) return against;
           await begin(healing, order, memory, attempt);
-        } else await attempt.permit();
+        } else {
+          await attempt.permit();
+          // Killed while it was taken back, it may have lost that already.
+          if (memory.sentAt !== undefined) await noteLoss(healing, order, memory.sentAt);
+        }
         const write = writes.start(id, undefined, () => send(healing, order));
         return (await attempt.within(write)) === undefined ? working : await settled();
       } catch (error) {
@@ -123,8 +127,7 @@ async function begin(
   await attempt.permit();
   const now = deps.now();
   const found = await findMachine(healing, number);
-  if (repair !== 'restartAgent' && repair !== 'reapply')
-    await rememberLoss(deps.tables, server.name, { number, at: now });
+  await noteLoss(healing, order, now);
   await rememberNode(deps.tables, server.name, {
     number,
     repair,
@@ -134,6 +137,10 @@ async function begin(
     vmId: found?.vmId ?? '',
     former: { repair: before?.repair, sentAt: before?.sentAt, settledAt: before?.settledAt },
   });
+}
+
+async function noteLoss({ deps, server }: Healing, { number, repair }: NodeOrder, at: Date): Promise<void> {
+  if (repair !== 'restartAgent' && repair !== 'reapply') await rememberLoss(deps.tables, server.name, { number, at });
 }
 
 /** Deleting or starting a machine twice is the same as once, as long as it is the same machine. */

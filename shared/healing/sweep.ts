@@ -36,11 +36,11 @@ const quietFor = 90;
 /** Jump servers that are looked at more closely in one sweep, so that it stays within ARM's budget; the next sees to the next. */
 const mostLooks = 20;
 /** Heals that nobody asked for and that run at once: each reads every resource of its jump server, out of the same ARM budget. */
-const mostHeals = 40;
+export const mostHeals = 40;
 /** Databases that are asked at once. */
 const mostAsked = 20;
-/** From this share of troubled nodes on, and this many, it is rather our own trouble than theirs. */
-const fleetTrouble = { share: 0.3, nodes: 4 };
+/** From so many troubled nodes on, and this share and number of those beside the worst jump server, it is rather our own trouble than theirs. */
+const fleetTrouble = { nodes: 4, share: 0.3, others: 2 };
 
 /**
  * Looks at every node of every jump server by a few table scans and one list of machines, and asks for a heal operation where
@@ -69,8 +69,8 @@ async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sig
 /** After everything else, for a database may not answer. */
 function closeAllLost(deps: Deps, sights: readonly Sight[], beat: Beat): Promise<void> {
   const losing = sights.filter(({ memory }) => memory.server.losses.length > 0);
-  const close = async ({ server, memory }: Sight): Promise<void> => {
-    await closeLostSessions(deps, server, memory.server.losses);
+  const close = async ({ server }: Sight): Promise<void> => {
+    await closeLostSessions(deps, server);
     await beat();
   };
   return forEachAtOnce(losing, close, mostAsked);
@@ -193,14 +193,19 @@ async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: D
 
 /**
  * Machines that are gone or off are silent for a good reason, and all nodes of one jump server may be in trouble for a reason of its own:
- * they share a network and a database. Pure.
+ * they share a network and a database. So the worst one is left out. Pure.
  */
 export function isFleetTroubled(fleets: readonly (readonly NodeSight[])[]): boolean {
-  const running = fleets.map((nodes) => nodes.filter(({ machine }) => machine?.power === 'running'));
-  const troubled = running.map((nodes) => nodes.filter((node) => node.voice.kind === 'silent' || missesDatabase(node)));
-  const { length } = troubled.flat();
-  const isEnough = length >= fleetTrouble.nodes && length >= running.flat().length * fleetTrouble.share;
-  return isEnough && troubled.filter((nodes) => nodes.length > 0).length > 1;
+  const counts = fleets.map((nodes) => {
+    const running = nodes.filter(({ machine }) => machine?.power === 'running');
+    const troubled = running.filter((node) => node.voice.kind === 'silent' || missesDatabase(node));
+    return { running: running.length, troubled: troubled.length };
+  });
+  const [worst, ...others] = counts.sort((a, b) => b.troubled - a.troubled);
+  const sum = (name: 'running' | 'troubled') => others.reduce((total, count) => total + count[name], 0);
+  const troubled = sum('troubled');
+  const isCommon = troubled >= fleetTrouble.others && troubled >= sum('running') * fleetTrouble.share;
+  return isCommon && troubled + (worst?.troubled ?? 0) >= fleetTrouble.nodes;
 }
 
 /** Since when a node has been unwell, for reports only say that it is; and when it was silent for its machine did not run. */

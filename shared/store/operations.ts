@@ -98,7 +98,7 @@ export async function putStep(tables: Tables, operationId: string, step: StepPro
 
 /** When an operation first tried a step, over all its processes; undefined when it has not yet. */
 export async function findStepStart(tables: Tables, operationId: string, key: string): Promise<Date | undefined> {
-  return (await listSteps(tables, operationId)).find((step) => step.key === key)?.startedAt;
+  return (await findRow<StepRow>(tables.steps, operationId, toRowKey(key)))?.startedAt;
 }
 
 export async function listSteps(tables: Tables, operationId: string): Promise<StepProgress[]> {

@@ -27,7 +27,7 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-async function createWorld() {
+async function createWorld(vaultAnswers: Promise<void> = Promise.resolve()) {
   const tables = createTablesStub();
   const server = { name: 'demo', spec: specOf(), state: 'Ready', createdAt: new Date(), lastOperation: 'op' } as const;
   await putJumpServer(tables, server);
@@ -39,7 +39,12 @@ async function createWorld() {
   });
   await putInventory(tables, 'demo', { ...item, key: 'database', output: { nodeAccountVersion: 'v1' } });
   const value = JSON.stringify({ username: 'molcajete_control', password: 'x' });
-  const control = { find: async () => ({ value, version: 'v1', createdOn: new Date(), tags: {} }) };
+  const control = {
+    find: async () => {
+      await vaultAnswers;
+      return { value, version: 'v1', createdOn: new Date(), tags: {} };
+    },
+  };
   return createDatabases(tables, { control } as unknown as Vaults);
 }
 
@@ -53,6 +58,18 @@ test('a pool that is forgotten serves the requests under way to their end, and n
   expect(opened.map(({ destroyed }) => destroyed)).toEqual([false, false]);
   await vi.advanceTimersByTimeAsync(20_000);
   expect(opened.map(({ destroyed }) => destroyed)).toEqual([true, false]);
+});
+
+test('a pool whose opening hangs is forgotten at once, and closed when it opens all the same', async () => {
+  const vault = Promise.withResolvers<void>();
+  const databases = await createWorld(vault.promise);
+  const asked = databases.forRequests('demo');
+  await vi.advanceTimersByTimeAsync(0);
+  await databases.forget('demo');
+  vault.resolve();
+  await asked;
+  await vi.advanceTimersByTimeAsync(250_000);
+  expect(opened.map(({ destroyed }) => destroyed)).toEqual([true]);
 });
 
 test('what has no pool is forgotten in vain', async () => {

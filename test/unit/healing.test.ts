@@ -391,6 +391,18 @@ describe('what is left alone is said', () => {
     ]);
   });
 
+  test('what was said of it before an operation began goes on being said', () => {
+    const nodes = [node(1, changing(1801, 'Updating'))];
+    const { conditions } = decideHealing(sight({ nodes }));
+    const before = memory({ conditions });
+    expect(decideHealing(sight({ nodes, memory: before, lease: leaseOf({ kind: 'scale' }) })).conditions).toEqual(
+      conditions,
+    );
+    expect(
+      decideHealing(sight({ nodes: [node(1)], memory: before, lease: leaseOf({ kind: 'scale' }) })).conditions,
+    ).toEqual([]);
+  });
+
   test.each<[string, Partial<Sight>]>([
     ['an operation is at work', { lease: leaseOf({ kind: 'heal' }) }],
     ['the control plane was away just before', { quietUntil: secondsAfter(now, 5) }],
@@ -569,6 +581,12 @@ describe('our own trouble', () => {
       [[1, 2, 3, 4].map(noDatabase), [node(1)]],
       false,
     ],
+    [
+      'a lost database stops no repair of a jump server beside it',
+      [[1, 2, 3, 4].map(noDatabase), [node(1, frozen), node(2)], [1, 2, 3].map((number) => node(number))],
+      false,
+    ],
+    ['two of two in each of two are ours', [1, 2].map(() => [1, 2].map((number) => node(number, frozen))), true],
     ['one jump server cannot tell', [Array.from({ length: 8 }, (_, index) => node(index + 1, frozen))], false],
     [
       'machines that are off are silent for a good reason',

@@ -10,7 +10,7 @@ import { requestOperation } from '../../shared/operations.ts';
 import { findHealing, rememberNode, rememberServer } from '../../shared/store/healing.ts';
 import { putInventory } from '../../shared/store/inventory.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
-import { changeLease, findLease } from '../../shared/store/leases.ts';
+import { changeLease, findLease, type Lease } from '../../shared/store/leases.ts';
 import { putNode } from '../../shared/store/nodes.ts';
 import { topologyOf } from '../../shared/topology.ts';
 import { ago, broken, openHealingWorld } from './healingWorld.ts';
@@ -289,6 +289,24 @@ describe('a comparison', () => {
       breakerSince: made.world.now,
     });
     expect(await ordered()).toBeUndefined();
+  });
+
+  test('begins no heal while half of those that may run do, and keeps its turn', async () => {
+    const { tables } = made.deps;
+    lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`);
+    await rememberServer(tables, 'demo', { comparedAt: ago(600) });
+    const caller = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
+    const order = { nodes: [], awaits: [], everything: true, evidence: [], countedAt: ago(60).toISOString() };
+    const ask = (jumpServer: string) =>
+      requestOperation(made.deps, async () => {}, { jumpServer, kind: 'heal', order, reason: 'test', caller });
+    const heals: Lease[] = [];
+    for (let number = 0; number < 20; number++) heals.push(await ask(`other${number}`));
+    expect(await compare(both)).toMatchObject({ comparedAt: ago(600), repairs: [] });
+    expect(await ordered()).toBeUndefined();
+    const [first] = heals;
+    if (first !== undefined) await changeLease(tables, first, { state: 'finished' });
+    expect(await compare(both)).toMatchObject({ comparedAt: made.world.now });
+    expect(await ordered()).toMatchObject({ evidence: ['loadBalancer is gone'] });
   });
 
   test('goes on while an operation only waits, and takes its place', async () => {

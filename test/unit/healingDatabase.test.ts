@@ -74,13 +74,25 @@ describe('a database that the control plane does not reach', () => {
 
   test('is restarted later by the same operation where Azure did not take the restart up', async () => {
     for (const number of [1, 2]) await made.heard(number, down);
-    refusal = new RestError('Busy.', { code: 'ServerBusy', statusCode: 409 });
-    refusal.message = 'Another operation is in progress on this server.';
+    refusal = new RestError('Another operation is in progress on this server.', {
+      code: 'ServerBusy',
+      statusCode: 409,
+    });
     expect(await waited(121)).toMatchObject({ state: 'pending' });
     refusal = undefined;
     await waited(130);
     await waited(140);
     expect(restarts).toBe(1);
+  });
+
+  test('is given up by an operation when Azure turns the restart away for too long', async () => {
+    for (const number of [1, 2]) await made.heard(number, down);
+    refusal = new RestError('Another operation is in progress on this server.', {
+      code: 'ServerBusy',
+      statusCode: 409,
+    });
+    expect(await waited(599)).toMatchObject({ state: 'pending' });
+    expect(await waited(601)).toMatchObject({ state: 'failed', failure: { code: 'DatabaseUnreachable' } });
   });
 
   test('is not restarted again by the same operation where Azure took it up and it failed', async () => {

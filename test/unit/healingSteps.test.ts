@@ -154,6 +154,14 @@ test('a rebuild that was cut off deletes the machine it meant, and never the one
   expect(calls).toHaveLength(3);
 });
 
+test('a rebuild whose process died while it was taken back ends sessions that are remembered again', async () => {
+  const begun = { number: 1, repair: 'rebuild', operationId: 'op-1', sentAt: now, vmId: 'first' } as const;
+  await rememberNode(tables, 'demo', begun);
+  await run(frozen('rebuild'));
+  expect(calls).toEqual(['delete demo-1']);
+  expect((await findHealing(tables, 'demo')).server.losses).toEqual([{ number: 1, at: now }]);
+});
+
 test('nothing that ends sessions is done to the only node that serves users', async () => {
   await putReport(tables, 'demo', { node: 'demo-2', report: well, receivedAt: secondsAfter(now, -600) });
   probed = ['10.20.0.4'];
