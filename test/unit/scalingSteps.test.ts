@@ -30,6 +30,8 @@ function createWorld() {
     machine: 'PowerState/running',
     database: 'Ready',
     calls: [] as string[],
+    /** At the machine. */
+    looks: 0,
     stopped: () => {},
   };
   const obey = (state: string, call: string) => async () => {
@@ -46,6 +48,7 @@ function createWorld() {
       compute: {
         virtualMachines: {
           instanceView: async () => {
+            world.looks++;
             if (world.machine === '') throw missing();
             if (world.machine === 'refused') throw new Error('refused');
             return { statuses: [{ code: 'ProvisioningState/succeeded' }, { code: world.machine }] };
@@ -229,6 +232,21 @@ test.each<[string, string, number, string]>([
   world.machine = machine;
   expect(await settle(await rest())).toBe(expected);
   expect(world.calls).toEqual([]);
+});
+
+test('the machine of a silent node that drains is looked at every ten seconds, however often the node is', async () => {
+  const { deps, world } = made;
+  await putNode(deps.tables, 'demo', two);
+  await report('demo-1', 0, false);
+  const step = await rest();
+  for (let second = 0; second < 40; second++) {
+    world.now = secondsAfter(start, second);
+    expect(await step.ensure({}, attempt)).toMatchObject({ state: 'pending', lookAgainSeconds: 1 });
+  }
+  expect(world.looks).toBe(4);
+  world.machine = 'PowerState/deallocated';
+  world.now = secondsAfter(start, 40);
+  expect(await settle(step)).toBe('ready');
 });
 
 const ask = (count: number) =>
