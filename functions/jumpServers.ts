@@ -126,11 +126,13 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
 ];
 
 /**
- * An equal spec has nothing to carry on: no PUT, change of nodes or wake that was cut short, and nothing that healing failed at, a lost
- * database above all.
+ * An equal spec has nothing to carry on: no PUT, DELETE or wake that was cut short, and nothing that healing failed at, a lost database
+ * above all. Another change of nodes that failed is carried on by scaling, which takes no node away that is needed.
  */
 async function isWhole(deps: Deps, { name, state, setback }: JumpServer): Promise<boolean> {
-  if ((state !== 'Ready' && state !== 'Hibernated') || setback !== undefined) return false;
+  if (state !== 'Ready' && state !== 'Hibernated') return false;
+  if (setback !== undefined && setback.kind !== 'scale') return false;
+  // Nodes that are to come up while it is called so: of a wake that was cut short.
   if (state === 'Hibernated' && !isHibernated(await listNodes(deps.tables, name))) return false;
   return (await findHealing(deps.tables, name)).server.failure.length === 0;
 }

@@ -7,9 +7,10 @@ import { restStep } from '../../shared/scaling/rest.ts';
 import type { JumpServerSpec } from '../../shared/spec.ts';
 import { ownSteps } from '../../shared/steps/ownSteps.ts';
 import { removalSteps } from '../../shared/steps/removal.ts';
-import { listInventory, listOutputs } from '../../shared/store/inventory.ts';
-import { findHeldLease, type Holder } from '../../shared/store/leases.ts';
+import { type InventoryItem, listInventory, listOutputs } from '../../shared/store/inventory.ts';
+import { findHeldLease, type Holder, type Lease } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
+import { listSteps } from '../../shared/store/operations.ts';
 import type { Progress } from '../contracts.ts';
 import { beside, carryOutSteps, longestOperationSeconds, permit, unlessStopped } from './carryOutSteps.ts';
 
@@ -34,10 +35,27 @@ export const advance =
     if (confirmed instanceof Stopped) return { state: confirmed.reason };
     const wanted = new Set(steps.map((step) => step.key));
     const surplus = (await listInventory(deps.tables, holder.jumpServer)).filter((item) => !wanted.has(item.key));
-    return surplus.length === 0
-      ? built
-      : carryOutSteps(deps, holder, removalSteps(deps, writes, holder.jumpServer, surplus));
+    if (surplus.length === 0) return built;
+    const before = await secondsBefore(deps, lease, surplus);
+    return carryOutSteps(deps, holder, removalSteps(deps, writes, holder.jumpServer, surplus), {
+      longestSeconds: longestOperationSeconds + before,
+    });
   };
+
+/**
+ * How long after the operation was asked for the removal of what is left has begun. A node may have drained for a day before, and the first
+ * thing to go is its row, which says so.
+ */
+async function secondsBefore(
+  { tables, now }: Deps,
+  { operationId, requestedAt }: Lease,
+  left: readonly InventoryItem[],
+): Promise<number> {
+  const keys = new Set(left.map(({ key }) => key));
+  const steps = (await listSteps(tables, operationId)).filter(({ key }) => keys.has(key));
+  const begun = steps.map(({ startedAt = now() }) => startedAt.getTime());
+  return (Math.min(now().getTime(), ...begun) - requestedAt.getTime()) / 1000;
+}
 
 /** The whole graph of a jump server: Azure's resources, then what makes them a jump server. */
 async function provisionSteps(

@@ -5,7 +5,7 @@ import { type Credential, parseRotateOrder } from '../../shared/rotation/credent
 import { longestSession } from '../../shared/rotation/nodeSwitch.ts';
 import { rotationSteps } from '../../shared/rotation/steps.ts';
 import { fleetOf } from '../../shared/scaling/fleet.ts';
-import { changeLease, type Holder, type Lease } from '../../shared/store/leases.ts';
+import { changeLease, type Holder } from '../../shared/store/leases.ts';
 import { listNodes } from '../../shared/store/nodes.ts';
 import { beginRotation, listRotations, type Rotation } from '../../shared/store/rotations.ts';
 import type { Progress } from '../contracts.ts';
@@ -26,10 +26,10 @@ export const rotateCredentials =
     if (held === undefined) return { state: 'fenced' };
     const { lease, server } = held;
     const { credentials } = parseRotateOrder(lease.spec);
-    const rotations = await unlessStopped(begin(deps, holder, lease, credentials));
+    const rotations = await unlessStopped(begin(deps, holder, credentials));
     if (rotations instanceof Stopped) return { state: rotations.reason };
     const fleet = fleetOf(server.spec, await listNodes(deps.tables, jumpServer), deps.now());
-    const rotating = { deps, writes, holder, server, rotations, since: lease.requestedAt, failingSince };
+    const rotating = { deps, writes, holder, server, rotations, failingSince };
     const progress = await carryOutSteps(deps, holder, rotationSteps(rotating, credentials, fleet), {
       longestSeconds: longestRotation + fleet.length * (longestNode + longestSession),
     });
@@ -40,12 +40,7 @@ export const rotateCredentials =
   };
 
 /** From here on the rotations are known as asked for: one that does not come to its end is carried on by a later operation. */
-async function begin(
-  deps: Deps,
-  holder: Holder,
-  { requestedAt }: Lease,
-  credentials: readonly Credential[],
-): Promise<Rotation[]> {
+async function begin(deps: Deps, holder: Holder, credentials: readonly Credential[]): Promise<Rotation[]> {
   const { jumpServer, operationId } = holder;
   const known = await listRotations(deps.tables, jumpServer);
   const fresh = credentials.filter(
@@ -53,9 +48,9 @@ async function begin(
   );
   for (const credential of fresh) {
     const before = known.find((one) => one.credential === credential);
-    const { begunBy = operationId, begunAt = requestedAt } = before?.unfinished === true ? before : {};
+    const { begunBy = operationId } = before?.unfinished === true ? before : {};
     await permit(deps, holder);
-    await beginRotation(deps.tables, jumpServer, { credential, operationId, begunBy, begunAt });
+    await beginRotation(deps.tables, jumpServer, { credential, operationId, begunBy });
   }
   return listRotations(deps.tables, jumpServer);
 }

@@ -9,7 +9,7 @@ import { ingressStep } from '../steps/ingress.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
 import { findReport, isStale, type StoredReport } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
-import { currentOutputs, patient, type Rotating, rotationOf, rotationStep, waiting } from './rotating.ts';
+import { currentOutputs, patient, type Rotating, rotationStep, waiting } from './rotating.ts';
 
 /** So long sessions on a node are waited for, whatever `scaling.drainTimeout` says: a rotation has time, and ends nobody's work. Seconds. */
 export const longestSession = 86_400;
@@ -28,8 +28,6 @@ export interface SwitchSight {
   others: { up: boolean; healthy: boolean };
   /** Why the node, in its present wanted state, is not healthy; undefined when it is. */
   unhealthy: string | undefined;
-  /** A lone node's sessions are waited for until then, whichever operation carries the rotation on. */
-  idleUntil: Date;
   now: Date;
 }
 
@@ -75,8 +73,9 @@ export function nextMove(sight: SwitchSight): SwitchMove {
 }
 
 /** Nobody else takes new sessions, so it is not drained: it is told when it happens to serve nobody. */
-function moveOfLone({ stored, idleUntil, now }: SwitchSight): SwitchMove {
+function moveOfLone({ record, stored, now }: SwitchSight): SwitchMove {
   const served = stored?.report.sessions.served ?? 0;
+  const idleUntil = secondsAfter(record.waitsSince ?? now, longestSession);
   return served > 0 && idleUntil > now ? forSessions(served, idleUntil) : { move: 'switch' };
 }
 
@@ -102,9 +101,9 @@ export function nodeSwitchStep(rotating: Rotating, number: number, key: string, 
     const next = nextMove(sight);
     if (next.move !== 'wait') return make({ rotating, key, sight, attempt }, next.move, current);
     const { detail, sessionsUntil } = next;
-    return sessionsUntil === undefined
-      ? patientOf({ rotating, key, sight, attempt }, detail)
-      : waiting(detail, lookAtSessions(sight, sessionsUntil));
+    if (sessionsUntil === undefined) return patientOf({ rotating, key, sight, attempt }, detail);
+    await noteWaiting(rotating, sight, attempt);
+    return waiting(detail, lookAtSessions(sight, sessionsUntil));
   });
 }
 
@@ -118,7 +117,7 @@ async function look(
   outputs: Outputs,
   attempt: Attempt,
 ): Promise<SwitchSight | undefined> {
-  const { deps, server, since } = rotating;
+  const { deps, server } = rotating;
   const { name, spec } = server;
   const node = nodeName(name, number);
   const fleet = fleetOf(spec, await listNodes(deps.tables, name), deps.now());
@@ -140,9 +139,14 @@ async function look(
     silent: !fresh,
     others: { up: others.length > 0, healthy: others.length > 0 && (await anotherIsHealthy(deps, name, others)) },
     unhealthy: reason,
-    idleUntil: secondsAfter(rotationOf(rotating, 'nodeAccount')?.begunAt ?? since, longestSession),
     now: deps.now(),
   };
+}
+
+/** Keeps since when a lone node is waited for, so that an operation that carries the rotation on does not begin to count anew. */
+async function noteWaiting(rotating: Rotating, { record, now }: SwitchSight, attempt: Attempt): Promise<void> {
+  if (record.state === 'draining' || record.waitsSince !== undefined) return;
+  await put(rotating, attempt, { ...record, waitsSince: now });
 }
 
 /** Often at first; then so rarely that no call waits it out, and whoever needs the lease finds it free to be taken. Seconds. */

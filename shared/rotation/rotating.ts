@@ -19,8 +19,6 @@ export interface Rotating {
   server: JumpServer;
   /** As they are since the operation has begun: it is the last one of each that it is to rotate. */
   rotations: readonly Rotation[];
-  /** When the operation was asked for. */
-  since: Date;
   /** Since when a step meets nothing but errors, by operation and key. */
   failingSince: Map<string, Date>;
 }

@@ -31,15 +31,16 @@ export const isHibernating = (fleet: readonly NodeRecord[]): boolean =>
   upCount(fleet) === 0 && fleet.some(({ state }) => state === 'draining');
 
 /**
- * Seconds from that moment on until no node drains any more. What only comes up has no sessions to wait for. What drained before keeps its
- * deadline, whatever the spec has said since.
+ * Seconds from that moment on until no node drains any more, or for how long one did. What only comes up has no sessions to wait for. What
+ * drained before keeps its deadline, whatever the spec has said since.
  */
 export function drainSeconds({ scaling }: JumpServerSpec, fleet: readonly NodeRecord[], from: Date): number {
   const draining = fleet.filter(({ state }) => state === 'draining');
+  const drained = fleet.filter(({ state }) => state === 'deallocated');
+  const ends = [...draining.map(({ drainUntil = from }) => drainUntil), ...drained.map(({ since }) => since)];
+  const seconds = ends.map((end) => (end.getTime() - from.getTime()) / 1000);
   const comesUp = draining.length === 0 && fleet.some(({ state }) => state === 'starting');
-  if (comesUp) return 0;
-  const left = draining.map(({ drainUntil = from }) => (drainUntil.getTime() - from.getTime()) / 1000);
-  return Math.max(durationSeconds(scaling.drainTimeout), ...left);
+  return Math.max(comesUp ? 0 : durationSeconds(scaling.drainTimeout), ...seconds);
 }
 
 /** The nodes of a jump server: those recorded, or before there are any `web.count` new ones. */

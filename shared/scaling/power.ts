@@ -53,6 +53,9 @@ const powerStates = {
   'PowerState/deallocated': 'off',
 } as const;
 
+/** How often a silent node's machine is looked at: Azure gives back 12 reads of one machine a minute (azure-behaviour.md, 1.6). Seconds. */
+export const lookEverySeconds = 10;
+
 /** A node's virtual machine. Off is deallocated: one that is merely stopped still costs. */
 export function nodeMachine(deps: Deps, jumpServer: string, spec: JumpServerSpec, number: number): Switchable {
   const node = nodeName(jumpServer, number);

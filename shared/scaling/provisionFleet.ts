@@ -10,6 +10,7 @@ import { findScaling, type ScalingMemory } from '../store/scaling.ts';
 import { topologyOf } from '../topology.ts';
 import { desiredCount } from './desiredCount.ts';
 import { changesFor, fleetOf, isUp, upCount, withChanges } from './fleet.ts';
+import { anotherIsHealthy } from './rest.ts';
 import type { Plan } from './timetable.ts';
 
 /** The plan of a spec, with what was asked for by hand. */
@@ -44,7 +45,7 @@ export function provisionChanges(
 
 /**
  * The same of what the store knows. Where healing has failed one node is to be up: in its sleep a jump server's database, which may be
- * lost, is neither set up nor proven.
+ * lost, is neither set up nor proven. While none of the nodes that would stay is healthy, none is taken away: that is left to scaling.
  */
 export async function plannedFleet(
   deps: Deps,
@@ -56,7 +57,11 @@ export async function plannedFleet(
     findScaling(deps.tables, jumpServer),
     findHealing(deps.tables, jumpServer),
   ]);
-  return provisionChanges(spec, recorded, memory, deps.now(), healing.server.failure.length > 0 ? 1 : 0);
+  const least = healing.server.failure.length > 0 ? 1 : 0;
+  const planned = provisionChanges(spec, recorded, memory, deps.now(), least);
+  const fewer = planned.changes.some(({ state }) => state === 'draining');
+  if (!fewer || (await anotherIsHealthy(deps, jumpServer, planned.fleet))) return planned;
+  return provisionChanges(spec, recorded, memory, deps.now(), upCount(recorded));
 }
 
 /**

@@ -7,7 +7,7 @@ import { type NodeRecord, putNode } from '../store/nodes.ts';
 import { brokenParts, findReport, isStale, listReports, type StoredReport, unchangedParts } from '../store/reports.ts';
 import { secondsAfter } from '../time.ts';
 import { isUp } from './fleet.ts';
-import { nodeMachine, type Switchable, turn } from './power.ts';
+import { lookEverySeconds, nodeMachine, type Switchable, turn } from './power.ts';
 
 /** The balancer's probe fails twice in ten seconds before it sends a node nothing more (`resources/loadBalancer.ts`). */
 const probeSeconds = 12;
@@ -26,6 +26,7 @@ export function restStep(
   staying: readonly NodeRecord[],
 ): Step {
   const machine = nodeMachine(deps, jumpServer, spec, node.number);
+  const isOff = createIsOff(deps, machine);
   const othersStay = staying.length > 0;
   let record = node;
   let errors = 0;
@@ -41,7 +42,7 @@ export function restStep(
       const stored = await findReport(deps.tables, jumpServer, nodeName(jumpServer, node.number));
       record = await noteDraining(deps, jumpServer, record, stored, attempt);
       const open = whyNotYet(record, stored, deps.now(), othersStay);
-      if (open !== undefined && !(isSilent(stored, deps.now()) && (await isOff(machine)))) {
+      if (open !== undefined && !(isSilent(stored, deps.now()) && (await isOff()))) {
         return waiting(deps, record, open);
       }
       if (othersStay && !(await anotherIsHealthy(deps, jumpServer, staying)))
@@ -57,10 +58,17 @@ export function restStep(
 
 const isSilent = (stored: StoredReport | undefined, now: Date): boolean => stored === undefined || isStale(stored, now);
 
-/** Off, or never made: it has no sessions. What cannot be learned of it says nothing. */
-async function isOff(machine: Switchable): Promise<boolean> {
-  const state = await machine.look().catch(() => 'changing');
-  return state !== 'on' && state !== 'changing';
+/** Off, or never made: it has no sessions. What cannot be learned of it says nothing. As of the last look, which is a few seconds old at most. */
+function createIsOff(deps: Deps, machine: Switchable): () => Promise<boolean> {
+  let off = false;
+  let lookAt = new Date(0);
+  return async () => {
+    if (deps.now() < lookAt) return off;
+    const state = await machine.look().catch(() => 'changing');
+    off = state !== 'on' && state !== 'changing';
+    lookAt = secondsAfter(deps.now(), lookEverySeconds);
+    return off;
+  };
 }
 
 function waiting(deps: Deps, { since, drainUntil }: NodeRecord, detail: string): Outcome {

@@ -4,7 +4,7 @@ import { nodeKey, nodeName } from '../azure/names.ts';
 import type { Deps } from '../deps.ts';
 import { reasonsUnhealthy } from '../node/report.ts';
 import { desiredNode } from '../nodes.ts';
-import { nodeMachine, turn } from '../scaling/power.ts';
+import { lookEverySeconds, nodeMachine, turn } from '../scaling/power.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import type { NodeRecord } from '../store/nodes.ts';
 import { findReport, isStale, type StoredReport } from '../store/reports.ts';
@@ -12,8 +12,6 @@ import { secondsAfter } from '../time.ts';
 
 /** So long a node that was never heard of is not asked after: it boots for the first time. Seconds. */
 const firstBootSeconds = 90;
-/** How often a silent node's machine is looked at. Seconds. */
-const lookEverySeconds = 10;
 
 /**
  * A node's own word that it works: HAProxy, Guacamole, guacd and a login to the database, all in the desired state. A node that says

@@ -17,6 +17,8 @@ export interface NodeRecord {
   drainingSince?: Date;
   /** It drains only to take another database account, and comes back then. */
   rotates?: boolean;
+  /** Since when a rotation waits for the sessions of a lone node, which does not drain; gone with the next change of its state. */
+  waitsSince?: Date;
   /** The version of the database account's secret that it is to use; default: the one that all nodes use. */
   account?: string;
 }
@@ -53,7 +55,8 @@ export async function deleteNodes(tables: Tables, jumpServer: string): Promise<v
 
 const inOrder = (nodes: NodeRecord[]): NodeRecord[] => nodes.sort((a, b) => a.number - b.number);
 
-function toNode({ rowKey, state, since, drainUntil, drainingSince, rotates, account }: Row<NodeRow>): NodeRecord {
+function toNode({ rowKey, state, since, account, ...more }: Row<NodeRow>): NodeRecord {
+  const { drainUntil, drainingSince, rotates, waitsSince } = more;
   return {
     number: Number(rowKey),
     state,
@@ -61,6 +64,7 @@ function toNode({ rowKey, state, since, drainUntil, drainingSince, rotates, acco
     ...(drainUntil === undefined ? {} : { drainUntil }),
     ...(drainingSince === undefined ? {} : { drainingSince }),
     ...(rotates === undefined ? {} : { rotates }),
+    ...(waitsSince === undefined ? {} : { waitsSince }),
     ...(account === undefined ? {} : { account }),
   };
 }

@@ -6,9 +6,8 @@ export interface Rotation {
   credential: Credential;
   /** The operation that was last asked to rotate it. */
   operationId: string;
-  /** The first one that was asked to, and when: those that carry an unfinished rotation on leave both. */
+  /** The first one that was asked to: those that carry an unfinished rotation on leave it. */
   begunBy?: string;
-  begunAt?: Date;
   /** It was asked for and has not come to its end: whatever stands in its way, it is to be carried on. */
   unfinished: boolean;
   /** The version that the last finished rotation made and proved; undefined before the first. */
@@ -27,7 +26,7 @@ type RotationRow = Omit<Rotation, 'credential'>;
 export async function beginRotation(
   tables: Tables,
   jumpServer: string,
-  { credential, ...begun }: Pick<Rotation, 'credential' | 'operationId' | 'begunBy' | 'begunAt'>,
+  { credential, ...begun }: Pick<Rotation, 'credential' | 'operationId' | 'begunBy'>,
 ): Promise<void> {
   const row = { partitionKey: jumpServer, rowKey: credential, ...begun, unfinished: true };
   await tables.rotations.upsertEntity(row, 'Merge');
@@ -87,13 +86,12 @@ export async function forgetRotations(tables: Tables, jumpServer: string): Promi
 
 const toRotation = ({ rowKey, operationId = '', unfinished = false, ...more }: Row<Partial<RotationRow>>): Rotation => {
   // Rows of a release that did not keep it have the operation that last carried it on.
-  const { begunBy = operationId, begunAt, version, rotatedAt, failedAt, lookedAt, problem } = more;
+  const { begunBy = operationId, version, rotatedAt, failedAt, lookedAt, problem } = more;
   return {
     credential: rowKey as Credential,
     operationId,
     unfinished,
     begunBy,
-    ...(begunAt === undefined ? {} : { begunAt }),
     ...(version === undefined ? {} : { version }),
     ...(rotatedAt === undefined ? {} : { rotatedAt }),
     ...(failedAt === undefined ? {} : { failedAt }),

@@ -335,7 +335,7 @@ test('a rotation by hand to one that is no good fails at once, changes nothing a
   await beginRotation(deps.tables, 'demo', { credential: 'certificate', operationId: 'op-2' });
   const holder = { jumpServer: 'demo', operationId: 'op-2', fence: 1 };
   const rotating = {
-    ...{ deps, writes: createWrites(), holder, server: server(), rotations: [], since: now },
+    ...{ deps, writes: createWrites(), holder, server: server(), rotations: [] },
     failingSince: new Map<string, Date>(),
   };
   const outcome = await certificateRotationStep(rotating, []).ensure({}, attempt);

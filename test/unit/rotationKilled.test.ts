@@ -334,6 +334,8 @@ test('a proof that Azure refuses for good fails the rotation, and the node stays
   expect(broken).toEqual([]);
 });
 
+const hoursSince = (moment: Date): number => (Date.now() - moment.getTime()) / 3_600_000;
+
 test("a lone node's sessions are waited for a day in all, over all operations that carry the rotation on", async () => {
   await seed();
   await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
@@ -345,9 +347,39 @@ test("a lone node's sessions are waited for a day in all, over all operations th
   const second = await ask(['nodeAccount']);
   await inFakeTime(carryThrough(begin, second, undefined));
   expect((await findOperation(tables, jumpServer, second.operationId))?.status).toBe('Succeeded');
-  const hours = (Date.now() - start.getTime()) / 3_600_000;
-  expect(hours).toBeGreaterThan(24);
-  expect(hours).toBeLessThan(24.1);
+  expect(hoursSince(start)).toBeGreaterThan(24);
+  expect(hoursSince(start)).toBeLessThan(24.1);
+});
+
+test("a lone node's sessions on Monday are waited for a day, whenever on Friday the rotation was asked for", async () => {
+  await seed();
+  await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
+  nodes.set('demo-2', { running: false, account: 'a1', certificate: 'c1', sessions: 0 });
+  const friday = await ask(['nodeAccount']);
+  setTimeout(() => void changeLease(tables, friday, { cancelRequested: true }), 3 * 3_600_000);
+  await inFakeTime(carryThrough(begin, friday, undefined));
+  const monday = new Date(start.getTime() + 67 * 3_600_000);
+  for (const state of ['draining', 'deallocated', 'starting', 'running'] as const)
+    await putNode(tables, jumpServer, { number: 1, state, since: monday });
+  vi.setSystemTime(monday);
+  await inFakeTime(carryThrough(begin, await ask(['nodeAccount']), undefined));
+  expect((await listRotations(tables, jumpServer)).map(({ unfinished }) => unfinished)).toEqual([false]);
+  expect(hoursSince(monday)).toBeGreaterThan(24);
+  expect(hoursSince(monday)).toBeLessThan(24.1);
+});
+
+test('a rotation that was long in doing other things still waits a day for the sessions of a lone node, and leaves no trace of it', async () => {
+  await seed();
+  await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
+  nodes.set('demo-2', { running: false, account: 'a1', certificate: 'c1', sessions: 0 });
+  const holder = await ask(['nodeAccount']);
+  vi.setSystemTime(start.getTime() + 20 * 3_600_000);
+  const carriedOn = new Date();
+  await changeLease(tables, holder, { deadline: new Date(Date.now() + 3_600_000) });
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  expect((await findOperation(tables, jumpServer, holder.operationId))?.status).toBe('Succeeded');
+  expect(hoursSince(carriedOn)).toBeGreaterThan(24);
+  expect((await listNodes(tables, jumpServer)).map(({ waitsSince }) => waitsSince)).toEqual([undefined, undefined]);
 });
 
 describe('a vault that was recovered with what rotations of a former jump server of that name have left in it', () => {

@@ -22,7 +22,6 @@ function sight(more: Partial<Omit<SwitchSight, 'record'>> & { record?: Partial<N
     silent: false,
     others: { up: true, healthy: true },
     unhealthy: undefined,
-    idleUntil: at(3600),
     now,
     ...rest,
   };
@@ -43,7 +42,8 @@ test.each<[string, SwitchSight, SwitchMove['move']]>([
   ['not while no other node is healthy', sight({ others: sick }), 'wait'],
   ['a lone node is told when it serves nobody: no other takes new sessions', sight({ others: alone }), 'switch'],
   ['until then its sessions are waited for', sight({ others: alone, served: 3 }), 'wait'],
-  ['for a day', sight({ others: alone, served: 3, idleUntil: now }), 'switch'],
+  ['for a day', sight({ record: { waitsSince: at(-86_399) }, others: alone, served: 3 }), 'wait'],
+  ['and no longer', sight({ record: { waitsSince: at(-86_400) }, others: alone, served: 3 }), 'switch'],
   ['a frozen one is left to healing', sight({ silent: true, unhealthy: 'no report' }), 'wait'],
   ['also a lone one', sight({ others: alone, silent: true, unhealthy: 'no report' }), 'wait'],
   ['one that freezes while it drains is given back to healing', sight({ record: draining(60), silent: true }), 'raise'],

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { changesFor, fleetOf, isSettled, isSurplus, isUp, upCount, withChanges } from '../../shared/scaling/fleet.ts';
+import {
+  changesFor,
+  drainSeconds,
+  fleetOf,
+  isSettled,
+  isSurplus,
+  isUp,
+  upCount,
+  withChanges,
+} from '../../shared/scaling/fleet.ts';
 import type { NodeRecord, NodeState } from '../../shared/store/nodes.ts';
 import { specOf, specWith } from './sample.ts';
 
@@ -75,4 +84,19 @@ test.each([
 ])('%s', (_, scaling, number, surplus) => {
   expect(isSurplus({ number, state: 'deallocated', since: now }, specWith({ scaling }))).toBe(surplus);
   expect(isSurplus({ number, state: 'running', since: now }, specWith({ scaling }))).toBe(false);
+});
+
+const at = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
+const draining: NodeRecord = { number: 2, state: 'draining', since: at(-10), drainUntil: at(7200) };
+const drained = (seconds: number): NodeRecord => ({ number: 2, state: 'deallocated', since: at(seconds) });
+
+test.each<[string, NodeRecord[], number]>([
+  ['as long as the spec says', fleet('running'), 60],
+  ['until the deadline that a node has from before', [...fleet('running'), draining], 7200],
+  ['as long as it took, once that node is off', [...fleet('running'), drained(7000)], 7000],
+  ['also where another has not come up yet', [...fleet('starting'), drained(7000)], 7000],
+  ['no longer for a node that was off before', [...fleet('running'), drained(-7000)], 60],
+  ['not at all where nodes only come up', [...fleet('starting'), drained(-7000)], 0],
+])('an operation has time to drain %s', (_, nodes, seconds) => {
+  expect(drainSeconds(specWith({ scaling: { drainTimeout: 'PT1M' } }), nodes, now)).toBe(seconds);
 });

@@ -34,6 +34,8 @@ const spec = specWith({ scaling: { drainTimeout: 'P1D' } });
 let tables: Tables;
 let nodes: Map<string, SimulatedNode>;
 let database: 'Ready' | 'Stopping' | 'Stopped';
+/** How long it takes to stop. */
+let stopSeconds: number;
 /** What was asked for although it was so already. */
 let twice: string[];
 /** Moments at which no node that users are sent to was running. */
@@ -49,6 +51,7 @@ async function seed(states: readonly NodeState[]): Promise<void> {
   tables = createTablesStub();
   const awake = states.some((state) => state === 'running');
   database = awake ? 'Ready' : 'Stopped';
+  stopSeconds = 0;
   nodes = new Map();
   twice = [];
   dark = [];
@@ -80,6 +83,10 @@ function azureOf({ read, write }: Process): AzureClients {
   const stopped = (from: typeof database, to: typeof database) => () =>
     write(async () => {
       if (database !== from) twice.push(`mysql ${to}`);
+      if (to === 'Stopped' && stopSeconds > 0) {
+        database = 'Stopping';
+        await new Promise((wake) => setTimeout(wake, stopSeconds * 1000));
+      }
       database = to;
     });
   const azure = {
@@ -208,6 +215,20 @@ test('a node that drains longer than the spec now says keeps its deadline, and t
   await inFakeTime(carryThrough(begin, holder, undefined));
   expect((await findOperation(tables, jumpServer, holder.operationId))?.status).toBe('Succeeded');
   expect(new Date() >= drainUntil).toBe(true);
+});
+
+test('a scale to none that waited long for sessions waits for the database to stop, too', async () => {
+  await seed(['running', 'deallocated']);
+  const { etag, ...server } = (await findJumpServer(tables, jumpServer)) as JumpServer;
+  await putJumpServer(tables, { ...server, spec: specWith({ scaling: { drainTimeout: 'PT1M' } }) }, etag);
+  const since = new Date();
+  await putNode(tables, jumpServer, { number: 1, state: 'draining', since, drainUntil: secondsAfter(since, 7200) });
+  nodes.set('demo-1', { running: true, account: 'a1', certificate: 'c1', sessions: 1 });
+  stopSeconds = 300;
+  const holder = await ask(0);
+  await inFakeTime(carryThrough(begin, holder, undefined));
+  expect((await findOperation(tables, jumpServer, holder.operationId))?.status).toBe('Succeeded');
+  expect([database, (await findJumpServer(tables, jumpServer))?.state]).toEqual(['Stopped', 'Hibernated']);
 });
 
 test('none while a session goes on gives way, and the morning takes up the node that still drains', async () => {

@@ -5,6 +5,7 @@ import type { Deps } from '../../shared/deps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
+import { plannedFleet } from '../../shared/scaling/provisionFleet.ts';
 import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease } from '../../shared/store/leases.ts';
@@ -13,7 +14,7 @@ import { findOperation } from '../../shared/store/operations.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import { findScaling } from '../../shared/store/scaling.ts';
 import { secondsAfter } from '../../shared/time.ts';
-import { specOf } from './sample.ts';
+import { specOf, specWith } from './sample.ts';
 import { createTablesStub } from './tablesStub.ts';
 
 const start = new Date('2026-11-23T12:00:00Z');
@@ -29,6 +30,8 @@ function createWorld() {
     machine: 'PowerState/running',
     database: 'Ready',
     calls: [] as string[],
+    /** At the machine. */
+    looks: 0,
     stopped: () => {},
   };
   const obey = (state: string, call: string) => async () => {
@@ -45,6 +48,7 @@ function createWorld() {
       compute: {
         virtualMachines: {
           instanceView: async () => {
+            world.looks++;
             if (world.machine === '') throw missing();
             if (world.machine === 'refused') throw new Error('refused');
             return { statuses: [{ code: 'ProvisioningState/succeeded' }, { code: world.machine }] };
@@ -230,6 +234,21 @@ test.each<[string, string, number, string]>([
   expect(world.calls).toEqual([]);
 });
 
+test('the machine of a silent node that drains is looked at every ten seconds, however often the node is', async () => {
+  const { deps, world } = made;
+  await putNode(deps.tables, 'demo', two);
+  await report('demo-1', 0, false);
+  const step = await rest();
+  for (let second = 0; second < 40; second++) {
+    world.now = secondsAfter(start, second);
+    expect(await step.ensure({}, attempt)).toMatchObject({ state: 'pending', lookAgainSeconds: 1 });
+  }
+  expect(world.looks).toBe(4);
+  world.machine = 'PowerState/deallocated';
+  world.now = secondsAfter(start, 40);
+  expect(await settle(step)).toBe('ready');
+});
+
 const ask = (count: number) =>
   requestOperation(made.deps, async () => {}, {
     jumpServer: 'demo',
@@ -267,4 +286,14 @@ test.each<[string, object, boolean]>([
   const heard = { haproxy: well, web: well, guacd: well, database: well, ...change } as NodeReport;
   await putReport(made.deps.tables, 'demo', { node: 'demo-1', report: heard, receivedAt: made.world.now });
   expect(await anotherIsHealthy(made.deps, 'demo', staying)).toBe(expected);
+});
+
+test('a PUT that lowers the plan takes no node away while none of those that stay is healthy', async () => {
+  const { deps } = made;
+  for (const number of [1, 2]) await putNode(deps.tables, 'demo', { number, state: 'running', since: start });
+  const planned = async () => (await plannedFleet(deps, 'demo', specWith({ web: { count: 1 } }))).changes;
+  await report('demo-2', 1, false);
+  expect(await planned()).toEqual([]);
+  await report('demo-1', 0, false);
+  expect(await planned()).toMatchObject([{ number: 2, state: 'draining' }]);
 });

@@ -230,7 +230,8 @@ test('a scale that failed is a condition until one succeeds, and says nothing ov
 
 test.each<[string, JumpServerState, NodeState, Setback | undefined, number]>([
   ['has nothing to do for one that sleeps', 'Hibernated', 'deallocated', undefined, 200],
-  ['is the way out after a scale that failed', 'Ready', 'running', scaleFailed, 202],
+  ['does not carry on a scale that failed: scaling does', 'Ready', 'running', scaleFailed, 200],
+  ['does not carry on falling asleep where that failed', 'Hibernated', 'deallocated', scaleFailed, 200],
   ['is the way out after a wake that failed', 'Hibernated', 'starting', scaleFailed, 202],
   ['is the way out after a wake that was canceled', 'Hibernated', 'starting', undefined, 202],
 ])('an equal PUT %s', async (_, state, node, setback, status) => {
