@@ -11,6 +11,7 @@ import { requestOperation } from '../shared/operations.ts';
 import { planChanges, planShape } from '../shared/plan.ts';
 import { isHibernated } from '../shared/scaling/fleet.ts';
 import { hibernated } from '../shared/scaling/hibernated.ts';
+import { refuseLosingService } from '../shared/scaling/provisionFleet.ts';
 import { refuseBadCertificate } from '../shared/secrets/broughtCertificate.ts';
 import { type JumpServerSpec, specBody, specFor } from '../shared/spec.ts';
 import { changesNotAllowed } from '../shared/specChanges.ts';
@@ -67,6 +68,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       if (before !== undefined && etagOf(before.spec) === etagOf(spec) && (await isWhole(deps, before)))
         return present(deps, before);
       await refuseWhileHibernated(deps, before, spec);
+      await refuseLosingService(deps, name, spec);
       if (!isSameCertificate(before, spec)) await refuseBadCertificate(deps, spec.ingress);
       const lease = await requestOperation(deps, startOperation, {
         jumpServer: name,
@@ -119,6 +121,7 @@ export const jumpServerRoutes = (deps: Deps): Route[] => [
       const before = await findJumpServer(deps.tables, name);
       checkChange(before, spec);
       await refuseWhileHibernated(deps, before, spec);
+      await refuseLosingService(deps, name, spec);
       // The certificate that it names is not looked at: a reader has no secret read for him.
       return { body: await planChanges(deps, name, spec) };
     },

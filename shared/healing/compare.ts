@@ -40,29 +40,31 @@ import { mostHeals, roomForHeals } from './sweep.ts';
 /** Jump servers whose every resource is looked at in one minute: some 25 reads each, of the 1,500 a minute that ARM refills. */
 const aMinute = 5;
 
+/** What differs must not take the places of nodes that do not work: so many are the sweep's. */
+const forTheSweep = mostHeals / 2;
+
 /** The slower round: compares the jump servers whose turn it is, resource by resource, with their specs. */
 export async function compareResources(deps: Deps, start: StartOperation): Promise<void> {
   const servers = await listJumpServers(deps.tables);
   const [memories, leases] = await Promise.all([listHealing(deps.tables), listLeases(deps.tables)]);
   const compared = ({ name }: JumpServer) => memories.get(name)?.server.comparedAt?.getTime() ?? 0;
-  // What differs must not take the place of nodes that do not work: half of it is the sweep's.
-  let room = roomForHeals(leases, deps.now()) - mostHeals / 2;
+  let room = roomForHeals(leases, deps.now());
   const due = servers
     .filter(({ state, spec }) => state === 'Ready' && spec.healing.enabled)
     .sort((a, b) => compared(a) - compared(b))
     .slice(0, aMinute);
   await forEach(due, async (server) => {
-    if (await compareOne(deps, start, server, memories.get(server.name) ?? nothingToHeal, room > 0)) room -= 1;
+    if (await compareOne(deps, start, server, memories.get(server.name) ?? nothingToHeal, room)) room -= 1;
   });
 }
 
-/** Returns whether a heal was asked for. Without room for it the jump server keeps its turn. */
+/** Returns whether a heal was asked for. What finds no room is found again when its turn comes. */
 async function compareOne(
   deps: Deps,
   start: StartOperation,
   server: JumpServer,
   memory: HealingMemory,
-  hasRoom: boolean,
+  room: number,
 ): Promise<boolean> {
   const now = deps.now();
   await rememberServer(deps.tables, server.name, { comparedAt: now });
@@ -80,10 +82,7 @@ async function compareOne(
   // What the last heal failed at has come right without it: a MySQL server that took longer, a node that a person restarted.
   const whole = drift.length === 0 && said.length === 0 && nodes.length > 0 && nodes.every(isWell);
   if (whole && memory.server.failure.length > 0) await rememberServer(deps.tables, server.name, { failure: [] });
-  if (decision.order !== undefined && !hasRoom) {
-    await rememberServer(deps.tables, server.name, { comparedAt: memory.server.comparedAt ?? never });
-    return false;
-  }
+  if (decision.order !== undefined && room <= (drift.length > 0 ? forTheSweep : 0)) return false;
   // What is seen each minute the sweep says; that healing stops here is said at once.
   const conditions = decision.opensBreaker ? decision.conditions.filter(isStopped) : memory.server.conditions;
   await carryOutDecision(deps, start, sight, { ...decision, conditions, recovered: [] });

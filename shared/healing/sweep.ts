@@ -39,7 +39,7 @@ const mostLooks = 20;
 export const mostHeals = 40;
 /** Databases that are asked at once. */
 const mostAsked = 20;
-/** From so many troubled nodes on, and this share and number of those beside the worst jump server, it is rather our own trouble than theirs. */
+/** From so many troubled nodes and this share on, it is rather our own trouble than theirs; `others`: so many beside the worst jump server. */
 const fleetTrouble = { nodes: 4, share: 0.3, others: 2 };
 
 /**
@@ -193,7 +193,7 @@ async function observe(deps: Deps, servers: readonly JumpServer[], quietUntil: D
 
 /**
  * Machines that are gone or off are silent for a good reason, and all nodes of one jump server may be in trouble for a reason of its own:
- * they share a network and a database. So the worst one is left out. Pure.
+ * they share a network and a database. So it must hold without the worst one, too. Pure.
  */
 export function isFleetTroubled(fleets: readonly (readonly NodeSight[])[]): boolean {
   const counts = fleets.map((nodes) => {
@@ -201,11 +201,12 @@ export function isFleetTroubled(fleets: readonly (readonly NodeSight[])[]): bool
     const troubled = running.filter((node) => node.voice.kind === 'silent' || missesDatabase(node));
     return { running: running.length, troubled: troubled.length };
   });
-  const [worst, ...others] = counts.sort((a, b) => b.troubled - a.troubled);
-  const sum = (name: 'running' | 'troubled') => others.reduce((total, count) => total + count[name], 0);
-  const troubled = sum('troubled');
-  const isCommon = troubled >= fleetTrouble.others && troubled >= sum('running') * fleetTrouble.share;
-  return isCommon && troubled + (worst?.troubled ?? 0) >= fleetTrouble.nodes;
+  const [, ...others] = counts.sort((a, b) => b.troubled - a.troubled);
+  const isMany = (some: typeof counts, least: number) => {
+    const sum = (name: 'running' | 'troubled') => some.reduce((total, count) => total + count[name], 0);
+    return sum('troubled') >= least && sum('troubled') >= sum('running') * fleetTrouble.share;
+  };
+  return isMany(counts, fleetTrouble.nodes) && isMany(others, fleetTrouble.others);
 }
 
 /** Since when a node has been unwell, for reports only say that it is; and when it was silent for its machine did not run. */

@@ -1,8 +1,10 @@
+import { nodeName } from '../azure/names.ts';
 import type { Resource } from '../azure/resource.ts';
 import { leftStopped } from '../azure/resources/mysqlServer.ts';
 import type { Deps } from '../deps.ts';
 import { durationSeconds } from '../duration.ts';
 import { environmentOf } from '../environment.ts';
+import { ApiError } from '../errors.ts';
 import type { JumpServerSpec } from '../spec.ts';
 import { findHealing } from '../store/healing.ts';
 import { listNodes, type NodeRecord, putNode } from '../store/nodes.ts';
@@ -10,7 +12,7 @@ import { findScaling, type ScalingMemory } from '../store/scaling.ts';
 import { topologyOf } from '../topology.ts';
 import { desiredCount } from './desiredCount.ts';
 import { changesFor, fleetOf, isUp, upCount, withChanges } from './fleet.ts';
-import { anotherIsHealthy } from './rest.ts';
+import { anotherIsHealthy, oneWorks } from './rest.ts';
 import type { Plan } from './timetable.ts';
 
 /** The plan of a spec, with what was asked for by hand. */
@@ -45,7 +47,7 @@ export function provisionChanges(
 
 /**
  * The same of what the store knows. Where healing has failed one node is to be up: in its sleep a jump server's database, which may be
- * lost, is neither set up nor proven. While none of the nodes that would stay is healthy, none is taken away: that is left to scaling.
+ * lost, is neither set up nor proven.
  */
 export async function plannedFleet(
   deps: Deps,
@@ -57,11 +59,25 @@ export async function plannedFleet(
     findScaling(deps.tables, jumpServer),
     findHealing(deps.tables, jumpServer),
   ]);
-  const least = healing.server.failure.length > 0 ? 1 : 0;
-  const planned = provisionChanges(spec, recorded, memory, deps.now(), least);
-  const fewer = planned.changes.some(({ state }) => state === 'draining');
-  if (!fewer || (await anotherIsHealthy(deps, jumpServer, planned.fleet))) return planned;
-  return provisionChanges(spec, recorded, memory, deps.now(), upCount(recorded));
+  return provisionChanges(spec, recorded, memory, deps.now(), healing.server.failure.length > 0 ? 1 : 0);
+}
+
+/**
+ * A PUT must not take away the only nodes that work by their own word: users would be out until another one is repaired. Throws ApiError 409
+ * `NoHealthyNode`.
+ */
+export async function refuseLosingService(deps: Deps, jumpServer: string, spec: JumpServerSpec): Promise<void> {
+  const [{ fleet, changes }, recorded] = await Promise.all([
+    plannedFleet(deps, jumpServer, spec),
+    listNodes(deps.tables, jumpServer),
+  ]);
+  const leaving = new Set(changes.filter(({ state }) => state === 'draining').map(({ number }) => number));
+  const going = recorded.filter(({ number }) => leaving.has(number));
+  if (going.length === 0 || (await anotherIsHealthy(deps, jumpServer, fleet))) return;
+  if (!(await oneWorks(deps, jumpServer, going))) return;
+  const names = going.map(({ number }) => nodeName(jumpServer, number)).join(', ');
+  const message = `This would take away ${names}, and none of the nodes that stay is healthy. Wait until healing has repaired one, or ask for that by POST /jump-servers/${jumpServer}/heal; or leave the number of nodes as it is in this PUT.`;
+  throw new ApiError(409, 'NoHealthyNode', message, { target: 'web.count' });
 }
 
 /**

@@ -564,6 +564,11 @@ describe('our own trouble', () => {
 
   const noDatabase = (number: number) => node(number, { voice: unwell(300, 'database') });
 
+  const fewOfMany = [
+    Array.from({ length: 100 }, (_, index) => node(index + 1, index < 3 ? frozen : {})),
+    [1, 2].map((number) => node(number, frozen)),
+  ];
+
   test.each<[string, NodeSight[][], boolean]>([
     ['a silent node of many is its own trouble', fleetOf(10, 1), false],
     ['three of six too', fleetOf(3, 3), false],
@@ -586,6 +591,8 @@ describe('our own trouble', () => {
       [[1, 2, 3, 4].map(noDatabase), [node(1, frozen), node(2)], [1, 2, 3].map((number) => node(number))],
       false,
     ],
+    ['five of a hundred and two are theirs', fewOfMany, false],
+    ['in whatever order', fewOfMany.toReversed(), false],
     ['two of two in each of two are ours', [1, 2].map(() => [1, 2].map((number) => node(number, frozen))), true],
     ['one jump server cannot tell', [Array.from({ length: 8 }, (_, index) => node(index + 1, frozen))], false],
     [

@@ -291,21 +291,20 @@ describe('a comparison', () => {
     expect(await ordered()).toBeUndefined();
   });
 
-  test('begins no heal while half of those that may run do, and keeps its turn', async () => {
+  test('begins no heal of what differs while half of those that may run do, and lets the turn pass to others', async () => {
     const { tables } = made.deps;
     lose(`${group}/providers/Microsoft.Network/loadBalancers/${names.loadBalancer}`);
-    await rememberServer(tables, 'demo', { comparedAt: ago(600) });
     const caller = { objectId: 'molcajete', name: 'Molcajete', roles: [] };
     const order = { nodes: [], awaits: [], everything: true, evidence: [], countedAt: ago(60).toISOString() };
     const ask = (jumpServer: string) =>
       requestOperation(made.deps, async () => {}, { jumpServer, kind: 'heal', order, reason: 'test', caller });
     const heals: Lease[] = [];
     for (let number = 0; number < 20; number++) heals.push(await ask(`other${number}`));
-    expect(await compare(both)).toMatchObject({ comparedAt: ago(600), repairs: [] });
+    expect(await compare(both)).toMatchObject({ comparedAt: made.world.now, repairs: [] });
     expect(await ordered()).toBeUndefined();
     const [first] = heals;
     if (first !== undefined) await changeLease(tables, first, { state: 'finished' });
-    expect(await compare(both)).toMatchObject({ comparedAt: made.world.now });
+    await compare(both);
     expect(await ordered()).toMatchObject({ evidence: ['loadBalancer is gone'] });
   });
 

@@ -1,12 +1,20 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { jumpServerRoutes } from '../../functions/jumpServers.ts';
 import type { Deps } from '../../shared/deps.ts';
+import type { NodeReport } from '../../shared/node/report.ts';
+import { putJumpServer } from '../../shared/store/jumpServers.ts';
 import type { Lease } from '../../shared/store/leases.ts';
-import { minimal } from './sample.ts';
+import { putNode } from '../../shared/store/nodes.ts';
+import { putReport } from '../../shared/store/reports.ts';
+import { secondsAfter } from '../../shared/time.ts';
+import { minimal, specOf } from './sample.ts';
 import { createTablesStub } from './tablesStub.ts';
 
 const caller = { objectId: 'anna', name: 'anna', roles: [] };
 
+const now = new Date('2026-11-23T12:00:00Z');
+
+let deps: Deps;
 let started: string[];
 let call: (
   method: 'GET' | 'PUT' | 'DELETE',
@@ -19,9 +27,9 @@ interface Answer {
 
 beforeEach(() => {
   started = [];
-  const deps = {
+  deps = {
     config: { MOLCAJETE_API_URL: 'https://api.test/api', MOLCAJETE_RESOURCE_GROUP: 'control' },
-    now: () => new Date('2026-11-23T12:00:00Z'),
+    now: () => now,
     tables: createTablesStub(),
   } as unknown as Deps;
   const routes = jumpServerRoutes(deps);
@@ -74,4 +82,39 @@ test("the control plane's own group is refused, whether it was named or is the n
     message: expect.stringMatching(/Name another .* another name\.$/),
   };
   await expect(call('PUT', { body: { ...minimal, resourceGroup: 'Control' } })).rejects.toMatchObject(refused);
+});
+
+describe('a PUT of fewer nodes', () => {
+  const well = { healthy: true };
+  const ill = { healthy: false };
+  const hear = (number: number, web: object, receivedAt = now) => {
+    const sessions = { served: 0, relayed: 0 };
+    const report = { haproxy: well, web, guacd: well, database: well, sessions, secrets: {}, applied: null };
+    const stored = { node: `demo-${number}`, report: report as unknown as NodeReport, receivedAt };
+    return putReport(deps.tables, 'demo', stored);
+  };
+  beforeEach(async () => {
+    const server = { name: 'demo', spec: specOf(), state: 'Ready' as const, createdAt: now, lastOperation: 'first' };
+    await putJumpServer(deps.tables, server);
+    for (const number of [1, 2]) await putNode(deps.tables, 'demo', { number, state: 'running', since: now });
+  });
+  const fewer = { body: { ...minimal, web: { count: 1 } } };
+
+  test('is refused while it would take away the only one that works, and changes nothing', async () => {
+    await hear(1, ill);
+    await hear(2, well);
+    const refusal = { status: 409, code: 'NoHealthyNode', message: expect.stringContaining('demo-2') };
+    await expect(call('PUT', fewer)).rejects.toMatchObject(refusal);
+    expect(started).toEqual([]);
+    expect((await call('PUT', { body: { ...minimal, web: { count: 3 } } })).status).toBe(202);
+  });
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['one that stays works', () => Promise.all([hear(1, well), hear(2, well)])],
+    ['none works that would go', () => Promise.all([hear(1, ill), hear(2, ill)])],
+    ['none has been heard of, for the control plane was away', () => hear(2, well, secondsAfter(now, -600))],
+  ])('is taken where %s', async (_, arrange) => {
+    await arrange();
+    expect((await call('PUT', fewer)).status).toBe(202);
+  });
 });

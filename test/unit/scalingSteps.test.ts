@@ -5,7 +5,6 @@ import type { Deps } from '../../shared/deps.ts';
 import type { NodeReport } from '../../shared/node/report.ts';
 import { requestOperation } from '../../shared/operations.ts';
 import { hibernateStep } from '../../shared/scaling/hibernate.ts';
-import { plannedFleet } from '../../shared/scaling/provisionFleet.ts';
 import { anotherIsHealthy, restStep } from '../../shared/scaling/rest.ts';
 import { findJumpServer, putJumpServer } from '../../shared/store/jumpServers.ts';
 import { changeLease, findLease } from '../../shared/store/leases.ts';
@@ -14,7 +13,7 @@ import { findOperation } from '../../shared/store/operations.ts';
 import { putReport } from '../../shared/store/reports.ts';
 import { findScaling } from '../../shared/store/scaling.ts';
 import { secondsAfter } from '../../shared/time.ts';
-import { specOf, specWith } from './sample.ts';
+import { specOf } from './sample.ts';
 import { createTablesStub } from './tablesStub.ts';
 
 const start = new Date('2026-11-23T12:00:00Z');
@@ -286,14 +285,4 @@ test.each<[string, object, boolean]>([
   const heard = { haproxy: well, web: well, guacd: well, database: well, ...change } as NodeReport;
   await putReport(made.deps.tables, 'demo', { node: 'demo-1', report: heard, receivedAt: made.world.now });
   expect(await anotherIsHealthy(made.deps, 'demo', staying)).toBe(expected);
-});
-
-test('a PUT that lowers the plan takes no node away while none of those that stay is healthy', async () => {
-  const { deps } = made;
-  for (const number of [1, 2]) await putNode(deps.tables, 'demo', { number, state: 'running', since: start });
-  const planned = async () => (await plannedFleet(deps, 'demo', specWith({ web: { count: 1 } }))).changes;
-  await report('demo-2', 1, false);
-  expect(await planned()).toEqual([]);
-  await report('demo-1', 0, false);
-  expect(await planned()).toMatchObject([{ number: 2, state: 'draining' }]);
 });
