@@ -34,7 +34,8 @@ export default defineConfig({
           name: 'parts',
           include: ['test/**/*.test.ts'],
           exclude: wholeMachine,
-          maxWorkers: 2,
+          // More than the two cores: a third of the time they wait for processes.
+          maxWorkers: 3,
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
