@@ -107,7 +107,8 @@ function createVault(credential: TokenCredential, uri: string): Vault {
       try {
         await client.beginDeleteSecret(name);
       } catch (error) {
-        if (!isCode(error, 404)) throw error;
+        // Repeated, as after a crash, it meets what it has done before.
+        if (!isCode(error, 404) && !isDeleted(error)) throw error;
       }
     },
   };
@@ -126,6 +127,10 @@ async function write(client: SecretClient, name: string, value: string, more: Se
 /** 403 is also what a missing role gives: the inner code tells (azure-behaviour.md, 2.18). */
 const isDisabled = (error: unknown): boolean =>
   isCode(error, 403) && error instanceof Error && /SecretDisabled|disabled secret/.test(error.message);
+
+/** 409 ObjectIsDeletedButRecoverable or ObjectIsBeingDeleted: the inner code, of which the client keeps the sentence only, tells. */
+const isDeleted = (error: unknown): boolean =>
+  isCode(error, 409) && error instanceof Error && /deleted but recoverable|being deleted/.test(error.message);
 
 export const isCode = (error: unknown, statusCode: number): boolean =>
   error instanceof Error && 'statusCode' in error && error.statusCode === statusCode;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { expect, test, vi } from 'vitest';
+import { createVaults } from '../../shared/secrets/vaults.ts';
 import { collect, credential, makeVault, makeWorld } from './world.ts';
 
 const officer = 'officer';
@@ -163,4 +164,16 @@ test('the name of a vault, also of a soft-deleted one, is taken', async () => {
   const rival = { ...vault.resource, id: vault.id.replace('resourceGroups/group', 'resourceGroups/other') };
   await expect(vault.plane.apply(rival, {})).rejects.toMatchObject({ code: 'VaultAlreadyExists' });
   await world.close();
+});
+
+test('the control plane deletes a secret however often it is asked to, as after a crash', async () => {
+  const { world, vault, client } = await officersVault();
+  const token = credential(world.identity, { audience: 'https://vault.azure.net', oid: officer });
+  const { control } = createVaults(token, vault.uri);
+  await client.setSecret('login', 'value');
+  for (const _ of [1, 2, 3]) await control.remove('login');
+  await vi.waitFor(() => client.getDeletedSecret('login'));
+  await control.remove('login');
+  await control.remove('never-there');
+  expect(await control.find('login')).toBeUndefined();
 });
