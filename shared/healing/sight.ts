@@ -1,7 +1,7 @@
 import type { VirtualMachine, VirtualMachineInstanceView } from '@azure/arm-compute';
 import { balancerHealth } from '../azure/balancerHealth.ts';
 import { nodeName, parseNodeKey, resourceId } from '../azure/names.ts';
-import { orUndefinedIfMissing } from '../azure/resource.ts';
+import { observeProvisioningState, orUndefinedIfMissing } from '../azure/resource.ts';
 import type { Deps } from '../deps.ts';
 import { fleetOf, isSurplus, isUp } from '../scaling/fleet.ts';
 import type { HealingMemory } from '../store/healing.ts';
@@ -51,15 +51,15 @@ const powers: Record<string, Machine['power']> = {
 
 /** A power state that is missing says nothing: Azure leaves it out now and then (virtual-machines/states-billing). */
 function machineOf(
-  { provisioningState }: Pick<VirtualMachine, 'provisioningState'>,
+  found: Pick<VirtualMachine, 'provisioningState'>,
   view: VirtualMachineInstanceView | undefined,
 ): Machine {
   const code = view?.statuses?.find((status) => status.code?.startsWith('PowerState/'))?.code;
-  const failed = provisioningState === 'Failed' || provisioningState === 'Canceled';
-  const atWork = !failed && provisioningState !== 'Succeeded' && provisioningState !== undefined;
+  const observed = observeProvisioningState(found);
+  const [failed, atWork] = [observed === 'failed', observed === 'pending'];
   const power = atWork ? undefined : powers[code ?? ''];
   if (power !== undefined) return { power, failed };
-  const called = atWork ? provisioningState : code;
+  const called = atWork ? found.provisioningState : code;
   return { power: 'changing', failed, ...(called === undefined ? {} : { called }) };
 }
 

@@ -60,8 +60,10 @@ async function healFleet(deps: Deps, start: StartOperation, sights: readonly Sig
   let room = roomForHeals(leases, deps.now());
   await forEach([...looked, ...sights.filter((sight) => !looked.has(sight))], async (sight) => {
     await rememberVoices(deps, sight);
-    if (looked.has(sight) && (await healInTurn(deps, start, sight, room > 0))) room -= 1;
-    if (!isTroubled(sight)) await carryOutDecision(deps, start, sight, decideHealing(sight));
+    if (!looked.has(sight)) {
+      const decision = decideHealing(sight);
+      if (!isTroubled(decision)) await carryOutDecision(deps, start, sight, decision);
+    } else if (await healInTurn(deps, start, sight, room > 0)) room -= 1;
     await beat();
   });
 }
@@ -76,14 +78,11 @@ function closeAllLost(deps: Deps, sights: readonly Sight[], beat: Beat): Promise
   return forEachAtOnce(losing, close, mostAsked);
 }
 
-function isTroubled(sight: Sight): boolean {
-  const { suspects, order } = decideHealing(sight);
-  return suspects.length > 0 || order !== undefined;
-}
+const isTroubled = ({ suspects, order }: HealingDecision): boolean => suspects.length > 0 || order !== undefined;
 
 /** Those that are seen to this time: whoever has waited longest, in that order, so that nobody waits for ever. Pure. */
 export function inTurn(sights: readonly Sight[]): Set<Sight> {
-  const troubled = sights.filter(isTroubled);
+  const troubled = sights.filter((sight) => isTroubled(decideHealing(sight)));
   return new Set(troubled.sort((a, b) => lookedAt(a).getTime() - lookedAt(b).getTime()).slice(0, mostLooks));
 }
 

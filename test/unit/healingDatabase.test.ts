@@ -53,6 +53,10 @@ async function waited(seconds: number, operationId?: string): Promise<Outcome> {
 }
 
 const down = { database: broken };
+const turnedAway = new RestError('Another operation is in progress on this server.', {
+  code: 'ServerBusy',
+  statusCode: 409,
+});
 
 describe('a database that the control plane does not reach', () => {
   test('is waited for within the grace period', async () => {
@@ -74,10 +78,7 @@ describe('a database that the control plane does not reach', () => {
 
   test('is restarted later by the same operation where Azure did not take the restart up', async () => {
     for (const number of [1, 2]) await made.heard(number, down);
-    refusal = new RestError('Another operation is in progress on this server.', {
-      code: 'ServerBusy',
-      statusCode: 409,
-    });
+    refusal = turnedAway;
     expect(await waited(121)).toMatchObject({ state: 'pending' });
     refusal = undefined;
     await waited(130);
@@ -87,10 +88,7 @@ describe('a database that the control plane does not reach', () => {
 
   test('is given up by an operation when Azure turns the restart away for too long', async () => {
     for (const number of [1, 2]) await made.heard(number, down);
-    refusal = new RestError('Another operation is in progress on this server.', {
-      code: 'ServerBusy',
-      statusCode: 409,
-    });
+    refusal = turnedAway;
     expect(await waited(599)).toMatchObject({ state: 'pending' });
     expect(await waited(601)).toMatchObject({ state: 'failed', failure: { code: 'DatabaseUnreachable' } });
   });

@@ -334,12 +334,17 @@ test('a proof that Azure refuses for good fails the rotation, and the node stays
   expect(broken).toEqual([]);
 });
 
-const hoursSince = (moment: Date): number => (Date.now() - moment.getTime()) / 3_600_000;
-
-test("a lone node's sessions are waited for a day in all, over all operations that carry the rotation on", async () => {
+/** The other node is deallocated. */
+async function seedLone(): Promise<void> {
   await seed();
   await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
   nodes.set('demo-2', { running: false, account: 'a1', certificate: 'c1', sessions: 0 });
+}
+
+const hoursSince = (moment: Date): number => (Date.now() - moment.getTime()) / 3_600_000;
+
+test("a lone node's sessions are waited for a day in all, over all operations that carry the rotation on", async () => {
+  await seedLone();
   const first = await ask(['nodeAccount']);
   setTimeout(() => void changeLease(tables, first, { cancelRequested: true }), 20 * 3_600_000);
   await inFakeTime(carryThrough(begin, first, undefined));
@@ -352,9 +357,7 @@ test("a lone node's sessions are waited for a day in all, over all operations th
 });
 
 test("a lone node's sessions on Monday are waited for a day, whenever on Friday the rotation was asked for", async () => {
-  await seed();
-  await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
-  nodes.set('demo-2', { running: false, account: 'a1', certificate: 'c1', sessions: 0 });
+  await seedLone();
   const friday = await ask(['nodeAccount']);
   setTimeout(() => void changeLease(tables, friday, { cancelRequested: true }), 3 * 3_600_000);
   await inFakeTime(carryThrough(begin, friday, undefined));
@@ -369,9 +372,7 @@ test("a lone node's sessions on Monday are waited for a day, whenever on Friday 
 });
 
 test('a rotation that was long in doing other things still waits a day for the sessions of a lone node, and leaves no trace of it', async () => {
-  await seed();
-  await putNode(tables, jumpServer, { number: 2, state: 'deallocated', since: start });
-  nodes.set('demo-2', { running: false, account: 'a1', certificate: 'c1', sessions: 0 });
+  await seedLone();
   const holder = await ask(['nodeAccount']);
   vi.setSystemTime(start.getTime() + 20 * 3_600_000);
   const carriedOn = new Date();
